@@ -1,0 +1,311 @@
+//! The client applications and what they registered (RFC 7591 section 2, OpenID Connect Registration section 2).
+
+use chrono::{DateTime, TimeDelta, Utc};
+use serde::{Deserialize, Serialize};
+
+use super::catalog::Localized;
+use super::id::{ClientId, ResourceUri};
+use super::signing_alg::SigningAlg;
+
+/// A grant type that this server implements (RFC 7591 section 2, `grant_types`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum GrantType {
+    /// RFC 6749 section 4.1.
+    AuthorizationCode,
+    /// RFC 6749 section 6.
+    RefreshToken,
+    /// RFC 6749 section 4.4.
+    ClientCredentials,
+}
+
+impl GrantType {
+    /// Every grant, in the order in which discovery lists them.
+    pub const ALL: [Self; 3] = [Self::AuthorizationCode, Self::RefreshToken, Self::ClientCredentials];
+
+    /// The registered name.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::AuthorizationCode => "authorization_code",
+            Self::RefreshToken => "refresh_token",
+            Self::ClientCredentials => "client_credentials",
+        }
+    }
+
+    /// The grant with that registered name.
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|grant| grant.as_str() == name)
+    }
+}
+
+/// How a client proves who it is (RFC 7591 section 2, `token_endpoint_auth_method`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ClientAuthMethod {
+    /// A public client (RFC 6749 section 2.1).
+    None,
+    /// RFC 6749 section 2.3.1, the Authorization header.
+    ClientSecretBasic,
+    /// RFC 6749 section 2.3.1, the request body.
+    ClientSecretPost,
+}
+
+impl ClientAuthMethod {
+    /// Every method, in the order in which discovery lists them.
+    pub const ALL: [Self; 3] = [Self::ClientSecretBasic, Self::ClientSecretPost, Self::None];
+
+    /// The registered name.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::ClientSecretBasic => "client_secret_basic",
+            Self::ClientSecretPost => "client_secret_post",
+        }
+    }
+}
+
+/// The rules a client is held to; single switches of [`ClientSettings`] relax or tighten them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Profile {
+    /// OAuth 2.1.
+    Oauth2,
+    /// OpenID Connect Core on top of it.
+    #[default]
+    Oidc,
+}
+
+/// The kind of application (OpenID Connect Registration section 2, `application_type`).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ApplicationType {
+    /// A web application.
+    #[default]
+    Web,
+    /// A native application: the port of its loopback redirect URIs is free (RFC 8252 section 7.3).
+    Native,
+}
+
+/// When the consent page is shown.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ConsentPolicy {
+    /// Until the person allowed at least what is asked, which is then remembered.
+    #[default]
+    Remembered,
+    /// Every time.
+    Always,
+    /// Never: the operator's own applications. `prompt=consent` still shows it.
+    FirstParty,
+}
+
+/// The form of access tokens.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum AccessTokenFormat {
+    /// A signed JWT (RFC 9068).
+    #[default]
+    Jwt,
+    /// Sealed: only this server can read it.
+    Opaque,
+}
+
+/// Lifetimes of one client, in seconds; absent ones are the server's.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ClientLifetimes {
+    /// Of an access token.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub access_token: Option<u32>,
+    /// Of an ID token.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub id_token: Option<u32>,
+    /// Of an authorization code; never over 60.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub authorization_code: Option<u32>,
+    /// Of a refresh token that is not used.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub refresh_idle: Option<u32>,
+    /// Of a family, however much it is used.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub refresh_absolute: Option<u32>,
+    /// How long after a rotation the token before it still gets the same successor; 0 allowed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub refresh_grace: Option<u32>,
+}
+
+/// What a client registered: the JSON document of its row. Names are those of the registration specifications.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct ClientSettings {
+    /// See [`Profile`].
+    pub profile: Profile,
+    /// See [`ApplicationType`].
+    pub application_type: ApplicationType,
+    /// What people are shown; `en` at least, when not empty.
+    pub client_name: Localized,
+    /// The client's home page.
+    pub client_uri: Option<String>,
+    /// Its logo, fetched and served by us; people's browsers never load it from there.
+    pub logo_uri: Option<String>,
+    /// Its privacy policy.
+    pub policy_uri: Option<String>,
+    /// Its terms of service.
+    pub tos_uri: Option<String>,
+    /// Where authorization responses may go.
+    pub redirect_uris: Vec<String>,
+    /// Where a browser may go after logout (OpenID Connect RP-Initiated Logout section 3.1).
+    pub post_logout_redirect_uris: Vec<String>,
+    /// What it may do at the token endpoint.
+    pub grant_types: Vec<GrantType>,
+    /// How it authenticates.
+    pub token_endpoint_auth_method: ClientAuthMethod,
+    /// The scopes it may ask for.
+    pub scopes: Vec<String>,
+    /// The resources it may ask for. Empty: every one that is not restricted.
+    pub resources: Vec<ResourceUri>,
+    /// The resources that this client *is*: it may introspect tokens for them (RFC 7662).
+    pub serves: Vec<ResourceUri>,
+    /// Whether an authorization request needs PKCE (RFC 7636). Off only for clients of the OIDC certification.
+    pub pkce_required: bool,
+    /// See [`ConsentPolicy`].
+    pub consent: ConsentPolicy,
+    /// See [`AccessTokenFormat`].
+    pub access_token_format: AccessTokenFormat,
+    /// What access tokens are signed with.
+    pub access_token_signed_response_alg: SigningAlg,
+    /// What ID tokens and logout tokens are signed with.
+    pub id_token_signed_response_alg: SigningAlg,
+    /// What userinfo answers are signed with; absent: plain JSON.
+    pub userinfo_signed_response_alg: Option<SigningAlg>,
+    /// Seconds after which a sign-in is too old, when the request says nothing.
+    pub default_max_age: Option<u32>,
+    /// Whether ID tokens always carry `auth_time`.
+    pub require_auth_time: bool,
+    /// Authentication context classes when the request says nothing.
+    pub default_acr_values: Vec<String>,
+    /// OpenID Connect Back-Channel Logout section 2.2.
+    pub backchannel_logout_uri: Option<String>,
+    /// Whether the logout token must carry `sid`.
+    pub backchannel_logout_session_required: bool,
+    /// OpenID Connect Front-Channel Logout section 2.
+    pub frontchannel_logout_uri: Option<String>,
+    /// Whether `iss` and `sid` are appended.
+    pub frontchannel_logout_session_required: bool,
+    /// Lifetimes of its own.
+    pub lifetimes: ClientLifetimes,
+}
+
+impl Default for ClientSettings {
+    fn default() -> Self {
+        Self {
+            profile: Profile::default(),
+            application_type: ApplicationType::default(),
+            client_name: Localized::new(),
+            client_uri: None,
+            logo_uri: None,
+            policy_uri: None,
+            tos_uri: None,
+            redirect_uris: Vec::new(),
+            post_logout_redirect_uris: Vec::new(),
+            grant_types: vec![GrantType::AuthorizationCode],
+            token_endpoint_auth_method: ClientAuthMethod::ClientSecretBasic,
+            scopes: vec!["openid".into(), "profile".into(), "email".into()],
+            resources: Vec::new(),
+            serves: Vec::new(),
+            pkce_required: true,
+            consent: ConsentPolicy::default(),
+            access_token_format: AccessTokenFormat::default(),
+            access_token_signed_response_alg: SigningAlg::ES256,
+            id_token_signed_response_alg: SigningAlg::RS256,
+            userinfo_signed_response_alg: None,
+            default_max_age: None,
+            require_auth_time: false,
+            default_acr_values: Vec::new(),
+            backchannel_logout_uri: None,
+            backchannel_logout_session_required: false,
+            frontchannel_logout_uri: None,
+            frontchannel_logout_session_required: false,
+            lifetimes: ClientLifetimes::default(),
+        }
+    }
+}
+
+/// What is kept of a client secret: a MAC under the server's pepper that also covers the client id.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ClientSecret {
+    /// Which of the at most two live secrets.
+    pub id: uuid::Uuid,
+    /// HMAC-SHA256 of the secret, see `keys::master_key`.
+    pub mac: [u8; 32],
+    /// The version of the master key that made the MAC.
+    pub key_id: u8,
+    /// When it stops working.
+    pub expires_at: Option<DateTime<Utc>>,
+}
+
+/// A registered client.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Client {
+    /// Its identifier.
+    pub id: ClientId,
+    /// Whether it may do anything at all.
+    pub enabled: bool,
+    /// What it registered.
+    pub settings: ClientSettings,
+    /// Its live secrets.
+    pub secrets: Vec<ClientSecret>,
+}
+
+impl Client {
+    /// Whether it may use `grant` at the token endpoint.
+    pub fn has_grant(&self, grant: GrantType) -> bool {
+        self.settings.grant_types.contains(&grant)
+    }
+
+    /// Whether it has no way to authenticate (RFC 6749 section 2.1).
+    pub fn is_public(&self) -> bool {
+        self.settings.token_endpoint_auth_method == ClientAuthMethod::None
+    }
+
+    /// What people are shown: its name in `locale`, else in English, else its identifier.
+    pub fn display_name(&self, locale: &str) -> &str {
+        let names = &self.settings.client_name;
+        names.get(locale).or_else(|| names.get("en")).map_or(self.id.as_str(), String::as_str)
+    }
+}
+
+/// The server's lifetimes, with a client's own put over them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Lifetimes {
+    /// Of an access token.
+    pub access_token: TimeDelta,
+    /// Of an ID token.
+    pub id_token: TimeDelta,
+    /// Of an authorization code.
+    pub authorization_code: TimeDelta,
+    /// Of a refresh token that is not used.
+    pub refresh_idle: TimeDelta,
+    /// Of a family, however much it is used.
+    pub refresh_absolute: TimeDelta,
+    /// How long the token before the last rotation still gets the same successor.
+    pub refresh_grace: TimeDelta,
+}
+
+impl Lifetimes {
+    /// The longest life of a code: the certification suite tries one after 62 seconds.
+    pub const LONGEST_CODE: TimeDelta = TimeDelta::seconds(60);
+
+    /// These lifetimes with the client's own put over them.
+    pub fn of(self, client: &Client) -> Self {
+        let own = client.settings.lifetimes;
+        let seconds = |own: Option<u32>, server: TimeDelta| own.map_or(server, |s| TimeDelta::seconds(s.into()));
+        Self {
+            access_token: seconds(own.access_token, self.access_token),
+            id_token: seconds(own.id_token, self.id_token),
+            authorization_code: seconds(own.authorization_code, self.authorization_code).min(Self::LONGEST_CODE),
+            refresh_idle: seconds(own.refresh_idle, self.refresh_idle),
+            refresh_absolute: seconds(own.refresh_absolute, self.refresh_absolute),
+            refresh_grace: seconds(own.refresh_grace, self.refresh_grace),
+        }
+    }
+}

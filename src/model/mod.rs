@@ -1,0 +1,14 @@
+//! The nouns and their state machines: pure values, without I/O, clock or framework.
+
+// The registered scopes and resources.
+pub mod catalog;
+// The client applications and what they registered.
+pub mod client;
+// What one authorization code, device code or machine grant stands for.
+pub mod family;
+// Identifiers: each its own type.
+pub mod id;
+// A person's sign-in in one browser.
+pub mod session;
+// Signature algorithms by their registered names.
+pub mod signing_alg;
