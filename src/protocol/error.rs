@@ -1,0 +1,224 @@
+//! One error type for every OAuth and OpenID Connect endpoint, with one table from code to status.
+//!
+//! Codes: RFC 6749 sections 4.1.2.1 and 5.2, RFC 6750 section 3.1, RFC 7009 section 2.2.1, RFC 8707 section 2, OpenID
+//! Connect Core section 3.1.2.6 and Unmet Authentication Requirements 1.0. Descriptions are fixed printable ASCII without
+//! `"` and `\` (RFC 6749 section 5.2): nothing that a caller sent is ever echoed in them.
+
+use std::error::Error;
+use std::fmt;
+use std::sync::Arc;
+
+/// A registered error code.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum ErrorCode {
+    /// `invalid_request`
+    InvalidRequest,
+    /// `invalid_client`
+    InvalidClient,
+    /// `invalid_grant`
+    InvalidGrant,
+    /// `unauthorized_client`
+    UnauthorizedClient,
+    /// `unsupported_grant_type`
+    UnsupportedGrantType,
+    /// `invalid_scope`
+    InvalidScope,
+    /// `invalid_target`
+    InvalidTarget,
+    /// `access_denied`
+    AccessDenied,
+    /// `unsupported_response_type`
+    UnsupportedResponseType,
+    /// `unsupported_token_type`
+    UnsupportedTokenType,
+    /// `server_error`
+    ServerError,
+    /// `temporarily_unavailable`
+    TemporarilyUnavailable,
+    /// `login_required`
+    LoginRequired,
+    /// `interaction_required`
+    InteractionRequired,
+    /// `consent_required`
+    ConsentRequired,
+    /// `account_selection_required`
+    AccountSelectionRequired,
+    /// `request_not_supported`
+    RequestNotSupported,
+    /// `request_uri_not_supported`
+    RequestUriNotSupported,
+    /// `registration_not_supported`
+    RegistrationNotSupported,
+    /// `unmet_authentication_requirements`
+    UnmetAuthenticationRequirements,
+    /// `invalid_token`
+    InvalidToken,
+    /// `insufficient_scope`
+    InsufficientScope,
+}
+
+impl ErrorCode {
+    /// The registered name.
+    pub fn as_str(self) -> &'static str {
+        self.entry().0
+    }
+
+    /// The status of a direct (not redirected) answer.
+    pub fn status(self) -> u16 {
+        self.entry().1
+    }
+
+    fn entry(self) -> (&'static str, u16) {
+        match self {
+            Self::InvalidRequest => ("invalid_request", 400),
+            Self::InvalidClient => ("invalid_client", 401),
+            Self::InvalidGrant => ("invalid_grant", 400),
+            Self::UnauthorizedClient => ("unauthorized_client", 400),
+            Self::UnsupportedGrantType => ("unsupported_grant_type", 400),
+            Self::InvalidScope => ("invalid_scope", 400),
+            Self::InvalidTarget => ("invalid_target", 400),
+            Self::AccessDenied => ("access_denied", 403),
+            Self::UnsupportedResponseType => ("unsupported_response_type", 400),
+            Self::UnsupportedTokenType => ("unsupported_token_type", 400),
+            Self::ServerError => ("server_error", 500),
+            Self::TemporarilyUnavailable => ("temporarily_unavailable", 503),
+            Self::LoginRequired => ("login_required", 400),
+            Self::InteractionRequired => ("interaction_required", 400),
+            Self::ConsentRequired => ("consent_required", 400),
+            Self::AccountSelectionRequired => ("account_selection_required", 400),
+            Self::RequestNotSupported => ("request_not_supported", 400),
+            Self::RequestUriNotSupported => ("request_uri_not_supported", 400),
+            Self::RegistrationNotSupported => ("registration_not_supported", 400),
+            Self::UnmetAuthenticationRequirements => ("unmet_authentication_requirements", 400),
+            Self::InvalidToken => ("invalid_token", 401),
+            Self::InsufficientScope => ("insufficient_scope", 403),
+        }
+    }
+}
+
+/// What a 401 or 403 says about how to authenticate (RFC 9110 section 11.6.1).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Challenge {
+    /// No `WWW-Authenticate`.
+    #[default]
+    None,
+    /// The client tried HTTP Basic (RFC 6749 section 5.2).
+    Basic,
+    /// A protected resource (RFC 6750 section 3); the code and description are repeated in the header.
+    Bearer,
+    /// The same, with the scope that the resource needs (RFC 6750 section 3).
+    BearerScope(&'static str),
+    /// A protected resource called without any token: the header carries no error code (RFC 6750 section 3.1).
+    BearerMissing,
+}
+
+/// An error of an OAuth endpoint.
+#[derive(Clone, Debug)]
+pub struct OAuthError {
+    code: ErrorCode,
+    description: &'static str,
+    challenge: Challenge,
+    status: Option<u16>,
+    source: Option<Arc<dyn Error + Send + Sync>>,
+}
+
+macro_rules! constructors {
+    ($($name:ident => $code:ident),* $(,)?) => {
+        $(
+            #[doc = concat!("`", stringify!($name), "`")]
+            pub fn $name(description: &'static str) -> Self {
+                Self::new(ErrorCode::$code, description)
+            }
+        )*
+    };
+}
+
+impl OAuthError {
+    /// An error with a fixed description in printable ASCII without `"` and `\`.
+    pub fn new(code: ErrorCode, description: &'static str) -> Self {
+        Self { code, description, challenge: Challenge::None, status: None, source: None }
+    }
+
+    constructors! {
+        invalid_request => InvalidRequest,
+        invalid_client => InvalidClient,
+        invalid_grant => InvalidGrant,
+        unauthorized_client => UnauthorizedClient,
+        unsupported_grant_type => UnsupportedGrantType,
+        invalid_scope => InvalidScope,
+        invalid_target => InvalidTarget,
+        access_denied => AccessDenied,
+        unsupported_response_type => UnsupportedResponseType,
+        unsupported_token_type => UnsupportedTokenType,
+        server_error => ServerError,
+        temporarily_unavailable => TemporarilyUnavailable,
+        login_required => LoginRequired,
+        interaction_required => InteractionRequired,
+        consent_required => ConsentRequired,
+        account_selection_required => AccountSelectionRequired,
+        request_not_supported => RequestNotSupported,
+        request_uri_not_supported => RequestUriNotSupported,
+        registration_not_supported => RegistrationNotSupported,
+        unmet_authentication_requirements => UnmetAuthenticationRequirements,
+        invalid_token => InvalidToken,
+        insufficient_scope => InsufficientScope,
+    }
+
+    /// The same error with what caused it, for the log only.
+    pub fn with_source(mut self, source: impl Error + Send + Sync + 'static) -> Self {
+        self.source = Some(Arc::new(source));
+        self
+    }
+
+    /// The same error with a challenge.
+    pub fn with_challenge(mut self, challenge: Challenge) -> Self {
+        self.challenge = challenge;
+        self
+    }
+
+    /// The same error with a status that HTTP, not OAuth, asks for: 405, 413, 415, 429.
+    pub fn with_status(mut self, status: u16) -> Self {
+        self.status = Some(status);
+        self
+    }
+
+    /// The code.
+    pub fn code(&self) -> ErrorCode {
+        self.code
+    }
+
+    /// The description.
+    pub fn description(&self) -> &'static str {
+        self.description
+    }
+
+    /// The challenge.
+    pub fn challenge(&self) -> Challenge {
+        self.challenge
+    }
+
+    /// The status of a direct answer.
+    pub fn status(&self) -> u16 {
+        if let Some(status) = self.status {
+            return status;
+        }
+        match (self.code, self.challenge) {
+            // RFC 9110 section 15.5.2: a 401 must carry a challenge, and only who tried Basic is given one (RFC 6749
+            // section 5.2).
+            (ErrorCode::InvalidClient, Challenge::None) => 400,
+            (code, _) => code.status(),
+        }
+    }
+}
+
+impl fmt::Display for OAuthError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.code.as_str(), self.description)
+    }
+}
+
+impl Error for OAuthError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        self.source.as_deref().map(|source| source as &(dyn Error + 'static))
+    }
+}

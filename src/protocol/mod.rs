@@ -1,0 +1,36 @@
+//! The RFCs as functions: no I/O, no clock, no framework.
+
+// The `Authorization` header (RFC 9110 section 11.6.2).
+pub mod authorization_header;
+// How an authorization response travels: query, fragment or form.
+pub mod authorization_response;
+// How a bearer token is presented (RFC 6750 section 2).
+pub mod bearer;
+// The `claims` parameter and what each scope releases (OpenID Connect Core section 5).
+pub mod claims;
+// How a client proves who it is, one file per method.
+pub mod client_auth;
+// The `display` parameter (OpenID Connect Core section 3.1.2.1).
+pub mod display;
+// One error type for every OAuth endpoint.
+pub mod error;
+// Form bodies and query strings.
+pub mod form;
+// JSON Web Tokens, taken apart.
+pub mod jwt;
+// Language tags (BCP 47).
+pub mod locale;
+// Proof key for code exchange (RFC 7636).
+pub mod pkce;
+// The `prompt` parameter (OpenID Connect Core section 3.1.2.1).
+pub mod prompt;
+// Which redirect URIs may be registered and which match.
+pub mod redirect_uri;
+// Resource indicators (RFC 8707).
+pub mod resource;
+// The `response_mode` parameter.
+pub mod response_mode;
+// Scope lists (RFC 6749 section 3.3).
+pub mod scope;
+// Absolute URIs (RFC 3986 section 4.3).
+pub mod uri;

@@ -1,0 +1,74 @@
+//! The `response_mode` parameter: how the authorization response travels (OAuth 2.0 Multiple Response Type Encoding
+//! Practices section 2.1, OAuth 2.0 Form Post Response Mode).
+
+use serde::{Deserialize, Serialize};
+
+use super::error::OAuthError;
+
+/// A way to send the authorization response.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ResponseMode {
+    /// In the query of the redirect URI: the default for a code.
+    #[default]
+    Query,
+    /// In its fragment.
+    Fragment,
+    /// In the body of a POST that the browser makes.
+    FormPost,
+}
+
+impl ResponseMode {
+    /// Every mode, in the order in which discovery lists them.
+    pub const ALL: [Self; 3] = [Self::Query, Self::Fragment, Self::FormPost];
+
+    /// The registered name.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Query => "query",
+            Self::Fragment => "fragment",
+            Self::FormPost => "form_post",
+        }
+    }
+
+    /// The mode with that registered name.
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|mode| mode.as_str() == name)
+    }
+
+    /// Reads what was sent; nothing sent is the default. An error can only be answered in the default mode.
+    pub fn parse(sent: Option<&str>) -> Result<Self, OAuthError> {
+        match sent {
+            None => Ok(Self::default()),
+            Some(name) => {
+                Self::from_name(name).ok_or_else(|| OAuthError::invalid_request("response_mode is not supported"))
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::protocol::error::ErrorCode;
+
+    #[test]
+    fn nothing_sent_is_query() {
+        assert_eq!(ResponseMode::parse(None).unwrap(), ResponseMode::Query);
+    }
+
+    #[test]
+    fn every_mode_is_read_by_its_registered_name() {
+        for mode in ResponseMode::ALL {
+            assert_eq!(ResponseMode::parse(Some(mode.as_str())).unwrap(), mode);
+            assert_eq!(serde_json::to_value(mode).unwrap(), mode.as_str());
+        }
+    }
+
+    #[test]
+    fn an_unknown_mode_is_refused() {
+        for name in ["jwt", "Query", "form-post", "web_message"] {
+            assert_eq!(ResponseMode::parse(Some(name)).unwrap_err().code(), ErrorCode::InvalidRequest, "{name}");
+        }
+    }
+}
