@@ -1,0 +1,131 @@
+//! Short-lived state: seven atomic verbs over bytes, implemented by Valkey and in memory, held to one contract test.
+//!
+//! Every verb takes `now`: a value is absent once `expires_at <= now`, whatever the store's own clock thinks; the store's
+//! time to live is only rubbish collection. One key per verb, so that a cluster needs no hash tags.
+
+// When the store last began empty: what proofs of replay lean on.
+pub mod epoch;
+// State in the memory of this process.
+pub mod memory;
+// State in Valkey, shared by every instance.
+pub mod valkey;
+
+#[cfg(test)]
+mod contract;
+mod json;
+
+use std::fmt;
+
+pub use json::{get_json, put_json, put_json_if_absent, take_json};
+
+use async_trait::async_trait;
+use chrono::{DateTime, Utc};
+
+use super::StoreError;
+
+/// What a key holds: the first part of its name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Kind {
+    /// A browser's session record.
+    Session,
+    /// One authorization attempt.
+    Interaction,
+    /// The record of an authorization code.
+    Code,
+    /// A counter of one window of a rate limit.
+    RateLimit,
+    /// The store's own epoch.
+    Epoch,
+}
+
+impl Kind {
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Session => "session",
+            Self::Interaction => "interaction",
+            Self::Code => "code",
+            Self::RateLimit => "rate",
+            Self::Epoch => "state",
+        }
+    }
+}
+
+/// The name of a value, without the installation's prefix.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct StateKey(String);
+
+impl StateKey {
+    /// The key of `kind` with that identifier. Identifiers that are secrets are hashed by the caller.
+    pub fn new(kind: Kind, id: impl fmt::Display) -> Self {
+        Self(format!("{}:{id}", kind.as_str()))
+    }
+
+    /// The name.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// What [`StateStore::replace_if`] expects to find.
+#[derive(Clone, Copy, Debug)]
+pub enum Expected<'a> {
+    /// Any value.
+    Present,
+    /// Exactly these bytes.
+    Equals(&'a [u8]),
+}
+
+/// The seven verbs. Each is one atomic command.
+#[async_trait]
+pub trait StateStore: Send + Sync + 'static {
+    /// Writes `value`, whatever was there.
+    async fn put(
+        &self,
+        key: &StateKey,
+        value: &[u8],
+        expires_at: DateTime<Utc>,
+        now: DateTime<Utc>,
+    ) -> Result<(), StoreError>;
+
+    /// Writes `value` unless there is one; whether it wrote.
+    async fn put_if_absent(
+        &self,
+        key: &StateKey,
+        value: &[u8],
+        expires_at: DateTime<Utc>,
+        now: DateTime<Utc>,
+    ) -> Result<bool, StoreError>;
+
+    /// Reads.
+    async fn get(&self, key: &StateKey, now: DateTime<Utc>) -> Result<Option<Vec<u8>>, StoreError>;
+
+    /// Reads and deletes: of any number of racers, one gets the value.
+    async fn take(&self, key: &StateKey, now: DateTime<Utc>) -> Result<Option<Vec<u8>>, StoreError>;
+
+    /// Writes `value` if what is there is as expected; whether it wrote.
+    async fn replace_if(
+        &self,
+        key: &StateKey,
+        expected: Expected<'_>,
+        value: &[u8],
+        expires_at: DateTime<Utc>,
+        now: DateTime<Utc>,
+    ) -> Result<bool, StoreError>;
+
+    /// Deletes, if there is anything.
+    async fn delete(&self, key: &StateKey) -> Result<(), StoreError>;
+
+    /// Adds `n` to a counter that begins at 0 and ends at `expires_at` of its first addition; the sum. A counter reads as
+    /// its decimal digits; anything else under the key is [`StoreError::Corrupt`]. Sums stay below 2^53, which is as far as
+    /// both stores count exactly.
+    async fn add(
+        &self,
+        key: &StateKey,
+        n: i64,
+        expires_at: DateTime<Utc>,
+        now: DateTime<Utc>,
+    ) -> Result<i64, StoreError>;
+
+    /// Whether the store answers.
+    async fn ping(&self) -> Result<(), StoreError>;
+}
