@@ -1,0 +1,13 @@
+DROP TABLE outbox;
+DROP TABLE revoked_token;
+DROP TABLE token_family;
+DROP TABLE consent;
+DROP TABLE session;
+DROP TABLE resource;
+DROP TABLE scope;
+DROP TABLE client_secret;
+DROP TABLE client;
+DROP TABLE subject;
+DROP TABLE policy_version;
+DROP TABLE installation;
+DROP TABLE schema_meta;

@@ -1,0 +1,276 @@
+//! Rotating a refresh token (RFC 9700 section 4.14.2): one heap-only update whose `WHERE` holds everything.
+//!
+//! The successor is not stored: it follows from the presented token and the row's `salt` and `key_id`. So everybody who
+//! presents the same token, in parallel or again after a lost answer, gets the same successor on any node.
+
+use chrono::{DateTime, TimeDelta, Utc};
+use diesel::prelude::*;
+use diesel::sql_types::{Array, Binary, Bool, Integer, Nullable, SmallInt, Text, Timestamptz, Uuid as SqlUuid};
+use diesel_async::{AsyncPgConnection, RunQueryDsl};
+
+use super::row::{GrantRow, family_joins, family_stands, grant_columns};
+use crate::model::family::Grant;
+use crate::model::id::{ClientId, FamilyId, ResourceUri};
+use crate::storage::StoreError;
+use crate::storage::postgres::Postgres;
+use crate::storage::postgres::pool::{Statement, failure};
+
+/// A refresh token to rotate. Its tag and its client have been verified.
+#[derive(Clone, Copy, Debug)]
+pub struct Rotation<'a> {
+    /// Its family.
+    pub id: FamilyId,
+    /// Its place in the family.
+    pub seq: i32,
+    /// The hash of its secret.
+    pub presented_hash: [u8; 32],
+    /// Who presents it.
+    pub client_id: &'a ClientId,
+    /// The scopes asked for; empty: all that were granted.
+    pub scopes: &'a [String],
+    /// The resources asked for; empty: all that were granted.
+    pub resources: &'a [ResourceUri],
+    /// What the successor is made with, if this rotation wins.
+    pub salt: [u8; 32],
+    /// The version of the key that the successor is made with.
+    pub key_id: u8,
+    /// The hash of the successor's secret.
+    pub successor_hash: [u8; 32],
+    /// How long after a rotation the token before it still gets the same successor.
+    pub grace: TimeDelta,
+    /// When the successor ends if nobody uses it.
+    pub idle_expires_at: DateTime<Utc>,
+}
+
+/// The state that a successor and its access token are made from.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Rotated {
+    /// What was granted.
+    pub grant: Grant,
+    /// The successor's place in the family.
+    pub seq: i32,
+    /// When the rotation happened: the `iat` of the access token.
+    pub rotated_at: DateTime<Utc>,
+    /// What the successor is made with.
+    pub salt: [u8; 32],
+    /// The version of the key that it is made with.
+    pub key_id: u8,
+    /// When the family ends.
+    pub expires_at: DateTime<Utc>,
+}
+
+/// What became of a refresh token.
+#[derive(Clone, Debug, PartialEq)]
+pub enum RotateOutcome {
+    /// It was rotated now.
+    Rotated(Rotated),
+    /// It was rotated a moment ago, and its successor is given again.
+    Repeated(Rotated),
+    /// It was rotated long ago: two parties hold tokens of this family. The family has been revoked.
+    Replayed,
+    /// A later token than the row knows: the database lost a write. Nothing was changed; somebody should look.
+    FromTheFuture,
+    /// Unknown, revoked or expired, or its subject, client or session is gone.
+    Ended,
+    /// It belongs to another client. Nothing was changed.
+    WrongClient,
+    /// It does not cover the scopes. Nothing was changed.
+    ScopeNotGranted,
+    /// It does not cover the resources. Nothing was changed.
+    ResourceNotGranted,
+}
+
+/// No verb writes `bound_jkt` or `bound_x5t` yet; a later version's sender-constrained token must not be rotated here by
+/// whoever merely holds it (RFC 9449 section 5).
+const ROTATE: &str = concat!(
+    "UPDATE token_family f SET seq = f.seq + 1, prev_hash = f.cur_hash, cur_hash = $7, salt = $8, key_id = $9, \
+        rotated_at = $11, idle_expires_at = least($10, f.expires_at) \
+     WHERE f.id = $1 AND f.seq = $2 AND f.cur_hash = $3 AND f.client_id = $4 \
+        AND f.scopes @> $5 AND f.resources @> $6 AND f.bound_jkt IS NULL AND f.bound_x5t IS NULL \
+        AND f.revoked_at IS NULL AND f.expires_at > $11 AND f.idle_expires_at > $11 \
+        AND EXISTS (SELECT 1 FROM client c WHERE c.client_id = f.client_id AND c.enabled) \
+        AND EXISTS (SELECT 1 FROM subject s \
+            WHERE s.id = f.subject AND s.status = 'active' AND s.generation = f.generation) \
+        AND ('offline_access' = ANY (f.scopes) OR EXISTS (SELECT 1 FROM session e \
+            WHERE e.sid = f.sid AND e.ended_at IS NULL AND e.expires_at > $11)) \
+     RETURNING f.seq, f.rotated_at, f.salt, f.key_id, f.expires_at, ",
+    grant_columns!()
+);
+
+const CLASSIFY: &str = concat!(
+    "SELECT f.seq, f.rotated_at, f.salt, f.key_id, f.expires_at, ",
+    grant_columns!(),
+    ", f.client_id = $2 AS is_of_client, f.cur_hash = $3 AS is_current, f.prev_hash = $3 AS is_previous, \
+        f.scopes @> $4 AS has_scopes, f.resources @> $5 AS has_resources, ",
+    family_stands!("$6"),
+    " AND coalesce(f.idle_expires_at > $6, false) AND f.bound_jkt IS NULL AND f.bound_x5t IS NULL AS stands \
+     FROM token_family f ",
+    family_joins!(),
+    " WHERE f.id = $1"
+);
+
+const REVOKE: &str = "
+    UPDATE token_family SET revoked_at = $3, revoke_reason = 'refresh_replay'
+    WHERE id = $1 AND client_id = $2 AND revoked_at IS NULL";
+
+#[derive(QueryableByName)]
+struct RotatedRow {
+    #[diesel(sql_type = Integer)]
+    seq: i32,
+    #[diesel(sql_type = Nullable<Timestamptz>)]
+    rotated_at: Option<DateTime<Utc>>,
+    #[diesel(sql_type = Nullable<Binary>)]
+    salt: Option<Vec<u8>>,
+    #[diesel(sql_type = Nullable<SmallInt>)]
+    key_id: Option<i16>,
+    #[diesel(sql_type = Timestamptz)]
+    expires_at: DateTime<Utc>,
+    #[diesel(embed)]
+    grant: GrantRow,
+}
+
+#[derive(QueryableByName)]
+struct ClassifyRow {
+    #[diesel(embed)]
+    rotated: RotatedRow,
+    #[diesel(sql_type = Bool)]
+    is_of_client: bool,
+    #[diesel(sql_type = Nullable<Bool>)]
+    is_current: Option<bool>,
+    #[diesel(sql_type = Nullable<Bool>)]
+    is_previous: Option<bool>,
+    #[diesel(sql_type = Bool)]
+    has_scopes: bool,
+    #[diesel(sql_type = Bool)]
+    has_resources: bool,
+    #[diesel(sql_type = Bool)]
+    stands: bool,
+}
+
+/// What the row, read after the update matched nothing, says of a token.
+enum Finding {
+    Settled(RotateOutcome),
+    Previous(RotatedRow),
+    Older,
+    /// The update would match now: what it waited for changed in between.
+    Current,
+}
+
+impl Postgres {
+    /// Rotates a refresh token, or gives again what its rotation gave.
+    pub async fn rotate_refresh_token(
+        &self,
+        rotation: &Rotation<'_>,
+        now: DateTime<Utc>,
+    ) -> Result<RotateOutcome, StoreError> {
+        self.run(async |conn| Ok(rotate(conn, rotation, now).await)).await?
+    }
+}
+
+async fn rotate(
+    conn: &mut AsyncPgConnection,
+    rotation: &Rotation<'_>,
+    now: DateTime<Utc>,
+) -> Result<RotateOutcome, StoreError> {
+    // Twice only if the row changed between the two statements of the first round.
+    for _ in 0..2 {
+        let row = statement(rotation, now).get_result::<RotatedRow>(conn).await.optional().map_err(failure)?;
+        if let Some(row) = row {
+            return Ok(RotateOutcome::Rotated(row.into_rotated()?));
+        }
+        match find(conn, rotation, now).await.map_err(failure)? {
+            Finding::Settled(outcome) => return Ok(outcome),
+            Finding::Previous(row) => return Ok(RotateOutcome::Repeated(row.into_rotated()?)),
+            Finding::Older => {
+                let revoke = Statement::new(REVOKE)
+                    .bind::<SqlUuid, _>(rotation.id.0)
+                    .bind::<Text, _>(rotation.client_id.as_str())
+                    .bind::<Timestamptz, _>(now);
+                revoke.execute(conn).await.map_err(failure)?;
+                return Ok(RotateOutcome::Replayed);
+            }
+            Finding::Current => {}
+        }
+    }
+    Err(StoreError::unavailable("a token family changed while its refresh token was rotated"))
+}
+
+fn statement<'a>(rotation: &Rotation<'a>, now: DateTime<Utc>) -> Statement<'a> {
+    Statement::new(ROTATE)
+        .bind::<SqlUuid, _>(rotation.id.0)
+        .bind::<Integer, _>(rotation.seq)
+        .bind::<Binary, _>(rotation.presented_hash.to_vec())
+        .bind::<Text, _>(rotation.client_id.as_str())
+        .bind::<Array<Text>, _>(rotation.scopes)
+        .bind::<Array<Text>, _>(resources(rotation))
+        .bind::<Binary, _>(rotation.successor_hash.to_vec())
+        .bind::<Binary, _>(rotation.salt.to_vec())
+        .bind::<SmallInt, _>(i16::from(rotation.key_id))
+        .bind::<Timestamptz, _>(rotation.idle_expires_at)
+        .bind::<Timestamptz, _>(now)
+}
+
+fn resources<'a>(rotation: &Rotation<'a>) -> Vec<&'a str> {
+    rotation.resources.iter().map(ResourceUri::as_str).collect()
+}
+
+async fn find(conn: &mut AsyncPgConnection, rotation: &Rotation<'_>, now: DateTime<Utc>) -> QueryResult<Finding> {
+    let row = Statement::new(CLASSIFY)
+        .bind::<SqlUuid, _>(rotation.id.0)
+        .bind::<Text, _>(rotation.client_id.as_str())
+        .bind::<Binary, _>(rotation.presented_hash.to_vec())
+        .bind::<Array<Text>, _>(rotation.scopes)
+        .bind::<Array<Text>, _>(resources(rotation))
+        .bind::<Timestamptz, _>(now)
+        .get_result::<ClassifyRow>(conn)
+        .await
+        .optional()?;
+    Ok(row.map_or(Finding::Settled(RotateOutcome::Ended), |row| row.judge(rotation, now)))
+}
+
+impl ClassifyRow {
+    /// The order matters: another client learns nothing and revokes nothing; a dead family has nothing left to revoke; a
+    /// replay is a replay whatever scopes it asks for.
+    fn judge(self, rotation: &Rotation<'_>, now: DateTime<Utc>) -> Finding {
+        if !self.is_of_client {
+            return Finding::Settled(RotateOutcome::WrongClient);
+        }
+        if !self.stands {
+            return Finding::Settled(RotateOutcome::Ended);
+        }
+        if rotation.seq > self.rotated.seq {
+            return Finding::Settled(RotateOutcome::FromTheFuture);
+        }
+        let is_current = rotation.seq == self.rotated.seq && self.is_current == Some(true);
+        let is_previous = rotation.seq.checked_add(1) == Some(self.rotated.seq) && self.is_previous == Some(true);
+        let is_in_grace = rotation.grace > TimeDelta::zero()
+            && self.rotated.rotated_at.is_some_and(|rotated_at| now < rotated_at + rotation.grace);
+        let is_usable = is_current || (is_previous && is_in_grace);
+        if !is_usable {
+            return Finding::Older;
+        }
+        if !self.has_scopes {
+            return Finding::Settled(RotateOutcome::ScopeNotGranted);
+        }
+        if !self.has_resources {
+            return Finding::Settled(RotateOutcome::ResourceNotGranted);
+        }
+        if is_previous { Finding::Previous(self.rotated) } else { Finding::Current }
+    }
+}
+
+impl RotatedRow {
+    fn into_rotated(self) -> Result<Rotated, StoreError> {
+        let (Some(rotated_at), Some(salt), Some(key_id)) = (self.rotated_at, self.salt, self.key_id) else {
+            return Err(StoreError::corrupt("a rotated token family lacks the facts of its rotation"));
+        };
+        Ok(Rotated {
+            grant: self.grant.into_grant()?,
+            seq: self.seq,
+            rotated_at,
+            salt: salt.try_into().map_err(|_| StoreError::corrupt("a token family's salt has another length"))?,
+            key_id: key_id.try_into().map_err(StoreError::corrupt)?,
+            expires_at: self.expires_at,
+        })
+    }
+}

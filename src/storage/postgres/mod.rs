@@ -1,0 +1,39 @@
+//! The durable truth: rows and verbs, one file per noun.
+//!
+//! A verb is one transaction, mostly one statement, and takes its time from the caller. Rows, SQL and diesel stay in
+//! here; what comes out are values of the model.
+
+// Scopes, resources and the version of the policy.
+pub mod catalog;
+// Registered clients and their secrets.
+pub mod client;
+// What people allowed clients for later requests too.
+pub mod consent;
+// Token families: redeeming codes, rotating refresh tokens, revocation.
+pub mod family;
+// Whether the database belongs to the development mode.
+pub mod installation;
+// Bringing the schema up to date, and whether it is.
+pub mod migrate;
+// Effects that follow a commit.
+pub mod outbox;
+// The people of the local backend.
+pub mod person;
+// Sign-ins, their ends, and who has to hear of them.
+pub mod session;
+// Who tokens are about: disabling, and signing out everywhere.
+pub mod subject;
+
+// Removal of what no decision needs any more.
+mod expiry;
+// Connections, and how a verb runs on one.
+mod pool;
+// The tables; written by `scripts/schema`.
+mod schema;
+// Signing in again within a session.
+mod session_renewal;
+
+#[cfg(test)]
+pub(crate) mod tests;
+
+pub use pool::{Postgres, PostgresOptions};

@@ -1,0 +1,103 @@
+//! Effects that follow a commit: written by the verb that causes them, done by a job.
+
+use chrono::{DateTime, TimeDelta, Utc};
+use diesel::prelude::*;
+use diesel::sql_types::{BigInt, Integer, Jsonb, Text, Timestamptz};
+use diesel_async::RunQueryDsl;
+
+use super::Postgres;
+use super::pool::Statement;
+use super::schema::outbox;
+use crate::storage::StoreError;
+
+/// Something to do.
+#[derive(Clone, Debug, PartialEq, QueryableByName)]
+pub struct OutboxRow {
+    /// Its identifier.
+    #[diesel(sql_type = BigInt)]
+    pub id: i64,
+    /// What is to be done: `backchannel_logout`.
+    #[diesel(sql_type = Text)]
+    pub kind: String,
+    /// What it is to be done with.
+    #[diesel(sql_type = Jsonb)]
+    pub payload: serde_json::Value,
+    /// How many times it was taken, this time included.
+    #[diesel(sql_type = Integer)]
+    pub attempts: i32,
+}
+
+const TAKE: &str = "
+    UPDATE outbox SET taken_until = $2, attempts = attempts + 1
+    WHERE id IN (
+        SELECT id FROM outbox
+        WHERE done_at IS NULL AND failed_at IS NULL AND due_at <= $1 AND (taken_until IS NULL OR taken_until <= $1)
+        ORDER BY due_at LIMIT $3 FOR UPDATE SKIP LOCKED
+    )
+    RETURNING id, kind, payload, attempts";
+
+impl Postgres {
+    /// Takes up to `limit` rows that are due. Nobody else gets them until `lease` is over or they were put back.
+    pub async fn take_outbox(
+        &self,
+        limit: i64,
+        lease: TimeDelta,
+        now: DateTime<Utc>,
+    ) -> Result<Vec<OutboxRow>, StoreError> {
+        let statement = Statement::new(TAKE)
+            .bind::<Timestamptz, _>(now)
+            .bind::<Timestamptz, _>(now + lease)
+            .bind::<BigInt, _>(limit);
+        self.run(async |conn| statement.load(conn).await).await
+    }
+
+    /// It is done.
+    pub async fn finish_outbox(&self, id: i64, now: DateTime<Utc>) -> Result<(), StoreError> {
+        self.run(async |conn| {
+            diesel::update(open(id))
+                .set((outbox::done_at.eq(now), outbox::taken_until.eq(None::<DateTime<Utc>>)))
+                .execute(conn)
+                .await
+        })
+        .await?;
+        Ok(())
+    }
+
+    /// It did not work; it is due again later.
+    pub async fn retry_outbox(&self, id: i64, due_at: DateTime<Utc>, error: &str) -> Result<(), StoreError> {
+        self.run(async |conn| {
+            diesel::update(open(id))
+                .set((
+                    outbox::due_at.eq(due_at),
+                    outbox::last_error.eq(error),
+                    outbox::taken_until.eq(None::<DateTime<Utc>>),
+                ))
+                .execute(conn)
+                .await
+        })
+        .await?;
+        Ok(())
+    }
+
+    /// It will never work.
+    pub async fn fail_outbox(&self, id: i64, error: &str, now: DateTime<Utc>) -> Result<(), StoreError> {
+        self.run(async |conn| {
+            diesel::update(open(id))
+                .set((
+                    outbox::failed_at.eq(now),
+                    outbox::last_error.eq(error),
+                    outbox::taken_until.eq(None::<DateTime<Utc>>),
+                ))
+                .execute(conn)
+                .await
+        })
+        .await?;
+        Ok(())
+    }
+}
+
+/// The row, unless somebody settled it after our lease was over.
+#[diesel::dsl::auto_type(no_type_alias)]
+fn open(id: i64) -> _ {
+    outbox::table.find(id).filter(outbox::done_at.is_null().and(outbox::failed_at.is_null()))
+}

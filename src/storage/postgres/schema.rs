@@ -1,0 +1,188 @@
+//! The tables, as the migrated database has them. Written by `scripts/schema`; a test compares.
+
+diesel::table! {
+    client (client_id) {
+        client_id -> Text,
+        enabled -> Bool,
+        settings -> Jsonb,
+        created_at -> Timestamptz,
+        updated_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    client_secret (client_id, id) {
+        client_id -> Text,
+        id -> Uuid,
+        kind -> Text,
+        mac -> Bytea,
+        key_id -> Int2,
+        expires_at -> Nullable<Timestamptz>,
+        created_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    consent (subject, client_id) {
+        subject -> Text,
+        client_id -> Text,
+        scopes -> Array<Text>,
+        resources -> Array<Text>,
+        granted_at -> Timestamptz,
+        expires_at -> Nullable<Timestamptz>,
+    }
+}
+
+diesel::table! {
+    installation (singleton) {
+        singleton -> Bool,
+        kind -> Text,
+        created_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    outbox (id) {
+        id -> Int8,
+        kind -> Text,
+        payload -> Jsonb,
+        attempts -> Int4,
+        due_at -> Timestamptz,
+        taken_until -> Nullable<Timestamptz>,
+        done_at -> Nullable<Timestamptz>,
+        failed_at -> Nullable<Timestamptz>,
+        last_error -> Nullable<Text>,
+        created_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    person (id) {
+        id -> Uuid,
+        username -> Text,
+        username_key -> Text,
+        claims -> Jsonb,
+        is_administrator -> Bool,
+        created_at -> Timestamptz,
+        updated_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    person_password (person_id) {
+        person_id -> Uuid,
+        phc -> Text,
+        changed_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    policy_version (singleton) {
+        singleton -> Bool,
+        version -> Int8,
+    }
+}
+
+diesel::table! {
+    resource (uri) {
+        uri -> Text,
+        name -> Jsonb,
+        scopes -> Array<Text>,
+        restricted -> Bool,
+        created_at -> Timestamptz,
+        updated_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    revoked_token (jti) {
+        jti -> Text,
+        expires_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    schema_meta (singleton) {
+        singleton -> Bool,
+        version -> Int4,
+        compatible_from -> Int4,
+    }
+}
+
+diesel::table! {
+    scope (name) {
+        name -> Text,
+        description -> Jsonb,
+        published -> Bool,
+        created_at -> Timestamptz,
+        updated_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    session (sid) {
+        sid -> Uuid,
+        subject -> Text,
+        generation -> Int8,
+        auth_time -> Timestamptz,
+        amr -> Array<Text>,
+        acr -> Text,
+        seen_at -> Timestamptz,
+        expires_at -> Timestamptz,
+        ended_at -> Nullable<Timestamptz>,
+        end_reason -> Nullable<Text>,
+        created_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    subject (id) {
+        id -> Text,
+        backend -> Text,
+        backend_ref -> Text,
+        status -> Text,
+        generation -> Int8,
+        deleted_at -> Nullable<Timestamptz>,
+        created_at -> Timestamptz,
+        updated_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    token_family (id) {
+        id -> Uuid,
+        exchange_id -> Uuid,
+        grant_type -> Text,
+        client_id -> Text,
+        subject -> Text,
+        generation -> Int8,
+        sid -> Uuid,
+        scopes -> Array<Text>,
+        resources -> Array<Text>,
+        authorization_details -> Nullable<Jsonb>,
+        claims -> Nullable<Jsonb>,
+        acr -> Text,
+        amr -> Array<Text>,
+        auth_time -> Timestamptz,
+        bound_jkt -> Nullable<Text>,
+        bound_x5t -> Nullable<Text>,
+        act -> Nullable<Jsonb>,
+        code_hash -> Bytea,
+        code_challenge -> Nullable<Text>,
+        seq -> Int4,
+        cur_hash -> Nullable<Bytea>,
+        prev_hash -> Nullable<Bytea>,
+        salt -> Nullable<Bytea>,
+        key_id -> Nullable<Int2>,
+        rotated_at -> Nullable<Timestamptz>,
+        idle_expires_at -> Nullable<Timestamptz>,
+        expires_at -> Timestamptz,
+        revoked_at -> Nullable<Timestamptz>,
+        revoke_reason -> Nullable<Text>,
+        created_at -> Timestamptz,
+    }
+}
+
+diesel::joinable!(client_secret -> client (client_id));
+
+diesel::allow_tables_to_appear_in_same_query!(client, client_secret, token_family);

@@ -1,0 +1,175 @@
+//! Sessions, their ends, who hears of them, and what is swept up after.
+
+use chrono::TimeDelta;
+use futures_util::future::join_all;
+use uuid::Uuid;
+
+use super::{Setting, client, noon, session};
+use crate::model::id::{ClientId, ExchangeId, FamilyId, ResourceUri, Sid};
+use crate::model::session::EndReason;
+use crate::storage::postgres::family::redeem::{RedeemOutcome, Redemption};
+
+async fn exchange(setting: &Setting, client_id: &str, sid: Sid, lifetime: TimeDelta) -> FamilyId {
+    let id = FamilyId(Uuid::new_v4());
+    let mut grant = setting.grant(&["openid"]);
+    (grant.client_id, grant.sid) = (ClientId::new(client_id), sid);
+    let redemption = Redemption {
+        id,
+        exchange_id: ExchangeId(Uuid::new_v4()),
+        grant: &grant,
+        code_hash: [0; 32],
+        code_challenge: None,
+        refresh: None,
+        expires_at: noon() + lifetime,
+    };
+    assert_eq!(setting.db.postgres.redeem_code(&redemption, noon()).await.unwrap(), RedeemOutcome::Won);
+    id
+}
+
+#[tokio::test]
+async fn a_standing_says_what_an_authorization_request_needs() {
+    let setting = Setting::new().await;
+    let postgres = &setting.db.postgres;
+    let (sid, shop) = (setting.session.sid, &setting.client.id);
+    let standing = postgres.find_standing(sid, shop, noon()).await.unwrap().expect("a session");
+    assert_eq!((&standing.session, standing.is_alive, &standing.consent), (&setting.session, true, &None));
+
+    let api = [ResourceUri::new("https://api.example")];
+    let scopes = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
+    postgres.upsert_consent(&setting.subject, shop, &scopes(&["openid", "email"]), &[], noon()).await.unwrap();
+    let later = noon() + TimeDelta::seconds(1);
+    postgres.upsert_consent(&setting.subject, shop, &scopes(&["email", "phone"]), &api, later).await.unwrap();
+    let consent = postgres.find_standing(sid, shop, noon()).await.unwrap().unwrap().consent.expect("a consent");
+    assert_eq!(consent.scopes, ["openid", "email", "phone"]);
+    assert_eq!((consent.resources.as_slice(), consent.granted_at), (api.as_slice(), later));
+    assert_eq!(postgres.list_consents(&setting.subject, noon()).await.unwrap(), [(shop.clone(), consent)]);
+    assert_eq!(postgres.find_standing(sid, &ClientId::new("other"), noon()).await.unwrap().unwrap().consent, None);
+
+    setting.db.execute("UPDATE consent SET expires_at = '2027-01-15T08:00:01Z'").await;
+    let expired = later + TimeDelta::seconds(1);
+    assert_eq!(postgres.find_standing(sid, shop, expired).await.unwrap().unwrap().consent, None);
+    assert_eq!(postgres.list_consents(&setting.subject, expired).await.unwrap(), []);
+    postgres.upsert_consent(&setting.subject, shop, &scopes(&["phone"]), &[], expired).await.unwrap();
+    let fresh = postgres.find_standing(sid, shop, expired).await.unwrap().unwrap().consent.unwrap();
+    assert_eq!((fresh.scopes, fresh.resources), (scopes(&["phone"]), Vec::new()));
+
+    assert!(!postgres.find_standing(sid, shop, setting.session.expires_at).await.unwrap().unwrap().is_alive);
+    assert_eq!(postgres.find_standing(Sid(Uuid::new_v4()), shop, noon()).await.unwrap(), None);
+}
+
+#[tokio::test]
+async fn taking_a_consent_back_ends_the_tokens_that_came_of_it() {
+    let setting = Setting::new().await;
+    let postgres = &setting.db.postgres;
+    let family = exchange(&setting, "shop", setting.session.sid, TimeDelta::hours(1)).await;
+    postgres.upsert_consent(&setting.subject, &setting.client.id, &["openid".into()], &[], noon()).await.unwrap();
+    assert!(postgres.delete_consent(&setting.subject, &setting.client.id, noon()).await.unwrap());
+    assert!(!postgres.find_family(family, None, noon()).await.unwrap().unwrap().is_alive);
+    assert!(!postgres.delete_consent(&setting.subject, &setting.client.id, noon()).await.unwrap());
+}
+
+#[tokio::test]
+async fn the_end_of_a_session_leaves_word_for_the_clients_that_used_it() {
+    let setting = Setting::new().await;
+    let postgres = &setting.db.postgres;
+    let told = client("told", |settings| settings.backchannel_logout_uri = Some("https://told.example/".into()));
+    postgres.insert_client(&told, noon()).await.unwrap();
+    let unused = client("unused", |settings| settings.backchannel_logout_uri = Some("https://unused.example/".into()));
+    postgres.insert_client(&unused, noon()).await.unwrap();
+    let sid = setting.session.sid;
+    for id in ["shop", "told", "told"] {
+        exchange(&setting, id, sid, TimeDelta::hours(1)).await;
+    }
+    let involved = postgres.list_logout_clients(sid).await.unwrap();
+    assert_eq!(involved.iter().map(|client| client.id.as_str()).collect::<Vec<_>>(), ["shop", "told"]);
+
+    assert!(postgres.end_session(sid, EndReason::Logout, noon()).await.unwrap());
+    assert!(!postgres.end_session(sid, EndReason::Logout, noon()).await.unwrap());
+    let rows = postgres.take_outbox(10, TimeDelta::minutes(1), noon()).await.unwrap();
+    assert_eq!(rows.len(), 1);
+    assert_eq!(rows[0].kind, "backchannel_logout");
+    let payload = serde_json::json!({"client_id": "told", "sid": sid, "subject": setting.subject});
+    assert_eq!(rows[0].payload, payload);
+    assert_eq!(setting.db.count("SELECT count(*) FROM session WHERE end_reason = 'logout'").await, 1);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn jobs_that_run_at_once_share_the_expired_sessions() {
+    let setting = Setting::new().await;
+    let postgres = &setting.db.postgres;
+    let told = client("told", |settings| settings.backchannel_logout_uri = Some("https://told.example/".into()));
+    postgres.insert_client(&told, noon()).await.unwrap();
+    for _ in 0..30 {
+        let session = session(&setting.subject, 0);
+        postgres.insert_session(&session, noon()).await.unwrap();
+        exchange(&setting, "told", session.sid, TimeDelta::hours(1)).await;
+    }
+    assert_eq!(postgres.expire_sessions(100, noon()).await.unwrap(), 0);
+    let over = setting.session.expires_at;
+    let counts = join_all((0..8).map(|_| postgres.expire_sessions(10, over))).await;
+    let mut ended: usize = counts.into_iter().map(Result::unwrap).sum();
+    ended += postgres.expire_sessions(100, over).await.unwrap();
+    assert_eq!(ended, 31);
+    assert_eq!(setting.db.count("SELECT count(*) FROM outbox").await, 30);
+}
+
+#[tokio::test]
+async fn signing_out_everywhere_ends_all_sessions_and_lets_new_ones_begin() {
+    let setting = Setting::new().await;
+    let postgres = &setting.db.postgres;
+    assert!(postgres.sign_out_everywhere(&setting.subject, noon()).await.unwrap());
+    assert_eq!(setting.db.count("SELECT count(*) FROM session WHERE end_reason = 'subject'").await, 1);
+    let credentials = postgres.find_credentials("ada").await.unwrap().expect("still allowed in");
+    assert_eq!((&credentials.subject, credentials.generation), (&setting.subject, 1));
+    let fresh = session(&setting.subject, 1);
+    postgres.insert_session(&fresh, noon()).await.unwrap();
+    assert!(postgres.find_standing(fresh.sid, &setting.client.id, noon()).await.unwrap().unwrap().is_alive);
+    // A sign-in that was on its way when everything ended.
+    let stale = session(&setting.subject, 0);
+    postgres.insert_session(&stale, noon()).await.unwrap();
+    assert!(!postgres.find_standing(stale.sid, &setting.client.id, noon()).await.unwrap().unwrap().is_alive);
+}
+
+#[tokio::test]
+async fn signing_in_again_renews_only_a_session_that_is_alive() {
+    let setting = Setting::new().await;
+    let postgres = &setting.db.postgres;
+    let mut renewed = setting.session.clone();
+    let later = noon() + TimeDelta::hours(1);
+    (renewed.authentication.auth_time, renewed.seen_at) = (later, later);
+    renewed.expires_at = later + TimeDelta::hours(8);
+    assert!(postgres.renew_session(&renewed, later).await.unwrap());
+    let standing = postgres.find_standing(renewed.sid, &setting.client.id, later).await.unwrap().unwrap();
+    assert_eq!((&standing.session, standing.is_alive), (&renewed, true));
+    let mut foreign = renewed.clone();
+    foreign.generation = 1;
+    assert!(!postgres.renew_session(&foreign, later).await.unwrap());
+    postgres.end_session(renewed.sid, EndReason::Logout, later).await.unwrap();
+    assert!(!postgres.renew_session(&renewed, later).await.unwrap());
+}
+
+#[tokio::test]
+async fn only_what_nothing_needs_any_more_is_deleted() {
+    let setting = Setting::new().await;
+    let postgres = &setting.db.postgres;
+    let sid = setting.session.sid;
+    setting.db.execute("UPDATE session SET expires_at = '2099-01-01'").await;
+    let old = exchange(&setting, "shop", sid, TimeDelta::minutes(5)).await;
+    let last = exchange(&setting, "shop", sid, TimeDelta::minutes(6)).await;
+    postgres.insert_revoked_token("jti", noon() + TimeDelta::minutes(5)).await.unwrap();
+    postgres.insert_revoked_token("jti", noon() + TimeDelta::minutes(5)).await.unwrap();
+    assert!(postgres.is_token_revoked("jti").await.unwrap());
+
+    assert_eq!(postgres.delete_expired(100, noon() + TimeDelta::hours(24)).await.unwrap(), 0);
+    let two_days = noon() + TimeDelta::days(2);
+    // The token and the older family; logout still needs the last one of the client.
+    assert_eq!(postgres.delete_expired(100, two_days).await.unwrap(), 2);
+    assert!(!postgres.is_token_revoked("jti").await.unwrap());
+    assert_eq!(postgres.find_family(old, None, noon()).await.unwrap(), None);
+    assert!(postgres.find_family(last, None, noon()).await.unwrap().is_some());
+
+    postgres.end_session(sid, EndReason::Logout, two_days).await.unwrap();
+    assert_eq!(postgres.delete_expired(100, two_days).await.unwrap(), 1);
+    assert_eq!(postgres.delete_expired(100, two_days + TimeDelta::days(1)).await.unwrap(), 1);
+    assert_eq!(setting.db.count("SELECT count(*) FROM session").await, 0);
+}
