@@ -1,0 +1,181 @@
+//! The keys that sign and verify now: one loaded, checked, immutable state of the key directory.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use aws_lc_rs::digest;
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use bytes::Bytes;
+use serde::Serialize;
+
+use super::directory;
+use super::jwk::PublishedJwk;
+use super::keyset_file::{KeyEntry, KeyState};
+use super::problem::{KeysetError, Problem};
+use super::rsa_pool::RsaPool;
+use super::signer::{Signer, Verifier};
+use crate::model::signing_alg::SigningAlg;
+use crate::protocol::error::OAuthError;
+use crate::protocol::jwt::{UnverifiedJwt, VerifiedClaims};
+
+/// Every key that is not retired.
+pub struct Keyset {
+    source: String,
+    keys: Vec<Key>,
+    jwks: Jwks,
+    rsa: RsaPool,
+}
+
+/// The published key set (RFC 7517 section 5), ready to send.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Jwks {
+    /// The JSON.
+    pub body: Bytes,
+    /// A strong entity tag (RFC 9110 section 8.8.3), quotes included.
+    pub etag: String,
+}
+
+/// Why a token was not signed.
+#[derive(Debug, thiserror::Error)]
+pub enum SigningError {
+    /// No key is active for the algorithm.
+    #[error("no key is active for {}: run `ostiary-keyctl generate --alg {}`", .0.as_str(), .0.as_str())]
+    NoKey(SigningAlg),
+    /// The claims cannot be written as JSON.
+    #[error("the claims cannot be written as JSON")]
+    Claims(#[from] serde_json::Error),
+    /// Too many signatures are wanted at once.
+    #[error("too many signatures are waiting to be made")]
+    Busy,
+    /// The cryptographic library refused.
+    #[error("the cryptographic library refused to sign")]
+    Refused,
+}
+
+/// A key that was read from its file and checked.
+pub(super) struct Key {
+    entry: KeyEntry,
+    jwk: PublishedJwk,
+    signer: Arc<Signer>,
+    verifier: Verifier,
+}
+
+#[derive(Serialize)]
+struct Header<'a> {
+    alg: &'static str,
+    typ: &'a str,
+    kid: &'a str,
+}
+
+#[derive(Serialize)]
+struct JwksBody<'a> {
+    keys: Vec<&'a PublishedJwk>,
+}
+
+impl Key {
+    pub(super) fn new(entry: KeyEntry, jwk: PublishedJwk, signer: Signer, verifier: Verifier) -> Self {
+        Self { entry, jwk, signer: Arc::new(signer), verifier }
+    }
+}
+
+impl Keyset {
+    /// Reads and checks the directory; every problem is reported at once.
+    pub(super) fn load(directory: &Path, rsa: RsaPool) -> Result<Self, KeysetError> {
+        let (source, file) = directory::read_keyset_file(directory)?;
+        let keys = directory::load_keys(directory, &file)?;
+        let jwks = Jwks::of(keys.iter().map(|key| &key.jwk)).map_err(|error| {
+            let what = format!("the public keys cannot be written as JSON ({error})");
+            KeysetError::one(directory, Problem::new(what, "report this as a defect"))
+        })?;
+        Ok(Self { source, keys, jwks, rsa })
+    }
+
+    /// The text of `keyset.json` that this was loaded from.
+    pub(super) fn source(&self) -> &str {
+        &self.source
+    }
+
+    /// The algorithms that a key is active for, in the order in which discovery lists them.
+    pub fn algs(&self) -> Vec<SigningAlg> {
+        SigningAlg::ALL.into_iter().filter(|alg| self.active(*alg).is_some()).collect()
+    }
+
+    /// Signs `claims` with the active key of `alg`; the header holds `alg`, `typ` and `kid`.
+    pub async fn sign_jwt(
+        &self,
+        alg: SigningAlg,
+        typ: &str,
+        claims: &(impl Serialize + Sync),
+    ) -> Result<String, SigningError> {
+        let key = self.active(alg).ok_or(SigningError::NoKey(alg))?;
+        let header = serde_json::to_vec(&Header { alg: alg.as_str(), typ, kid: &key.entry.kid })?;
+        let claims = serde_json::to_vec(claims)?;
+        let mut token = String::with_capacity((header.len() + claims.len()) * 4 / 3 + 384);
+        URL_SAFE_NO_PAD.encode_string(header, &mut token);
+        token.push('.');
+        URL_SAFE_NO_PAD.encode_string(claims, &mut token);
+        let signature;
+        if key.signer.is_slow() {
+            (token, signature) = self.rsa.sign(Arc::clone(&key.signer), token).await?;
+        } else {
+            signature = key.signer.sign(token.as_bytes()).map_err(|_| SigningError::Refused)?;
+        }
+        token.push('.');
+        URL_SAFE_NO_PAD.encode_string(signature, &mut token);
+        Ok(token)
+    }
+
+    /// The claims of a token that one of our keys signed and that is of one of the expected types.
+    ///
+    /// The key decides the algorithm, never the token (RFC 8725 section 3.1), and the type must be there (section 3.11), so
+    /// that an ID token is not taken for an access token. Times, issuer and audience are for the caller.
+    pub fn verify_jwt(&self, token: &str, expected_typ: &[&str]) -> Option<VerifiedClaims> {
+        let jwt = UnverifiedJwt::parse(token).ok()?;
+        let kid = jwt.header.kid.as_deref()?;
+        let key = self.keys.iter().find(|key| key.entry.kid == kid)?;
+        if jwt.header.alg != key.entry.alg.as_str() {
+            return None;
+        }
+        let typ = expected_typ.iter().find(|expected| jwt.header.is_typ(expected))?;
+        let is_valid = key.verifier.is_valid(jwt.signing_input.as_bytes(), &jwt.signature);
+        is_valid.then(|| VerifiedClaims { claims: jwt.claims, typ: (*typ).to_owned() })
+    }
+
+    /// The published key set.
+    pub fn jwks(&self) -> &Jwks {
+        &self.jwks
+    }
+
+    /// The kid of the key that signs with `alg`.
+    pub fn active_kid(&self, alg: SigningAlg) -> Option<&str> {
+        self.active(alg).map(|key| key.entry.kid.as_str())
+    }
+
+    fn active(&self, alg: SigningAlg) -> Option<&Key> {
+        self.keys.iter().find(|key| key.entry.alg == alg && key.entry.state == KeyState::Active)
+    }
+}
+
+impl Jwks {
+    fn of<'a>(keys: impl Iterator<Item = &'a PublishedJwk>) -> serde_json::Result<Self> {
+        let body = serde_json::to_vec(&JwksBody { keys: keys.collect() })?;
+        let etag = format!("\"{}\"", URL_SAFE_NO_PAD.encode(digest::digest(&digest::SHA256, &body)));
+        Ok(Self { body: body.into(), etag })
+    }
+}
+
+impl From<SigningError> for OAuthError {
+    fn from(error: SigningError) -> Self {
+        match error {
+            SigningError::Busy => Self::temporarily_unavailable("the server is busy, try again shortly"),
+            SigningError::NoKey(_) | SigningError::Claims(_) | SigningError::Refused => {
+                Self::server_error("the server could not complete the request")
+            }
+        }
+        .with_source(error)
+    }
+}
+
+#[cfg(test)]
+mod tests;
