@@ -1,0 +1,124 @@
+//! Settings: built-in defaults < `.env.yaml` (or `--config FILE`) < an allow-list of environment variables.
+//!
+//! One file per section. `load` reports every error at once, each with its key and how to mend it. A setting is a field
+//! with a default and a doc comment in its section, a line in `.env.yaml.example` (a test keeps it so) and, where operators
+//! want it, a line in `environment::VARIABLES`.
+
+// Postgres.
+pub mod database;
+// How spans of time are written.
+pub mod duration;
+// The allow-list of environment variables.
+pub mod environment;
+// What is wrong with a configuration.
+pub mod error;
+// Authorization attempts.
+pub mod interactions;
+// Signing keys and the master key.
+pub mod keys;
+// Reading and merging the sources.
+mod load;
+// Logs.
+pub mod log;
+// OpenID Connect.
+pub mod oidc;
+// Outbound HTTP.
+pub mod outbound;
+// The pages people see.
+pub mod pages;
+// Password hashing.
+pub mod passwords;
+// Secrets in settings.
+mod secret;
+// Listener, issuer, proxies.
+pub mod server;
+// Sign-ins.
+pub mod sessions;
+// Short-lived state.
+pub mod state;
+// The limits on password attempts.
+pub mod throttle;
+// Lifetimes of tokens.
+pub mod tokens;
+// What must hold between settings.
+mod validate;
+
+use serde::{Deserialize, Serialize};
+
+pub use self::database::DatabaseConfig;
+pub use self::error::{ConfigError, ConfigErrors};
+pub use self::interactions::InteractionsConfig;
+pub use self::keys::KeysConfig;
+pub use self::load::{Sources, examine, load};
+pub use self::log::{LogConfig, LogFormat};
+pub use self::oidc::OidcConfig;
+pub use self::outbound::{OutboundConfig, OutboundException, OutboundPurpose};
+pub use self::pages::PagesConfig;
+pub use self::passwords::PasswordsConfig;
+pub use self::server::{ClientIpHeaderMode, ServerConfig};
+pub use self::sessions::SessionsConfig;
+pub use self::state::StateConfig;
+pub use self::throttle::ThrottleConfig;
+pub use self::tokens::TokensConfig;
+
+/// Every setting of one server.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Config {
+    /// Listener, issuer, proxies.
+    pub server: ServerConfig,
+    /// Postgres.
+    pub database: DatabaseConfig,
+    /// Short-lived state.
+    pub state: StateConfig,
+    /// Signing keys and the master key.
+    pub keys: KeysConfig,
+    /// Lifetimes of tokens.
+    pub tokens: TokensConfig,
+    /// Sign-ins.
+    pub sessions: SessionsConfig,
+    /// Authorization attempts.
+    pub interactions: InteractionsConfig,
+    /// Password hashing.
+    pub passwords: PasswordsConfig,
+    /// The limits on password attempts.
+    pub throttle: ThrottleConfig,
+    /// OpenID Connect.
+    pub oidc: OidcConfig,
+    /// The pages people see.
+    pub pages: PagesConfig,
+    /// Outbound HTTP.
+    pub outbound: OutboundConfig,
+    /// Logs.
+    pub log: LogConfig,
+    /// What the database is for. Not a setting: the command decides it, and the database remembers it.
+    #[serde(skip)]
+    pub installation: Installation,
+}
+
+/// What a database is for: `ostiary` refuses one that `ostiary dev` made.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Installation {
+    /// Real people and real clients.
+    #[default]
+    Production,
+    /// The embedded default of `ostiary dev`: the demo application is at `/`, only loopback names are answered.
+    Dev,
+}
+
+impl Installation {
+    /// The word in the table `installation`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Production => "production",
+            Self::Dev => "dev",
+        }
+    }
+}
+
+impl Config {
+    /// The settings as YAML, without the values of secrets.
+    pub fn to_yaml(&self) -> Result<String, serde_yaml_ng::Error> {
+        serde_yaml_ng::to_string(self)
+    }
+}

@@ -1,0 +1,19 @@
+//! OpenID Connect.
+
+use serde::{Deserialize, Serialize};
+
+/// What the server says of itself in OpenID Connect terms.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct OidcConfig {
+    /// The authentication context classes that a password reaches; the first is the `acr` of ID tokens.
+    pub acr_values: Vec<String>,
+    /// The audience of access tokens when the client asked for no resource; absent: the issuer.
+    pub default_resource: Option<String>,
+}
+
+impl Default for OidcConfig {
+    fn default() -> Self {
+        Self { acr_values: vec!["urn:ostiary:acr:pwd".into()], default_resource: None }
+    }
+}

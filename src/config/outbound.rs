@@ -1,0 +1,43 @@
+//! Outbound HTTP: https to public addresses only, unless an exception names the peer.
+
+use std::path::PathBuf;
+
+use ipnet::IpNet;
+use serde::{Deserialize, Serialize};
+
+/// What outbound requests may do beyond the rule.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct OutboundConfig {
+    /// A PEM file of further certificate authorities that are believed.
+    pub extra_ca_file: Option<PathBuf>,
+    /// Peers inside one's own network.
+    pub allow: Vec<OutboundException>,
+}
+
+/// One peer that may be reached although its address is not public.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct OutboundException {
+    /// What it may be reached for.
+    pub purpose: OutboundPurpose,
+    /// Its name or address, as the URL writes it.
+    pub host: String,
+    /// Its port.
+    pub port: u16,
+    /// The network in which its addresses must lie.
+    pub network: IpNet,
+    /// Whether plain http will do: loopback in development.
+    #[serde(default)]
+    pub allow_http: bool,
+}
+
+/// Why an outbound request is made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum OutboundPurpose {
+    /// A logout token to a client (OpenID Connect Back-Channel Logout section 2.5).
+    BackchannelLogout,
+    /// A client's logo, to be served by us.
+    ClientLogo,
+}

@@ -1,0 +1,97 @@
+//! Listener, issuer, proxies.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::time::Duration;
+
+use ipnet::IpNet;
+use serde::{Deserialize, Serialize};
+use url::{Host, Url};
+
+use super::duration;
+
+/// Where the server listens, what it is called from outside, and whom it believes about that.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct ServerConfig {
+    /// The address and port to listen on.
+    pub bind: SocketAddr,
+    /// The issuer identifier (RFC 8414 section 2): what clients and browsers call this server. Used byte for byte.
+    pub issuer: String,
+    /// Where a frontend of one's own stands; the browser is sent there instead of to our pages.
+    pub frontend_base_url: Option<String>,
+    /// Origins whose scripts may call us from a browser.
+    pub cors_allowed_origins: Vec<String>,
+    /// The networks of reverse proxies whose forwarded headers are believed.
+    pub trusted_proxy_cidrs: Vec<IpNet>,
+    /// The header in which those proxies say whom they speak for.
+    pub client_ip_header_mode: ClientIpHeaderMode,
+    /// Whether cookies are `Secure` and `__Host-`; absent: when the issuer is https.
+    pub cookie_secure: Option<bool>,
+    /// The largest request body, in bytes; 413 beyond it.
+    pub max_body_bytes: usize,
+    /// The largest request head, in bytes; 431 beyond it.
+    pub max_header_bytes: usize,
+    /// How long a client may take to send the request head.
+    #[serde(with = "duration")]
+    pub header_read_timeout: Duration,
+    /// How long a request may take as a whole, its body included.
+    #[serde(with = "duration")]
+    pub request_timeout: Duration,
+    /// How long running requests may take to finish after SIGTERM.
+    #[serde(with = "duration")]
+    pub drain_timeout: Duration,
+}
+
+/// The header in which a trusted proxy says whom it speaks for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ClientIpHeaderMode {
+    /// No header is believed: the peer of the connection is the client.
+    #[default]
+    None,
+    /// `X-Forwarded-For`.
+    XForwardedFor,
+    /// `Forwarded` (RFC 7239).
+    Forwarded,
+}
+
+impl Default for ServerConfig {
+    fn default() -> Self {
+        Self {
+            bind: SocketAddr::from((Ipv4Addr::LOCALHOST, 8000)),
+            issuer: "http://localhost:8000".into(),
+            frontend_base_url: None,
+            cors_allowed_origins: Vec::new(),
+            trusted_proxy_cidrs: Vec::new(),
+            client_ip_header_mode: ClientIpHeaderMode::default(),
+            cookie_secure: None,
+            max_body_bytes: 64 * 1024,
+            max_header_bytes: 32 * 1024,
+            header_read_timeout: Duration::from_secs(10),
+            request_timeout: Duration::from_secs(30),
+            drain_timeout: Duration::from_secs(25),
+        }
+    }
+}
+
+impl ServerConfig {
+    /// Whether cookies are `Secure` and carry the `__Host-` prefix.
+    pub fn has_secure_cookies(&self) -> bool {
+        self.cookie_secure.unwrap_or_else(|| self.issuer.starts_with("https://"))
+    }
+
+    /// The address of `path` (which begins with a slash) on this server, as clients and browsers write it.
+    pub fn url(&self, path: &str) -> String {
+        format!("{}{path}", self.issuer.trim_end_matches('/'))
+    }
+}
+
+/// Whether a URL names this very machine, where nobody can listen in: plain http is then as good as https.
+pub fn is_loopback(url: &Url) -> bool {
+    match url.host() {
+        Some(Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
+        Some(Host::Ipv4(address)) => address.is_loopback(),
+        Some(Host::Ipv6(address)) => address.is_loopback(),
+        None => false,
+    }
+}
