@@ -1,0 +1,86 @@
+//! People in this server's own Postgres.
+
+// Threads that hash and nothing else.
+mod hashing_threads;
+// Argon2id.
+pub mod passwords;
+// What pages and tokens say of a person.
+mod person;
+
+use async_trait::async_trait;
+use chrono::{DateTime, Utc};
+use secrecy::SecretString;
+
+use self::passwords::{PasswordCheck, PasswordError, Passwords, Phc};
+use super::backend::{IdentityBackend, PasswordOutcome, Person, VerifiedPerson};
+use crate::model::family::TokenFamily;
+use crate::model::id::{FamilyId, SubjectId};
+use crate::storage::StoreError;
+use crate::storage::postgres::Postgres;
+use crate::storage::postgres::person::{Credentials, username_key};
+
+/// The local people.
+#[derive(Clone)]
+pub struct LocalIdentity {
+    postgres: Postgres,
+    passwords: Passwords,
+}
+
+impl LocalIdentity {
+    /// The people of `postgres`.
+    pub fn new(postgres: Postgres, passwords: Passwords) -> Self {
+        Self { postgres, passwords }
+    }
+
+    /// The password was right, so this is not worth failing for: the next sign-in tries again.
+    async fn store_rehashed(&self, credentials: &Credentials, rehashed: &Phc) {
+        let Credentials { subject, phc, .. } = credentials;
+        if let Err(error) = self.postgres.rehash_password(subject, phc, rehashed.as_str()).await {
+            tracing::warn!(%error, "a password hash could not be stored under today's parameters");
+        }
+    }
+}
+
+#[async_trait]
+impl IdentityBackend for LocalIdentity {
+    async fn verify_password(
+        &self,
+        username: &str,
+        password: &SecretString,
+        _now: DateTime<Utc>,
+    ) -> Result<PasswordOutcome, StoreError> {
+        let credentials = self.postgres.find_credentials(&username_key(username)).await?;
+        let stored = credentials.as_ref().map(|credentials| credentials.phc.as_str());
+        let check = match self.passwords.verify(password, stored).await {
+            Ok(check) => check,
+            Err(PasswordError::Busy(_)) => return Ok(PasswordOutcome::Busy),
+            Err(error @ (PasswordError::Unreadable(_) | PasswordError::Failed(_))) => {
+                return Err(StoreError::corrupt(error));
+            }
+        };
+        match (check, credentials) {
+            (PasswordCheck::Right { rehashed }, Some(credentials)) => {
+                if let Some(rehashed) = rehashed {
+                    self.store_rehashed(&credentials, &rehashed).await;
+                }
+                let Credentials { subject, generation, .. } = credentials;
+                Ok(PasswordOutcome::Verified(VerifiedPerson { subject, generation }))
+            }
+            (PasswordCheck::Right { .. } | PasswordCheck::Wrong, _) => Ok(PasswordOutcome::Refused),
+        }
+    }
+
+    async fn find_person(&self, subject: &SubjectId) -> Result<Option<Person>, StoreError> {
+        Ok(self.postgres.find_person(subject).await?.map(person::told))
+    }
+
+    async fn find_family_and_person(
+        &self,
+        family: FamilyId,
+        jti: &str,
+        now: DateTime<Utc>,
+    ) -> Result<Option<(TokenFamily, Option<Person>)>, StoreError> {
+        let found = self.postgres.find_family_with_person(family, jti, now).await?;
+        Ok(found.map(|(family, row)| (family, row.map(person::told))))
+    }
+}
