@@ -1,0 +1,87 @@
+//! What one request may use.
+//!
+//! A tenant is an [`App`]: its own issuer, schema, state prefix and keys. There are no globals, so one process may host
+//! several and a test starts as many as it likes.
+
+use std::ops::Deref;
+use std::sync::Arc;
+
+use arc_swap::ArcSwapOption;
+use tokio::sync::Notify;
+
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::fetch::Fetch;
+use crate::http::document::Document;
+use crate::identity::backend::IdentityBackend;
+use crate::keys::Keys;
+use crate::keys::keyset::Keyset;
+use crate::keys::master_key::MasterKeys;
+use crate::storage::postgres::Postgres;
+use crate::storage::registry::{Catalog, Registry};
+use crate::storage::state::StateStore;
+
+/// A handle on everything a request may use; cloning it costs one reference count.
+#[derive(Clone)]
+pub struct App(Arc<Parts>);
+
+/// The parts, made by `bootstrap`.
+pub struct Parts {
+    /// The settings, validated.
+    pub config: Config,
+    /// The time.
+    pub clock: Clock,
+    /// The durable truth.
+    pub postgres: Postgres,
+    /// Clients, scopes and resources, cached in the process.
+    pub registry: Registry,
+    /// Short-lived state.
+    pub state: Arc<dyn StateStore>,
+    /// Who signs now.
+    pub keys: Keys,
+    /// Where MACs and seals come from.
+    pub master_keys: MasterKeys,
+    /// The people.
+    pub identity: Arc<dyn IdentityBackend>,
+    /// Outbound HTTP.
+    pub fetch: Fetch,
+    /// The discovery document as it was last made.
+    pub metadata: ArcSwapOption<PublishedMetadata>,
+    /// Rung when an outbox row was written here, so that its job need not wait for its next turn.
+    pub outbox_bell: Notify,
+}
+
+/// The discovery document and what it was made from: when either changes, it is made again.
+pub struct PublishedMetadata {
+    /// The keys it lists the algorithms of.
+    pub keyset: Arc<Keyset>,
+    /// The scopes it lists.
+    pub catalog: Arc<Catalog>,
+    /// The bytes.
+    pub document: Document,
+}
+
+impl App {
+    /// Takes the parts.
+    pub fn new(parts: Parts) -> Self {
+        Self(Arc::new(parts))
+    }
+
+    /// The issuer identifier, byte for byte as configured.
+    pub fn issuer(&self) -> &str {
+        &self.config.server.issuer
+    }
+
+    /// The address of `path` (with its leading slash) at this issuer.
+    pub fn url(&self, path: &str) -> String {
+        self.config.server.url(path)
+    }
+}
+
+impl Deref for App {
+    type Target = Parts;
+
+    fn deref(&self) -> &Parts {
+        &self.0
+    }
+}

@@ -1,0 +1,141 @@
+//! Access tokens: RFC 9068 JWTs, or the same claims sealed.
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use crate::app::App;
+use crate::clock;
+use crate::keys::token::OpaqueAccessToken;
+use crate::model::client::{AccessTokenFormat, Client};
+use crate::model::id::FamilyId;
+use crate::protocol::error::OAuthError;
+
+/// The `typ` of a JWT access token (RFC 9068 section 2.1).
+const TYP: &str = "at+jwt";
+
+/// One or several audiences: a single one is written as a plain string (RFC 7519 section 4.1.3).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum Audience {
+    /// A single one.
+    One(String),
+    /// Several.
+    Many(Vec<String>),
+}
+
+impl Audience {
+    /// Whether `audience` is one of them.
+    pub fn contains(&self, audience: &str) -> bool {
+        match self {
+            Self::One(one) => one == audience,
+            Self::Many(many) => many.iter().any(|one| one == audience),
+        }
+    }
+}
+
+impl From<Vec<String>> for Audience {
+    fn from(mut many: Vec<String>) -> Self {
+        match (many.len(), many.pop()) {
+            (1, Some(one)) => Self::One(one),
+            (_, last) => Self::Many(many.into_iter().chain(last).collect()),
+        }
+    }
+}
+
+/// The claims of an access token (RFC 9068 section 2.2).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AccessTokenClaims {
+    /// The issuer.
+    pub iss: String,
+    /// The person, or the client itself when there is none.
+    pub sub: String,
+    /// Who may accept it.
+    pub aud: Audience,
+    /// Who may present it.
+    pub client_id: String,
+    /// What it allows, separated by spaces; left out when that is nothing (RFC 6749 section 3.3: a list has a name).
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub scope: String,
+    /// `<family>.<n>`, or a random id without a family.
+    pub jti: String,
+    /// When it was issued, seconds since the epoch.
+    pub iat: i64,
+    /// When it begins: before it is issued, for resource servers whose clock is behind.
+    pub nbf: i64,
+    /// When it ends.
+    pub exp: i64,
+    /// When the person signed in.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub auth_time: Option<i64>,
+    /// How strongly.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub acr: Option<String>,
+    /// By which methods.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub amr: Option<Vec<String>>,
+}
+
+impl AccessTokenClaims {
+    /// The claims that every access token has.
+    pub fn new(app: &App, client: &Client, jti: String, issued_at: DateTime<Utc>, expires_at: DateTime<Utc>) -> Self {
+        Self {
+            iss: app.issuer().to_owned(),
+            sub: client.id.to_string(),
+            aud: Audience::Many(Vec::new()),
+            client_id: client.id.to_string(),
+            scope: String::new(),
+            jti,
+            iat: issued_at.timestamp(),
+            nbf: (issued_at - clock::TOLERANCE).timestamp(),
+            exp: expires_at.timestamp(),
+            auth_time: None,
+            acr: None,
+            amr: None,
+        }
+    }
+
+    /// The `jti` of the `n`th token of a family.
+    pub fn jti_of(family: FamilyId, n: i32) -> String {
+        format!("{family}.{n}")
+    }
+
+    /// The family the token belongs to; a machine's token has none.
+    pub fn family(&self) -> Option<FamilyId> {
+        let (family, _) = self.jti.split_once('.')?;
+        Uuid::try_parse(family).ok().map(FamilyId)
+    }
+
+    /// Whether it allows `scope`.
+    pub fn has_scope(&self, scope: &str) -> bool {
+        self.scope.split(' ').any(|granted| granted == scope)
+    }
+
+    /// The token in the client's format.
+    pub async fn encode(&self, app: &App, client: &Client) -> Result<String, OAuthError> {
+        match client.settings.access_token_format {
+            AccessTokenFormat::Jwt => {
+                let alg = client.settings.access_token_signed_response_alg;
+                Ok(app.keys.current().sign_jwt(alg, TYP, self).await?)
+            }
+            AccessTokenFormat::Opaque => {
+                let failed = "the token could not be sealed";
+                let claims = serde_json::to_vec(self).map_err(|e| OAuthError::server_error(failed).with_source(e))?;
+                OpaqueAccessToken::seal(&app.master_keys, &claims)
+                    .map_err(|error| OAuthError::server_error(failed).with_source(error))
+            }
+        }
+    }
+
+    /// The claims of a token that we made and whose time is not over; `None` for anything else.
+    pub fn decode(app: &App, token: &str, now: DateTime<Utc>) -> Option<Self> {
+        let claims: Self = if token.contains('.') {
+            let verified = app.keys.current().verify_jwt(token, &[TYP])?;
+            serde_json::from_value(verified.claims.into()).ok()?
+        } else {
+            serde_json::from_slice(&OpaqueAccessToken::open(&app.master_keys, token)?).ok()?
+        };
+        let is_current = claims.exp > now.timestamp() && claims.nbf <= (now + clock::TOLERANCE).timestamp();
+        (claims.iss == app.issuer() && is_current).then_some(claims)
+    }
+}

@@ -1,0 +1,108 @@
+//! What a client asked for at the authorization endpoint, validated, and what it is answered.
+
+use serde::{Deserialize, Serialize};
+
+use crate::model::id::{ClientId, ResourceUri, SubjectId};
+use crate::protocol::claims::ClaimsRequest;
+use crate::protocol::error::OAuthError;
+use crate::protocol::prompt::Prompt;
+use crate::protocol::response_mode::ResponseMode;
+
+/// An authorization request (RFC 6749 section 4.1.1, OpenID Connect Core section 3.1.2.1) after every check.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct AuthorizationRequest {
+    /// Who asks.
+    pub client_id: ClientId,
+    /// Where the answer goes, byte for byte as it was sent.
+    pub redirect_uri: String,
+    /// How the answer is sent.
+    pub response_mode: ResponseMode,
+    /// Returned as it came.
+    pub state: Option<String>,
+    /// Put into the ID token as it came.
+    pub nonce: Option<String>,
+    /// What is asked for, in the order asked.
+    pub scopes: Vec<String>,
+    /// Where it is to be used (RFC 8707).
+    pub resources: Vec<ResourceUri>,
+    /// What the person must be asked.
+    pub prompts: Vec<Prompt>,
+    /// Seconds after which a sign-in is too old.
+    pub max_age: Option<u32>,
+    /// Who is probably signing in.
+    pub login_hint: Option<String>,
+    /// Who must be signed in: the `sub` of the `id_token_hint`, or of the `claims` parameter.
+    pub required_subject: Option<SubjectId>,
+    /// The authentication context classes asked for, in order of preference.
+    pub acr_values: Vec<String>,
+    /// The languages asked for, in order of preference.
+    pub ui_locales: Vec<String>,
+    /// The `claims` parameter.
+    pub claims: Option<ClaimsRequest>,
+    /// The S256 code challenge (RFC 7636).
+    pub code_challenge: Option<String>,
+}
+
+impl AuthorizationRequest {
+    /// Whether the person must be asked that.
+    pub fn has_prompt(&self, prompt: Prompt) -> bool {
+        self.prompts.contains(&prompt)
+    }
+
+    /// Whether it is an OpenID Connect request.
+    pub fn is_openid(&self) -> bool {
+        self.scopes.iter().any(|scope| scope == "openid")
+    }
+
+    /// Where its answer goes.
+    pub fn return_address(&self) -> ReturnAddress {
+        ReturnAddress {
+            redirect_uri: self.redirect_uri.clone(),
+            response_mode: self.response_mode,
+            state: self.state.clone(),
+        }
+    }
+}
+
+/// Where an authorization response goes: known as soon as the redirect URI is trusted, before the rest is read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ReturnAddress {
+    /// The verified redirect URI.
+    pub redirect_uri: String,
+    /// How the answer is sent.
+    pub response_mode: ResponseMode,
+    /// Returned as it came.
+    pub state: Option<String>,
+}
+
+/// An authorization response, success or error, ready to be sent to the client through the browser. Has no `Debug`: it may
+/// hold a code.
+#[derive(Clone, PartialEq, Eq)]
+pub struct AuthorizationResponse {
+    /// Where it goes.
+    pub redirect_uri: String,
+    /// How.
+    pub response_mode: ResponseMode,
+    /// What it says.
+    pub parameters: Vec<(&'static str, String)>,
+}
+
+impl AuthorizationResponse {
+    /// A success: the code, the state, and the issuer (RFC 9207).
+    pub fn code(to: ReturnAddress, issuer: &str, code: String) -> Self {
+        Self::with(to, issuer, vec![("code", code)])
+    }
+
+    /// An error: its code and description, the state, and the issuer, which RFC 9207 section 2 asks for on errors too.
+    pub fn error(to: ReturnAddress, issuer: &str, error: &OAuthError) -> Self {
+        let parameters =
+            vec![("error", error.code().as_str().to_owned()), ("error_description", error.description().to_owned())];
+        Self::with(to, issuer, parameters)
+    }
+
+    fn with(to: ReturnAddress, issuer: &str, mut parameters: Vec<(&'static str, String)>) -> Self {
+        parameters.extend(to.state.map(|state| ("state", state)));
+        parameters.push(("iss", issuer.to_owned()));
+        Self { redirect_uri: to.redirect_uri, response_mode: to.response_mode, parameters }
+    }
+}

@@ -1,0 +1,88 @@
+//! Authorization codes (RFC 6749 section 4.1.2): made here, kept in the state store until their time is over.
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+
+use super::authorization_request::AuthorizationRequest;
+use super::issue::lifetimes;
+use crate::app::App;
+use crate::keys::token::PlainCode;
+use crate::model::client::{Client, GrantType};
+use crate::model::family::Grant;
+use crate::model::id::FamilyId;
+use crate::model::session::{Authentication, Session};
+use crate::random;
+use crate::storage::StoreError;
+use crate::storage::state::{self, Kind, StateKey};
+
+/// What the state store keeps of a code, until the code's time is over.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct CodeRecord {
+    /// What the code stands for.
+    pub grant: Grant,
+    /// SHA-256 of the code's secret.
+    pub hash: [u8; 32],
+    /// Where the code was sent.
+    pub redirect_uri: String,
+    /// For the ID token.
+    pub nonce: Option<String>,
+    /// What the verifier must match (RFC 7636).
+    pub code_challenge: Option<String>,
+    /// When the code ends.
+    pub expires_at: DateTime<Utc>,
+}
+
+/// Makes a code and puts its record where any instance finds it.
+pub async fn authorization_code(
+    app: &App,
+    request: &AuthorizationRequest,
+    client: &Client,
+    session: &Session,
+    now: DateTime<Utc>,
+) -> Result<String, StoreError> {
+    let id = FamilyId(new_family_id(now));
+    let code = PlainCode::new(&app.master_keys, id);
+    let acr = satisfied_acr(&app.config.oidc.acr_values, &request.acr_values, &session.authentication);
+    let expires_at = now + lifetimes(app, client).authorization_code;
+    let record = CodeRecord {
+        grant: Grant {
+            grant_type: GrantType::AuthorizationCode,
+            client_id: client.id.clone(),
+            subject: session.subject.clone(),
+            generation: session.generation,
+            sid: session.sid,
+            scopes: request.scopes.clone(),
+            resources: request.resources.clone(),
+            claims: request.claims.as_ref().map(serde_json::to_value).transpose().map_err(StoreError::corrupt)?,
+            authentication: Authentication { acr, ..session.authentication.clone() },
+        },
+        hash: code.hash(),
+        redirect_uri: request.redirect_uri.clone(),
+        nonce: request.nonce.clone(),
+        code_challenge: request.code_challenge.clone(),
+        expires_at,
+    };
+    state::put_json(app.state.as_ref(), &code_key(id), &record, expires_at, now).await?;
+    Ok(code.encode())
+}
+
+/// The record of a code, while its time lasts. It is read, not taken: single use lies in the statement that redeems.
+pub async fn find_code(app: &App, id: FamilyId, now: DateTime<Utc>) -> Result<Option<CodeRecord>, StoreError> {
+    state::get_json(app.state.as_ref(), &code_key(id), now).await
+}
+
+/// The first class asked for that the sign-in satisfies, else the one it reached (OpenID Connect Core section 5.5.1.1:
+/// `acr_values` are voluntary). A password satisfies every class of `oidc.acr_values`.
+fn satisfied_acr(configured: &[String], requested: &[String], authentication: &Authentication) -> String {
+    requested.iter().find(|acr| configured.contains(acr)).unwrap_or(&authentication.acr).clone()
+}
+
+/// Family ids begin with their time, so that new rows lie together; the other 74 bits are random.
+fn new_family_id(now: DateTime<Utc>) -> uuid::Uuid {
+    let millis = u64::try_from(now.timestamp_millis()).unwrap_or_default();
+    uuid::Builder::from_unix_timestamp_millis(millis, &random::bytes()).into_uuid()
+}
+
+fn code_key(id: FamilyId) -> StateKey {
+    StateKey::new(Kind::Code, id)
+}

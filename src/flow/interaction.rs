@@ -1,0 +1,301 @@
+//! One authorization attempt: a validated request and the steps a person takes until it is answered.
+//!
+//! 1. [`next`] says what is missing: a sign-in, a choice of account, a consent, or nothing.
+//! 2. A page asks for it; [`record_sign_in`], [`record_account`], [`allow`] write the step.
+//! 3. [`finish`] closes the attempt and makes the answer.
+//!
+//! Each attempt has a record of its own, bound to the browser that began it and changed by compare-and-set: two tabs are
+//! two attempts, and any instance continues what another began. A request that needs no page never gets a record.
+
+// What an attempt still misses.
+mod missing;
+// Its record in the state store.
+mod record;
+
+use std::sync::Arc;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use serde::{Deserialize, Serialize};
+
+use self::missing::{consent_scopes, missing_sign_in, question, requires_consent};
+use self::record::{KEEP, change, key, read};
+use super::authorization_request::{AuthorizationRequest, AuthorizationResponse};
+use super::code;
+use crate::app::App;
+use crate::identity::backend::Person;
+use crate::model::catalog::{Resource, Scope};
+use crate::model::client::Client;
+use crate::model::id::{ClientId, Sid, SubjectId};
+use crate::model::session::{Session, SignedIn};
+use crate::protocol::error::OAuthError;
+use crate::protocol::prompt::Prompt;
+use crate::random;
+use crate::storage::StoreError;
+use crate::storage::postgres::session::Standing;
+use crate::storage::state;
+
+/// How long after an attempt was answered the same browser gets another answer: a double click, not a return next day.
+const REPEAT_WINDOW: TimeDelta = TimeDelta::seconds(60);
+
+/// An authorization attempt as it is stored.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Interaction {
+    /// 256 random bits; not a secret on its own, because the record is bound to a browser.
+    pub id: String,
+    /// What was asked for.
+    pub request: AuthorizationRequest,
+    /// The browser it belongs to, as the hash of its cookie. A cross-site POST carries no cookie: then the first page that
+    /// opens the attempt binds it.
+    browser: Option<String>,
+    expires_at: DateTime<Utc>,
+    steps: Steps,
+    finished_at: Option<DateTime<Utc>>,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+struct Steps {
+    /// The session the person signed in to during this attempt, and when.
+    signed_in: Option<(Sid, DateTime<Utc>)>,
+    /// The account chosen during this attempt.
+    account: Option<SubjectId>,
+    /// Who allowed what is asked, during this attempt.
+    consented: Option<SubjectId>,
+}
+
+/// What [`find`] found.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Found {
+    /// An attempt that waits for a step.
+    Open(Box<Interaction>),
+    /// It was answered already.
+    Finished(Box<Interaction>),
+    /// It waited too long: begin anew with its request.
+    Expired(Box<AuthorizationRequest>),
+    /// Unknown, or another browser's.
+    Foreign,
+}
+
+/// What an attempt needs next.
+#[derive(Clone, Debug)]
+pub enum Next {
+    /// A sign-in; of this very person, when another one would not do.
+    Login {
+        /// The subject that must sign in again.
+        reauthenticate: Option<SubjectId>,
+    },
+    /// A choice between the account that is signed in and another one.
+    SelectAccount(Box<Person>),
+    /// A consent.
+    Consent(Box<ConsentQuestion>),
+    /// Nothing: it can be answered.
+    Ready(Box<Permitted>),
+}
+
+/// Proof that every step was taken: what [`finish`] takes, so that no step can be skipped.
+#[derive(Clone, Debug)]
+pub struct Permitted {
+    client: Arc<Client>,
+    session: Session,
+}
+
+/// What the consent page asks.
+#[derive(Clone, Debug)]
+pub struct ConsentQuestion {
+    /// Who asks.
+    pub client: Arc<Client>,
+    /// Who is asked.
+    pub person: Person,
+    /// The scopes asked for that are registered, in the order asked, without `openid`.
+    pub scopes: Vec<Scope>,
+    /// Where they are used.
+    pub resources: Vec<Resource>,
+    /// Whether the client may go on when the person has signed out.
+    pub is_offline: bool,
+}
+
+/// Begins an attempt. Without `browser` the first page that opens it binds it.
+pub async fn begin(
+    app: &App,
+    request: AuthorizationRequest,
+    browser: Option<String>,
+    now: DateTime<Utc>,
+) -> Result<Interaction, StoreError> {
+    let interaction = Interaction {
+        id: random::token(),
+        request,
+        browser,
+        expires_at: now + app.config.interactions.lifetime,
+        steps: Steps::default(),
+        finished_at: None,
+    };
+    let key = key(&interaction.id);
+    state::put_json(app.state.as_ref(), &key, &interaction, interaction.expires_at + KEEP, now).await?;
+    Ok(interaction)
+}
+
+/// The attempt with that id, if it belongs to `browser` (the hash of its cookie).
+pub async fn find(app: &App, id: &str, browser: &str, now: DateTime<Utc>) -> Result<Found, StoreError> {
+    let Some(mut interaction) = read(app, id, now).await? else {
+        return Ok(Found::Foreign);
+    };
+    if interaction.browser.is_none() {
+        interaction = change(app, interaction, now, |open| {
+            open.browser.get_or_insert_with(|| browser.to_owned());
+        })
+        .await?;
+    }
+    Ok(if interaction.browser.as_deref() != Some(browser) {
+        Found::Foreign
+    } else if interaction.finished_at.is_some() {
+        Found::Finished(Box::new(interaction))
+    } else if interaction.expires_at <= now {
+        Found::Expired(Box::new(interaction.request))
+    } else {
+        Found::Open(Box::new(interaction))
+    })
+}
+
+/// Notes that the person signed in to `sid` during this attempt.
+pub async fn record_sign_in(
+    app: &App,
+    interaction: Interaction,
+    signed_in: &SignedIn,
+    now: DateTime<Utc>,
+) -> Result<Interaction, StoreError> {
+    change(app, interaction, now, |open| {
+        open.steps.signed_in = Some((signed_in.sid, signed_in.authentication.auth_time));
+        // Whoever just typed a password has chosen the account.
+        open.steps.account = Some(signed_in.subject.clone());
+    })
+    .await
+}
+
+/// Notes that the person goes on with the account that is signed in.
+pub async fn record_account(
+    app: &App,
+    interaction: Interaction,
+    subject: &SubjectId,
+    now: DateTime<Utc>,
+) -> Result<Interaction, StoreError> {
+    change(app, interaction, now, |open| open.steps.account = Some(subject.clone())).await
+}
+
+/// Notes that the person allowed what is asked, and remembers it for the next time. Nothing happens if the session is over:
+/// what the browser holds of it outlives a sign-out elsewhere, and nobody may consent with that.
+pub async fn allow(
+    app: &App,
+    interaction: Interaction,
+    signed_in: &SignedIn,
+    now: DateTime<Utc>,
+) -> Result<Interaction, StoreError> {
+    let request = &interaction.request;
+    if find_standing(app, signed_in, &request.client_id, now).await?.is_none() {
+        return Ok(interaction);
+    }
+    let scopes = consent_scopes(request);
+    app.postgres.upsert_consent(&signed_in.subject, &request.client_id, &scopes, &request.resources, now).await?;
+    change(app, interaction, now, |open| open.steps.consented = Some(signed_in.subject.clone())).await
+}
+
+/// What a request needs next, given who is signed in. `interaction` is absent while nothing was asked yet.
+pub async fn next(
+    app: &App,
+    request: &AuthorizationRequest,
+    interaction: Option<&Interaction>,
+    signed_in: Option<&SignedIn>,
+    now: DateTime<Utc>,
+) -> Result<Next, OAuthError> {
+    let Some(client) = app.registry.find_client(&request.client_id, now).await? else {
+        return Err(OAuthError::unauthorized_client("the client is not registered any more"));
+    };
+    if !client.enabled {
+        return Err(OAuthError::unauthorized_client("the client is disabled"));
+    }
+    let steps = interaction.map(|interaction| interaction.steps.clone()).unwrap_or_default();
+    let standing = match signed_in {
+        Some(signed_in) => find_standing(app, signed_in, &request.client_id, now).await?,
+        None => None,
+    };
+    let Some(standing) = standing else {
+        return Ok(Next::Login { reauthenticate: request.required_subject.clone() });
+    };
+    if let Some(login) = missing_sign_in(request, &steps, &standing.session, now) {
+        return Ok(login);
+    }
+    let subject = &standing.session.subject;
+    let asks_account = request.has_prompt(Prompt::SelectAccount) && steps.account.as_ref() != Some(subject);
+    if !asks_account && !requires_consent(request, &client, &steps, &standing) {
+        return Ok(Next::Ready(Box::new(Permitted { client, session: standing.session })));
+    }
+    let Some(person) = app.identity.find_person(subject).await? else {
+        return Ok(Next::Login { reauthenticate: None });
+    };
+    if asks_account {
+        return Ok(Next::SelectAccount(Box::new(person)));
+    }
+    Ok(Next::Consent(Box::new(question(app, request, client, person, now).await?)))
+}
+
+/// The session as its row stands, and what was allowed to the client; `None` once it is over or was idle for too long.
+async fn find_standing(
+    app: &App,
+    signed_in: &SignedIn,
+    client_id: &ClientId,
+    now: DateTime<Utc>,
+) -> Result<Option<Standing>, StoreError> {
+    let standing = app.postgres.find_standing(signed_in.sid, client_id, now).await?;
+    let is_idle = |session: &Session| session.seen_at + app.config.sessions.idle <= now;
+    Ok(standing.filter(|standing| standing.is_alive && !is_idle(&standing.session)))
+}
+
+/// Closes the attempt and makes its answer, a code. A repeated submit within [`REPEAT_WINDOW`] gets a code of its own, so
+/// that a double click ends well and nothing is redeemed twice.
+pub async fn finish(
+    app: &App,
+    interaction: Interaction,
+    permitted: Permitted,
+    now: DateTime<Utc>,
+) -> Result<AuthorizationResponse, OAuthError> {
+    let interaction = close(app, interaction, now).await?;
+    answer(app, &interaction.request, permitted, now).await
+}
+
+/// The answer to a request that needed no page.
+pub async fn answer(
+    app: &App,
+    request: &AuthorizationRequest,
+    permitted: Permitted,
+    now: DateTime<Utc>,
+) -> Result<AuthorizationResponse, OAuthError> {
+    let code = code::authorization_code(app, request, &permitted.client, &permitted.session, now).await?;
+    Ok(AuthorizationResponse::code(request.return_address(), app.issuer(), code))
+}
+
+/// Closes the attempt because the person refused (RFC 6749 section 4.1.2.1).
+pub async fn deny(
+    app: &App,
+    interaction: Interaction,
+    now: DateTime<Utc>,
+) -> Result<AuthorizationResponse, OAuthError> {
+    let interaction = close(app, interaction, now).await?;
+    let refusal = OAuthError::access_denied("the user refused the request");
+    Ok(AuthorizationResponse::error(interaction.request.return_address(), app.issuer(), &refusal))
+}
+
+async fn close(app: &App, interaction: Interaction, now: DateTime<Utc>) -> Result<Interaction, OAuthError> {
+    let closed = change(app, interaction, now, |open| {
+        open.finished_at.get_or_insert(now);
+    })
+    .await?;
+    match closed.finished_at {
+        Some(at) if now - at <= REPEAT_WINDOW => Ok(closed),
+        _ => Err(OAuthError::invalid_request("this sign-in was completed before")),
+    }
+}
+
+impl Interaction {
+    /// Whether it was answered so recently that a second submit is a double click.
+    pub fn is_repeatable(&self, now: DateTime<Utc>) -> bool {
+        self.finished_at.is_some_and(|at| now - at <= REPEAT_WINDOW)
+    }
+}

@@ -1,0 +1,84 @@
+//! What an attempt still misses, by the rules of OpenID Connect Core section 3.1.2.
+
+use std::sync::Arc;
+
+use chrono::{DateTime, TimeDelta, Utc};
+
+use super::{ConsentQuestion, Next, Steps};
+use crate::app::App;
+use crate::flow::authorization_request::AuthorizationRequest;
+use crate::identity::backend::Person;
+use crate::model::client::{Client, ConsentPolicy};
+use crate::model::session::Session;
+use crate::protocol::claims::release::scopes_behind;
+use crate::protocol::prompt::Prompt;
+use crate::storage::StoreError;
+use crate::storage::postgres::session::Standing;
+
+/// OpenID Connect Core section 3.1.2.3: when a live session is still not enough.
+pub(super) fn missing_sign_in(
+    request: &AuthorizationRequest,
+    steps: &Steps,
+    session: &Session,
+    now: DateTime<Utc>,
+) -> Option<Next> {
+    if request.required_subject.as_ref().is_some_and(|required| *required != session.subject) {
+        return Some(Next::Login { reauthenticate: request.required_subject.clone() });
+    }
+    let fresh = steps.signed_in.is_some_and(|(sid, at)| sid == session.sid && at == session.authentication.auth_time);
+    let age = now - session.authentication.auth_time;
+    let is_too_old = request.max_age.is_some_and(|max_age| age > TimeDelta::seconds(max_age.into()));
+    // max_age=0 means what prompt=login means (OpenID Connect Core section 3.1.2.1).
+    let is_forced = request.has_prompt(Prompt::Login) || request.max_age == Some(0);
+    let again = (is_forced || is_too_old) && !fresh;
+    again.then(|| Next::Login { reauthenticate: Some(session.subject.clone()) })
+}
+
+pub(super) fn requires_consent(
+    request: &AuthorizationRequest,
+    client: &Client,
+    steps: &Steps,
+    standing: &Standing,
+) -> bool {
+    if steps.consented.as_ref() == Some(&standing.session.subject) {
+        return false;
+    }
+    let is_covered = standing.consent.as_ref().is_some_and(|consent| {
+        consent_scopes(request).iter().all(|scope| consent.scopes.contains(scope))
+            && request.resources.iter().all(|resource| consent.resources.contains(resource))
+    });
+    request.has_prompt(Prompt::Consent)
+        || match client.settings.consent {
+            ConsentPolicy::FirstParty => false,
+            ConsentPolicy::Always => true,
+            ConsentPolicy::Remembered => !is_covered,
+        }
+}
+
+/// What the person is asked to allow: the scopes, and those under which the claims asked for by name would fall, so that
+/// nothing is told unannounced.
+pub(super) fn consent_scopes(request: &AuthorizationRequest) -> Vec<String> {
+    let mut scopes = request.scopes.clone();
+    for scope in request.claims.iter().flat_map(scopes_behind) {
+        if !scopes.iter().any(|asked| asked == scope) {
+            scopes.push(scope.to_owned());
+        }
+    }
+    scopes
+}
+
+pub(super) async fn question(
+    app: &App,
+    request: &AuthorizationRequest,
+    client: Arc<Client>,
+    person: Person,
+    now: DateTime<Utc>,
+) -> Result<ConsentQuestion, StoreError> {
+    let catalog = app.registry.catalog(now).await?;
+    let named = |name: &&String| name.as_str() != "openid" && name.as_str() != "offline_access";
+    let asked = consent_scopes(request);
+    let scopes = asked.iter().filter(named).filter_map(|name| catalog.find_scope(name).cloned()).collect();
+    let resources = request.resources.iter().filter_map(|uri| catalog.find_resource(uri).cloned()).collect();
+    let is_offline = request.scopes.iter().any(|scope| scope == "offline_access");
+    Ok(ConsentQuestion { client, person, scopes, resources, is_offline })
+}

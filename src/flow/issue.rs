@@ -1,0 +1,303 @@
+//! The only place that makes tokens.
+//!
+//! A grant verifies and returns an [`Issuance`]; [`tokens`] first makes it durable with one statement and only then signs,
+//! so no token is ever released for a change that was not committed.
+
+use chrono::{DateTime, Utc};
+use serde::Serialize;
+use std::sync::Arc;
+
+use super::access_token::AccessTokenClaims;
+use super::code::CodeRecord;
+use super::{audience, id_token};
+use crate::app::App;
+use crate::keys::token::PlainRefreshToken;
+use crate::model::client::{Client, GrantType, Lifetimes};
+use crate::model::family::Grant;
+use crate::model::id::{ExchangeId, FamilyId, ResourceUri};
+use crate::protocol::error::OAuthError;
+use crate::random;
+use crate::storage::postgres::family::redeem::{NewRefresh, RedeemOutcome, Redemption};
+use crate::storage::postgres::family::rotate::{RotateOutcome, Rotated, Rotation};
+
+/// What a grant decided: verified, but neither written nor signed.
+pub enum Issuance {
+    /// A code is redeemed.
+    Redemption {
+        /// By this client.
+        client: Arc<Client>,
+        /// The code.
+        id: FamilyId,
+        /// Its record.
+        record: Box<CodeRecord>,
+        /// The resources asked for now, a subset of the granted ones; empty: all of them.
+        resources: Vec<ResourceUri>,
+    },
+    /// A refresh token is rotated.
+    Rotation {
+        /// By this client.
+        client: Arc<Client>,
+        /// The token.
+        presented: PlainRefreshToken,
+        /// The scopes asked for now; empty: all that were granted.
+        scopes: Vec<String>,
+        /// The resources asked for now; empty: all that were granted.
+        resources: Vec<ResourceUri>,
+    },
+    /// A client acts for itself.
+    Machine {
+        /// The client.
+        client: Arc<Client>,
+        /// What it may do.
+        scopes: Vec<String>,
+        /// Where.
+        resources: Vec<ResourceUri>,
+    },
+}
+
+/// A successful token response (RFC 6749 section 5.1, OpenID Connect Core section 3.1.3.3). Has no `Debug`: it is secrets.
+#[derive(Serialize)]
+pub struct TokenResponse {
+    access_token: String,
+    token_type: &'static str,
+    expires_in: i64,
+    /// RFC 6749 section 3.3: a list without a name is none.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    scope: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    refresh_token: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    id_token: Option<String>,
+}
+
+/// Makes the decision durable, then signs.
+pub async fn tokens(app: &App, issuance: Issuance, now: DateTime<Utc>) -> Result<TokenResponse, OAuthError> {
+    match issuance {
+        Issuance::Redemption { client, id, record, resources } => {
+            redeem(app, &client, id, *record, &resources, now).await
+        }
+        Issuance::Rotation { client, presented, scopes, resources } => {
+            rotate(app, &client, &presented, &scopes, &resources, now).await
+        }
+        Issuance::Machine { client, scopes, resources } => machine(app, &client, &scopes, &resources, now).await,
+    }
+}
+
+async fn redeem(
+    app: &App,
+    client: &Client,
+    id: FamilyId,
+    record: CodeRecord,
+    resources: &[ResourceUri],
+    now: DateTime<Utc>,
+) -> Result<TokenResponse, OAuthError> {
+    let lifetimes = lifetimes(app, client);
+    let refresh = client.has_grant(GrantType::RefreshToken).then(|| PlainRefreshToken::first(&app.master_keys, id));
+    let expires_at = now + if refresh.is_some() { lifetimes.refresh_absolute } else { lifetimes.access_token };
+    let redemption = Redemption {
+        id,
+        exchange_id: ExchangeId(uuid::Builder::from_random_bytes(random::bytes()).into_uuid()),
+        grant: &record.grant,
+        code_hash: record.hash,
+        code_challenge: record.code_challenge.as_deref(),
+        refresh: refresh.as_ref().map(|token| NewRefresh {
+            hash: token.hash(),
+            idle_expires_at: expires_at.min(now + lifetimes.refresh_idle),
+        }),
+        expires_at,
+    };
+    match app.postgres.redeem_code(&redemption, now).await? {
+        RedeemOutcome::Won => {}
+        RedeemOutcome::Replayed => return Err(OAuthError::invalid_grant("the code was used before")),
+        RedeemOutcome::SubjectGone | RedeemOutcome::SessionEnded => {
+            return Err(OAuthError::invalid_grant("the sign-in that gave the code has ended"));
+        }
+        RedeemOutcome::ClientDisabled => return Err(OAuthError::unauthorized_client("the client is disabled")),
+    }
+    let issued = Issued { client, id, grant: &record.grant, n: 0, issued_at: now, family_expires_at: expires_at, now };
+    issued.respond(app, &[], resources, refresh.as_ref(), record.nonce.as_deref()).await
+}
+
+async fn rotate(
+    app: &App,
+    client: &Client,
+    presented: &PlainRefreshToken,
+    scopes: &[String],
+    resources: &[ResourceUri],
+    now: DateTime<Utc>,
+) -> Result<TokenResponse, OAuthError> {
+    let lifetimes = lifetimes(app, client);
+    let no_key = || OAuthError::server_error("the key that made the refresh token is missing");
+    let (salt, key_id) = (random::bytes(), app.master_keys.current());
+    let successor = presented.successor(&app.master_keys, key_id, &salt).ok_or_else(no_key)?;
+    let rotation = Rotation {
+        id: presented.id(),
+        seq: presented.seq(),
+        presented_hash: presented.hash(),
+        client_id: &client.id,
+        scopes,
+        resources,
+        salt,
+        key_id,
+        successor_hash: successor.hash(),
+        grace: lifetimes.refresh_grace,
+        idle_expires_at: now + lifetimes.refresh_idle,
+    };
+    let rotated = match app.postgres.rotate_refresh_token(&rotation, now).await? {
+        RotateOutcome::Rotated(rotated) | RotateOutcome::Repeated(rotated) => rotated,
+        outcome => return Err(refusal(&outcome)),
+    };
+    // Recomputed from what the row says: a racer gets the successor that the winner wrote.
+    let successor = presented.successor(&app.master_keys, rotated.key_id, &rotated.salt).ok_or_else(no_key)?;
+    let Rotated { grant, seq, rotated_at, expires_at, .. } = rotated;
+    let id = presented.id();
+    let issued =
+        Issued { client, id, grant: &grant, n: seq, issued_at: rotated_at, family_expires_at: expires_at, now };
+    issued.respond(app, scopes, resources, Some(&successor), None).await
+}
+
+fn refusal(outcome: &RotateOutcome) -> OAuthError {
+    match outcome {
+        RotateOutcome::Rotated(_) | RotateOutcome::Repeated(_) => {
+            OAuthError::server_error("the server could not complete the request")
+        }
+        RotateOutcome::Replayed => OAuthError::invalid_grant("the refresh token was used before"),
+        RotateOutcome::FromTheFuture => {
+            tracing::error!("a genuine refresh token is newer than its family: the database may have lost writes");
+            OAuthError::invalid_grant("the refresh token is not valid")
+        }
+        RotateOutcome::Ended | RotateOutcome::WrongClient => {
+            OAuthError::invalid_grant("the refresh token is not valid")
+        }
+        RotateOutcome::ScopeNotGranted => OAuthError::invalid_scope("a scope was asked for that was not granted"),
+        RotateOutcome::ResourceNotGranted => {
+            OAuthError::invalid_target("a resource was asked for that was not granted")
+        }
+    }
+}
+
+async fn machine(
+    app: &App,
+    client: &Client,
+    scopes: &[String],
+    resources: &[ResourceUri],
+    now: DateTime<Utc>,
+) -> Result<TokenResponse, OAuthError> {
+    let expires_at = now + lifetimes(app, client).access_token;
+    let mut claims = AccessTokenClaims::new(app, client, random::id(), now, expires_at);
+    claims.aud = audience::of(app, resources, now).await?;
+    claims.scope = scopes.join(" ");
+    let access_token = claims.encode(app, client).await?;
+    Ok(TokenResponse {
+        access_token,
+        token_type: "Bearer",
+        expires_in: expires_in(claims.exp, now),
+        scope: claims.scope,
+        refresh_token: None,
+        id_token: None,
+    })
+}
+
+/// A durable fact from which tokens may be signed.
+struct Issued<'a> {
+    client: &'a Client,
+    id: FamilyId,
+    grant: &'a Grant,
+    /// Which token of the family.
+    n: i32,
+    issued_at: DateTime<Utc>,
+    family_expires_at: DateTime<Utc>,
+    /// When the answer is sent: later than `issued_at` if it was given before.
+    now: DateTime<Utc>,
+}
+
+impl Issued<'_> {
+    async fn respond(
+        &self,
+        app: &App,
+        scopes: &[String],
+        resources: &[ResourceUri],
+        refresh: Option<&PlainRefreshToken>,
+        nonce: Option<&str>,
+    ) -> Result<TokenResponse, OAuthError> {
+        let scopes = if scopes.is_empty() { &self.grant.scopes } else { scopes };
+        let scopes = still_allowed(self.client, scopes)?;
+        let resources = if resources.is_empty() { &self.grant.resources } else { resources };
+        let resources = audience::still_allowed(app, self.client, resources, self.now).await?;
+        let lifetime = lifetimes(app, self.client).access_token;
+        let expires_at = (self.issued_at + lifetime).min(self.family_expires_at);
+        let jti = AccessTokenClaims::jti_of(self.id, self.n);
+        let mut claims = AccessTokenClaims::new(app, self.client, jti, self.issued_at, expires_at);
+        claims.sub = self.grant.subject.to_string();
+        claims.aud = audience::of(app, &resources, self.now).await?;
+        claims.scope = audience::scopes_at(app, &scopes, &resources, self.now).await?.join(" ");
+        claims.auth_time = Some(self.grant.authentication.auth_time.timestamp());
+        claims.acr = Some(self.grant.authentication.acr.clone());
+        claims.amr = Some(self.grant.authentication.amr.clone());
+        let access_token = claims.encode(app, self.client).await?;
+        let id_token = if scopes.iter().any(|scope| scope == "openid") {
+            Some(id_token::issue(app, self.client, self.grant, self.issued_at, nonce, &access_token).await?)
+        } else {
+            None
+        };
+        Ok(TokenResponse {
+            access_token,
+            token_type: "Bearer",
+            expires_in: expires_in(claims.exp, self.now),
+            scope: claims.scope,
+            refresh_token: refresh.map(PlainRefreshToken::encode),
+            id_token,
+        })
+    }
+}
+
+/// RFC 6749 section 5.1: seconds from the time of the answer, not of the token.
+fn expires_in(exp: i64, now: DateTime<Utc>) -> i64 {
+    exp.saturating_sub(now.timestamp()).max(0)
+}
+
+/// Those of the granted `scopes` that the client may still have: what was taken from it since ends with its next token.
+fn still_allowed(client: &Client, scopes: &[String]) -> Result<Vec<String>, OAuthError> {
+    let left: Vec<String> = scopes.iter().filter(|scope| client.settings.scopes.contains(scope)).cloned().collect();
+    if left.is_empty() {
+        Err(OAuthError::invalid_scope("the client may not have the scope any more"))
+    } else {
+        Ok(left)
+    }
+}
+
+/// The server's lifetimes with the client's own over them.
+pub fn lifetimes(app: &App, client: &Client) -> Lifetimes {
+    app.config.tokens.lifetimes().of(client)
+}
+
+#[cfg(test)]
+mod tests {
+    use chrono::TimeDelta;
+
+    use super::*;
+    use crate::model::client::ClientSettings;
+    use crate::model::id::ClientId;
+
+    #[test]
+    fn expires_in_counts_from_the_answer() {
+        let issued_at = DateTime::from_timestamp(1_800_000_000, 900_000_000).unwrap();
+        let exp = (issued_at + TimeDelta::seconds(600)).timestamp();
+        assert_eq!(expires_in(exp, issued_at), 600);
+        assert_eq!(expires_in(exp, issued_at + TimeDelta::seconds(9)), 591);
+        assert_eq!(expires_in(exp, issued_at + TimeDelta::seconds(700)), 0);
+    }
+
+    #[test]
+    fn a_scope_taken_from_the_client_ends_with_its_next_token() {
+        let settings = ClientSettings { scopes: vec!["openid".into(), "a".into()], ..ClientSettings::default() };
+        let client = Client { id: ClientId::new("c"), enabled: true, settings, secrets: Vec::new() };
+        let left = |scopes: &[&str]| {
+            let scopes: Vec<String> = scopes.iter().copied().map(ToOwned::to_owned).collect();
+            still_allowed(&client, &scopes).map_err(|error| error.code())
+        };
+        assert_eq!(left(&["openid", "a"]).unwrap(), ["openid", "a"]);
+        assert_eq!(left(&["a", "b"]).unwrap(), ["a"]);
+        assert_eq!(left(&["b"]), Err(crate::protocol::error::ErrorCode::InvalidScope));
+    }
+}

@@ -1,0 +1,28 @@
+//! What several edges share: an authorization attempt and its steps, who calls, who presents a token, issuing, logout.
+
+// Access tokens: their claims and their two formats.
+pub mod access_token;
+// Where a token may be used.
+pub mod audience;
+// What a client asked for at the authorization endpoint.
+pub mod authorization_request;
+// Who presents an access token.
+pub mod bearer;
+// Which client calls.
+pub mod client;
+// Authorization codes.
+pub mod code;
+// The browsers that signed in to an account before.
+pub mod device;
+// ID tokens.
+pub mod id_token;
+// One authorization attempt and its steps.
+pub mod interaction;
+// The only place that makes tokens.
+pub mod issue;
+// Ending a session and telling the clients.
+pub mod logout;
+// Signing in with a username and a password.
+pub mod sign_in;
+// Limits on password attempts.
+pub mod throttle;
