@@ -1,0 +1,127 @@
+//! The browser that asks for a page: its cookies, its language, and how a page is sent to it.
+
+use axum::extract::FromRequestParts;
+use axum::response::{IntoResponse, Response};
+use http::header::{ACCEPT_LANGUAGE, CONTENT_SECURITY_POLICY, CONTENT_TYPE, LOCATION, SET_COOKIE};
+use http::request::Parts;
+use http::{HeaderValue, StatusCode};
+use std::convert::Infallible;
+
+use super::cookies::BrowserId;
+use super::headers::{no_store, page_csp};
+use super::pages::locale::Locale;
+use super::pages::view::Site;
+use super::session::BrowserSession;
+use crate::app::App;
+
+/// The header in which every answer carries the id that finds its log lines.
+pub const REQUEST_ID: &str = "x-request-id";
+
+/// A browser. Taken as a handler's argument it never refuses; its cookie travels with whatever it is sent.
+pub struct Browser {
+    /// Which browser: attempts and forms are bound to it.
+    pub id: BrowserId,
+    /// Who is signed in.
+    pub session: BrowserSession,
+    /// What support needs to find this request in the log.
+    pub support_id: String,
+    /// Present when the browser had no cookie yet, and would have sent it.
+    set_cookie: Option<HeaderValue>,
+    accept_language: Option<String>,
+    default_locale: Locale,
+    issuer: String,
+}
+
+/// What a page may do besides showing itself.
+#[derive(Clone, Debug, Default)]
+pub struct Csp {
+    form_action: Vec<String>,
+    frames: Vec<String>,
+    has_script: bool,
+}
+
+impl Csp {
+    /// A page whose form may end at `redirect_uri`. Chromium applies `form-action` to the redirect that answers a form,
+    /// so the page must name where the client lives.
+    pub fn returning_to(redirect_uri: &str) -> Self {
+        Self { form_action: vec![redirect_uri.to_owned()], ..Self::default() }
+    }
+
+    /// A page that loads these addresses in frames.
+    pub fn framing(frames: &[String]) -> Self {
+        Self { frames: frames.to_vec(), ..Self::default() }
+    }
+
+    /// The same with our own script file allowed.
+    pub fn with_script(mut self) -> Self {
+        self.has_script = true;
+        self
+    }
+}
+
+impl Browser {
+    /// The server as it speaks to this browser, in the first language that the request and the browser agree on.
+    pub fn site(&self, ui_locales: &[String]) -> Site {
+        let wanted = ui_locales.iter().map(String::as_str);
+        let locale = Locale::negotiate(wanted, self.accept_language.as_deref(), self.default_locale);
+        Site::new(locale, &self.issuer)
+    }
+
+    /// The same, but what it is sent carries no cookie: for a request from another site, which may have left the browser's
+    /// cookie at home. A new one would take its place and lose whatever is open in other tabs.
+    pub fn without_cookie(mut self) -> Self {
+        self.set_cookie = None;
+        self
+    }
+
+    /// Sends a page.
+    pub fn page(&self, status: StatusCode, html: String, csp: &Csp) -> Response {
+        let policy = page_csp(&csp.form_action, &csp.frames, csp.has_script);
+        let headers =
+            [(CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8")), (CONTENT_SECURITY_POLICY, policy)];
+        self.with_cookie((status, no_store(), headers, html).into_response())
+    }
+
+    /// Sends the browser elsewhere, by GET (RFC 9110 section 15.4.4).
+    pub fn redirect(&self, location: &str) -> Response {
+        match HeaderValue::from_str(location) {
+            Ok(location) => {
+                self.with_cookie((StatusCode::SEE_OTHER, no_store(), [(LOCATION, location)]).into_response())
+            }
+            Err(error) => {
+                tracing::error!(%error, "an address could not be written into a header");
+                StatusCode::INTERNAL_SERVER_ERROR.into_response()
+            }
+        }
+    }
+
+    /// Lets the cookie travel with an answer that is neither a page nor a redirect.
+    pub fn with_cookie(&self, mut response: Response) -> Response {
+        if let Some(cookie) = &self.set_cookie {
+            response.headers_mut().append(SET_COOKIE, cookie.clone());
+        }
+        response
+    }
+}
+
+impl FromRequestParts<App> for Browser {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Infallible> {
+        let (id, set_cookie) = BrowserId::from_headers(&parts.headers, app.config.server.has_secure_cookies());
+        // A form posted from another site comes without the cookie of a browser that has one (`SameSite=Lax`): giving it
+        // another would let any site end the attempts that the person is in.
+        let set_cookie = set_cookie.filter(|_| parts.method.is_safe());
+        let session = BrowserSession::from_request_parts(parts, app).await?;
+        let text = |name: &str| parts.headers.get(name).and_then(|value| value.to_str().ok()).map(ToOwned::to_owned);
+        Ok(Self {
+            id,
+            session,
+            set_cookie,
+            support_id: text(REQUEST_ID).unwrap_or_default(),
+            accept_language: text(ACCEPT_LANGUAGE.as_str()),
+            default_locale: Locale::from_tag(&app.config.pages.default_locale).unwrap_or_default(),
+            issuer: app.issuer().to_owned(),
+        })
+    }
+}

@@ -1,0 +1,137 @@
+//! How an authorization attempt goes on, whoever was asked last: the authorization endpoint and every page end here.
+
+use axum::response::Response;
+use chrono::{DateTime, Utc};
+use http::StatusCode;
+
+use super::authorization_response;
+use super::browser::{Browser, Csp};
+use super::pages::error::{ErrorKind, ErrorPage};
+use super::pages::view::{ClientView, Link};
+use super::pages::{self};
+use crate::app::App;
+use crate::flow::authorization_request::{AuthorizationRequest, AuthorizationResponse, ReturnAddress};
+use crate::flow::interaction::{self, Interaction, Next};
+use crate::protocol::error::OAuthError;
+use crate::protocol::prompt::Prompt;
+
+/// Answers the request if nothing is missing, else sends the browser to the page that asks for it. A request that needs no
+/// page gets no record of its own.
+pub async fn proceed(
+    app: &App,
+    browser: &Browser,
+    request: AuthorizationRequest,
+    attempt: Option<Interaction>,
+    now: DateTime<Utc>,
+) -> Response {
+    let to = request.return_address();
+    match try_proceed(app, browser, request, attempt, now).await {
+        Ok(response) => response,
+        Err(error) => error_response(app, browser, to, &error),
+    }
+}
+
+/// Tells the client of an error (RFC 6749 section 4.1.2.1).
+pub fn error_response(app: &App, browser: &Browser, to: ReturnAddress, error: &OAuthError) -> Response {
+    super::oauth_error::log_failure(error);
+    authorization_response::send(browser, AuthorizationResponse::error(to, app.issuer(), error))
+}
+
+async fn try_proceed(
+    app: &App,
+    browser: &Browser,
+    request: AuthorizationRequest,
+    attempt: Option<Interaction>,
+    now: DateTime<Utc>,
+) -> Result<Response, OAuthError> {
+    let signed_in = browser.session.signed_in(now).await?;
+    let next = interaction::next(app, &request, attempt.as_ref(), signed_in.as_ref(), now).await?;
+    let page = match next {
+        Next::Ready(permitted) => {
+            let response = match attempt {
+                Some(attempt) => interaction::finish(app, attempt, *permitted, now).await?,
+                None => interaction::answer(app, &request, *permitted, now).await?,
+            };
+            return Ok(authorization_response::send(browser, response));
+        }
+        _ if request.has_prompt(Prompt::None) => return Err(refused_page(&next)),
+        Next::Login { .. } => "/login",
+        Next::SelectAccount(_) => "/select-account",
+        Next::Consent(_) => "/consent",
+    };
+    let attempt = match attempt {
+        Some(attempt) if !attempt.is_repeatable(now) => attempt,
+        // None yet, or the person came back after they refused: it begins anew.
+        _ => interaction::begin(app, request, Some(browser.id.hash()), now).await?,
+    };
+    // A frontend of the operator's own takes the place of our pages; same-site, so the cookies reach it.
+    let base = app.config.server.frontend_base_url.as_deref().unwrap_or(app.issuer()).trim_end_matches('/');
+    Ok(browser.redirect(&format!("{base}{page}?interaction={}", attempt.id)))
+}
+
+/// What `prompt=none` is answered when a page would be needed (OpenID Connect Core section 3.1.2.6).
+fn refused_page(next: &Next) -> OAuthError {
+    match next {
+        Next::Login { .. } => OAuthError::login_required("the user must sign in"),
+        Next::SelectAccount(_) => OAuthError::account_selection_required("the user must choose an account"),
+        Next::Consent(_) => OAuthError::consent_required("the user must allow the request"),
+        Next::Ready(_) => OAuthError::interaction_required("the user must take part"),
+    }
+}
+
+/// An attempt that was answered before: a double click gets another answer, a return much later gets a page.
+pub async fn finished(app: &App, browser: &Browser, attempt: Interaction, now: DateTime<Utc>) -> Response {
+    if attempt.is_repeatable(now) {
+        return proceed(app, browser, attempt.request.clone(), Some(attempt), now).await;
+    }
+    let site = browser.site(&attempt.request.ui_locales);
+    let client = app.registry.find_client(&attempt.request.client_id, now).await.ok().flatten();
+    let view = client.map(|client| ClientView::of(&client, site.locale));
+    let back = view.and_then(|view| view.uri.map(|url| Link { url, name: view.name }));
+    let error = OAuthError::invalid_request("this sign-in was completed before");
+    explain(browser, &error, ErrorKind::Finished, back.as_ref())
+}
+
+/// An attempt that is unknown, or another browser's.
+pub fn foreign(browser: &Browser) -> Response {
+    let error = OAuthError::invalid_request("the sign-in is unknown in this browser, start again at the application");
+    explain(browser, &error, ErrorKind::Lost, None)
+}
+
+/// A form that did not come from our page.
+pub fn forged(browser: &Browser) -> Response {
+    let error = OAuthError::access_denied("the form did not come from this page, open it again");
+    explain(browser, &error, ErrorKind::Forged, None)
+}
+
+/// What a page's handler answers: an error becomes a page, because only the person can be told.
+pub async fn or_error_page(browser: &Browser, answer: impl Future<Output = Result<Response, OAuthError>>) -> Response {
+    answer.await.unwrap_or_else(|error| error_page(browser, &error))
+}
+
+/// An error that only the person can be told.
+pub fn error_page(browser: &Browser, error: &OAuthError) -> Response {
+    explain(browser, error, ErrorKind::of(error), None)
+}
+
+fn explain(browser: &Browser, error: &OAuthError, kind: ErrorKind, back: Option<&Link>) -> Response {
+    super::oauth_error::log_failure(error);
+    let page = ErrorPage {
+        site: &browser.site(&[]),
+        kind,
+        code: error.code().as_str(),
+        description: error.description(),
+        support_id: &browser.support_id,
+        back,
+    };
+    let status = match error.status() {
+        // A page has no WWW-Authenticate to go with a 401 (RFC 9110 section 15.5.2).
+        401 => StatusCode::BAD_REQUEST,
+        status => StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR),
+    };
+    let mut response = browser.page(status, pages::html(&page), &Csp::default());
+    if status == StatusCode::SERVICE_UNAVAILABLE {
+        response.headers_mut().insert(http::header::RETRY_AFTER, http::HeaderValue::from_static("5"));
+    }
+    response
+}

@@ -1,0 +1,81 @@
+//! Which scripts may call us from a browser (Fetch section 3.2): those of configured origins.
+
+use std::time::Duration;
+
+use http::header::{AUTHORIZATION, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
+use http::{HeaderValue, Method};
+use tower_http::cors::CorsLayer;
+
+use crate::config::ServerConfig;
+
+/// How long a browser may remember that it was allowed: short enough that a removed origin is soon out.
+const REMEMBERED: Duration = Duration::from_secs(600);
+
+/// For what clients call with tokens, codes or secrets. No cookies: they could only do harm there.
+pub fn for_clients(server: &ServerConfig) -> CorsLayer {
+    layer(&server.cors_allowed_origins).allow_headers([AUTHORIZATION, CONTENT_TYPE])
+}
+
+/// For what a frontend of the operator's own calls on behalf of the person at the browser: with cookies.
+pub fn for_frontend(server: &ServerConfig) -> CorsLayer {
+    layer(&server.cors_allowed_origins).allow_headers([CONTENT_TYPE]).allow_credentials(true)
+}
+
+fn layer(origins: &[String]) -> CorsLayer {
+    let origins: Vec<HeaderValue> = origins.iter().filter_map(|origin| HeaderValue::from_str(origin).ok()).collect();
+    CorsLayer::new()
+        .allow_origin(origins)
+        .allow_methods([Method::GET, Method::POST])
+        .expose_headers([WWW_AUTHENTICATE, RETRY_AFTER])
+        .max_age(REMEMBERED)
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::Router;
+    use axum::body::Body;
+    use axum::routing::post;
+    use http::header::{
+        ACCESS_CONTROL_ALLOW_CREDENTIALS, ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_ORIGIN,
+        ACCESS_CONTROL_REQUEST_METHOD, ORIGIN, VARY,
+    };
+    use http::{Request, Response};
+    use tower::ServiceExt;
+
+    use super::*;
+
+    async fn call(cors: fn(&ServerConfig) -> CorsLayer, method: Method, origin: &str) -> Response<Body> {
+        let server =
+            ServerConfig { cors_allowed_origins: vec!["https://app.example".into()], ..ServerConfig::default() };
+        let router = Router::new().route("/", post(async || "done")).layer(cors(&server));
+        let request = Request::builder()
+            .method(method)
+            .header(ORIGIN, origin)
+            .header(ACCESS_CONTROL_REQUEST_METHOD, "POST")
+            .body(Body::empty())
+            .unwrap();
+        router.oneshot(request).await.unwrap()
+    }
+
+    #[tokio::test]
+    async fn only_configured_origins_are_allowed_and_caches_are_told() {
+        for method in [Method::OPTIONS, Method::POST] {
+            let allowed = call(for_clients, method.clone(), "https://app.example").await;
+            assert_eq!(allowed.headers()[ACCESS_CONTROL_ALLOW_ORIGIN], "https://app.example");
+            assert!(allowed.headers()[VARY].to_str().unwrap().contains("origin"));
+            for origin in ["https://app.example.evil.example", "http://app.example", "null"] {
+                let refused = call(for_clients, method.clone(), origin).await;
+                assert!(!refused.headers().contains_key(ACCESS_CONTROL_ALLOW_ORIGIN));
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn cookies_are_for_the_frontend_only() {
+        let client = call(for_clients, Method::OPTIONS, "https://app.example").await;
+        assert!(!client.headers().contains_key(ACCESS_CONTROL_ALLOW_CREDENTIALS));
+        assert_eq!(client.headers()[ACCESS_CONTROL_ALLOW_HEADERS], "authorization,content-type");
+        let frontend = call(for_frontend, Method::OPTIONS, "https://app.example").await;
+        assert_eq!(frontend.headers()[ACCESS_CONTROL_ALLOW_CREDENTIALS], "true");
+    }
+}

@@ -1,0 +1,30 @@
+//! What the edges share about HTTP.
+
+// How an authorization response is sent.
+pub mod authorization_response;
+// The browser that asks for a page.
+pub mod browser;
+// The address that a request comes from.
+pub mod client_ip;
+// How an authorization attempt goes on.
+pub mod continuation;
+// Our cookies, and the one that tells browsers apart.
+pub mod cookies;
+// Which scripts may call us.
+pub mod cors;
+// Whether a form is one of ours.
+pub mod csrf;
+// Public documents with an entity tag.
+pub mod document;
+// Form bodies and query strings.
+pub mod form;
+// What every answer says about caching, framing and sniffing.
+pub mod headers;
+// The answer to a method that a path does not have.
+pub mod method;
+// How an OAuth error is sent.
+pub mod oauth_error;
+// The pages people see, as pure functions.
+pub mod pages;
+// Who is signed in at a browser.
+pub mod session;
