@@ -1,0 +1,231 @@
+//! Every sentence that people read, in every language.
+//!
+//! A language is one file with one [`Messages`] value: a sentence that a translation lacks does not compile. Sentences
+//! are plain text, never markup; where a name belongs in the middle, the sentence is an [`Around`].
+
+mod de;
+mod en;
+
+use chrono::NaiveDate;
+
+use super::locale::Locale;
+
+/// A sentence with a gap for a name: what comes before it, and what after.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Around(pub &'static str, pub &'static str);
+
+impl Around {
+    /// The sentence with the gap filled.
+    pub fn with(self, name: &str) -> String {
+        format!("{}{name}{}", self.0, self.1)
+    }
+}
+
+/// The sentences of one language.
+#[derive(Clone, Copy)]
+pub struct Messages {
+    pub(crate) shared: Shared,
+    pub(crate) login: Login,
+    pub(crate) consent: Consent,
+    pub(crate) account: Account,
+    pub(crate) logout: Logout,
+    pub(crate) hand_over: HandOver,
+    pub(crate) consents: Consents,
+    pub(crate) error: ErrorTexts,
+    pub(crate) demo: Demo,
+    /// A day, written out.
+    pub(crate) date: fn(NaiveDate) -> String,
+}
+
+impl Messages {
+    /// The sentences in `locale`.
+    pub fn of(locale: Locale) -> &'static Self {
+        match locale {
+            Locale::En => &en::MESSAGES,
+            Locale::De => &de::MESSAGES,
+        }
+    }
+}
+
+#[derive(Clone, Copy)]
+pub(crate) struct Shared {
+    pub(crate) cancel: &'static str,
+    pub(crate) privacy_policy: &'static str,
+    pub(crate) terms: &'static str,
+    /// Reads out the alternative text of a client's logo.
+    pub(crate) logo_of: Around,
+    /// At the foot of each page: whose door this is.
+    pub(crate) this_is: Around,
+    pub(crate) signed_in_as: &'static str,
+    pub(crate) links: &'static str,
+}
+
+#[derive(Clone, Copy)]
+pub(crate) struct Login {
+    pub(crate) title: &'static str,
+    pub(crate) to_continue: Around,
+    pub(crate) to_account: &'static str,
+    pub(crate) reauthenticate_title: &'static str,
+    pub(crate) reauthenticate: Around,
+    pub(crate) username: &'static str,
+    pub(crate) password: &'static str,
+    pub(crate) submit: &'static str,
+    pub(crate) refused_title: &'static str,
+    pub(crate) refused: &'static str,
+    pub(crate) missing: &'static str,
+    pub(crate) throttled: &'static str,
+    pub(crate) busy: &'static str,
+    pub(crate) expired: &'static str,
+    pub(crate) other_account: &'static str,
+    /// Before the title of a page that shows an error, so that a screen reader says it first.
+    pub(crate) error_prefix: &'static str,
+    /// "in 40 seconds", "in 3 minutes".
+    pub(crate) wait: fn(u64) -> String,
+}
+
+#[derive(Clone, Copy)]
+pub(crate) struct Consent {
+    pub(crate) title: Around,
+    pub(crate) not_you: &'static str,
+    pub(crate) what: &'static str,
+    pub(crate) only_identity: &'static str,
+    pub(crate) where_used: &'static str,
+    pub(crate) how_long: &'static str,
+    pub(crate) while_signed_in: &'static str,
+    pub(crate) while_away: &'static str,
+    pub(crate) remembered: &'static str,
+    pub(crate) returns_to: Around,
+    pub(crate) allow: &'static str,
+    pub(crate) deny: &'static str,
+}
+
+#[derive(Clone, Copy)]
+pub(crate) struct Account {
+    pub(crate) title: &'static str,
+    pub(crate) to_continue: Around,
+    pub(crate) go_on_as: Around,
+    pub(crate) another: &'static str,
+}
+
+#[derive(Clone, Copy)]
+pub(crate) struct Logout {
+    pub(crate) title: &'static str,
+    pub(crate) asked_by: Around,
+    pub(crate) not_asked: &'static str,
+    pub(crate) effect: &'static str,
+    pub(crate) confirm: &'static str,
+    pub(crate) done_title: &'static str,
+    pub(crate) done: &'static str,
+    pub(crate) others: &'static str,
+    pub(crate) kept_title: &'static str,
+    pub(crate) kept: &'static str,
+    pub(crate) go_on: Around,
+    /// The title of the frame that tells one application.
+    pub(crate) frame: &'static str,
+}
+
+#[derive(Clone, Copy)]
+pub(crate) struct HandOver {
+    pub(crate) title: &'static str,
+    pub(crate) explanation: Around,
+    pub(crate) submit: &'static str,
+}
+
+#[derive(Clone, Copy)]
+pub(crate) struct Consents {
+    pub(crate) title: &'static str,
+    pub(crate) explanation: &'static str,
+    pub(crate) none: &'static str,
+    pub(crate) since: Around,
+    pub(crate) may: &'static str,
+    pub(crate) offline: &'static str,
+    pub(crate) withdraw: &'static str,
+    pub(crate) withdraw_from: Around,
+    pub(crate) withdrawn: Around,
+    pub(crate) sign_out: &'static str,
+}
+
+#[derive(Clone, Copy)]
+pub(crate) struct ErrorTexts {
+    pub(crate) request_title: &'static str,
+    pub(crate) request: &'static str,
+    pub(crate) denied_title: &'static str,
+    pub(crate) denied: &'static str,
+    pub(crate) not_found_title: &'static str,
+    pub(crate) not_found: &'static str,
+    pub(crate) unavailable_title: &'static str,
+    pub(crate) unavailable: &'static str,
+    pub(crate) server_title: &'static str,
+    pub(crate) server: &'static str,
+    pub(crate) lost_title: &'static str,
+    pub(crate) lost: &'static str,
+    pub(crate) finished_title: &'static str,
+    pub(crate) finished: &'static str,
+    pub(crate) forged_title: &'static str,
+    pub(crate) forged: &'static str,
+    pub(crate) details: &'static str,
+    pub(crate) code: &'static str,
+    pub(crate) description: &'static str,
+    pub(crate) support_id: &'static str,
+    pub(crate) support_hint: &'static str,
+    pub(crate) again: &'static str,
+    pub(crate) back_to: Around,
+}
+
+#[derive(Clone, Copy)]
+pub(crate) struct Demo {
+    pub(crate) title: &'static str,
+    pub(crate) lead: &'static str,
+    pub(crate) steps_title: &'static str,
+    pub(crate) steps: [&'static str; 4],
+    pub(crate) sign_in: &'static str,
+    pub(crate) refresh: &'static str,
+    pub(crate) sign_out: &'static str,
+    pub(crate) hello: Around,
+    pub(crate) verified: &'static str,
+    pub(crate) refreshed: Around,
+    pub(crate) claims: &'static str,
+    pub(crate) claims_hint: &'static str,
+    pub(crate) id_token: &'static str,
+    pub(crate) id_token_hint: &'static str,
+    pub(crate) access_token: &'static str,
+    pub(crate) access_token_hint: &'static str,
+    pub(crate) refresh_token: &'static str,
+    pub(crate) refresh_token_hint: &'static str,
+    pub(crate) header: &'static str,
+    pub(crate) payload: &'static str,
+    pub(crate) raw: &'static str,
+    pub(crate) consents: &'static str,
+    pub(crate) failed_title: &'static str,
+    pub(crate) failed: &'static str,
+    pub(crate) back: &'static str,
+    pub(crate) only_in_development: &'static str,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_language_writes_its_own_days() {
+        let day = NaiveDate::from_ymd_opt(2026, 3, 9).unwrap();
+        assert_eq!((Messages::of(Locale::En).date)(day), "9 March 2026");
+        assert_eq!((Messages::of(Locale::De).date)(day), "9. März 2026");
+    }
+
+    #[test]
+    fn a_wait_is_said_in_the_largest_fitting_unit() {
+        let english = Messages::of(Locale::En).login.wait;
+        assert_eq!(
+            [english(1), english(59), english(60), english(61)],
+            ["in 1 second", "in 59 seconds", "in 1 minute", "in 2 minutes"]
+        );
+        let german = Messages::of(Locale::De).login.wait;
+        assert_eq!([german(1), german(45), german(120)], ["in 1 Sekunde", "in 45 Sekunden", "in 2 Minuten"]);
+    }
+
+    #[test]
+    fn a_gap_is_filled_as_it_is() {
+        assert_eq!(Around("to ", ".").with("<b>"), "to <b>.");
+    }
+}

@@ -1,0 +1,70 @@
+//! The consent page, and the page that lists the consents a person gave.
+
+use askama::Template;
+use chrono::NaiveDate;
+
+use super::catalogue::Messages;
+use super::view::{ClientView, Guard, PersonView, Site};
+
+/// Asks whether a client may do what it asked for.
+#[derive(Clone, Copy, Template)]
+#[template(path = "consent.html", config = "src/http/pages/askama.toml")]
+pub struct ConsentPage<'a> {
+    /// The server.
+    pub site: &'a Site,
+    /// What the form carries.
+    pub form: Guard<'a>,
+    /// Who asks.
+    pub client: &'a ClientView,
+    /// Who is asked.
+    pub person: &'a PersonView,
+    /// Their subject: the answer counts for nobody else, whoever is signed in when it comes.
+    pub account: &'a str,
+    /// What it may do, in sentences.
+    pub scopes: &'a [String],
+    /// Where, by name.
+    pub resources: &'a [String],
+    /// Whether it may go on when the person has signed out.
+    pub is_offline: bool,
+    /// Where the answer goes.
+    pub returns_to: &'a str,
+    /// Where another account is chosen.
+    pub switch_url: &'a str,
+}
+
+/// The applications a person allowed, each with a button that withdraws it.
+#[derive(Clone, Copy, Template)]
+#[template(path = "consents.html", config = "src/http/pages/askama.toml")]
+pub struct ConsentsPage<'a> {
+    /// The server.
+    pub site: &'a Site,
+    /// The token that shows that the form came from us.
+    pub csrf: &'a str,
+    /// Whose they are.
+    pub person: &'a PersonView,
+    /// What they allowed.
+    pub consents: &'a [ConsentView],
+    /// The name of the client that it was just withdrawn from.
+    pub withdrawn: Option<&'a str>,
+}
+
+/// One consent.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ConsentView {
+    /// Who was allowed.
+    pub client: ClientView,
+    /// What, in sentences.
+    pub scopes: Vec<String>,
+    /// Where, by name.
+    pub resources: Vec<String>,
+    /// Whether also when the person has signed out.
+    pub is_offline: bool,
+    /// Since when.
+    pub since: NaiveDate,
+}
+
+impl ConsentView {
+    fn since_text(&self, m: &Messages) -> String {
+        m.consents.since.with(&(m.date)(self.since))
+    }
+}

@@ -1,0 +1,225 @@
+use std::time::Duration;
+
+use chrono::NaiveDate;
+
+use super::consent::{ConsentPage, ConsentView, ConsentsPage};
+use super::error::{ErrorKind, ErrorPage};
+use super::form_post::form_post;
+use super::locale::Locale;
+use super::login::{LoginNotice, LoginPage, LoginProblem};
+use super::logout::{LoggedOutPage, LogoutQuestionPage};
+use super::select_account::SelectAccountPage;
+use super::view::{ClientView, Guard, Link, PersonView, Site};
+use super::{asset, html};
+
+fn client() -> ClientView {
+    ClientView {
+        id: "photo-box".into(),
+        name: "Photo <Box>".into(),
+        initial: "P".into(),
+        uri: Some("https://photos.example/".into()),
+        host: Some("photos.example".into()),
+        logo: None,
+        policy_uri: Some("https://photos.example/privacy".into()),
+        tos_uri: Some("https://photos.example/terms".into()),
+    }
+}
+
+fn logins<'a>(site: &'a Site, client: &'a ClientView) -> Vec<(&'static str, LoginPage<'a>)> {
+    let form = Guard { interaction: Some("attempt"), csrf: "token" };
+    let plain =
+        LoginPage { site, form, client: Some(client), username: "", is_again: false, notice: None, problem: None };
+    let wait = LoginProblem::Throttled(Duration::from_secs(90));
+    vec![
+        ("login", plain),
+        ("login-refused", LoginPage { username: "ada", problem: Some(LoginProblem::Refused), ..plain }),
+        ("login-throttled", LoginPage { username: "ada", problem: Some(wait), ..plain }),
+        ("login-expired", LoginPage { notice: Some(LoginNotice::Expired), ..plain }),
+        ("login-again", LoginPage { username: "ada", is_again: true, ..plain }),
+        ("login-account", LoginPage { client: None, ..plain }),
+    ]
+}
+
+fn consents(site: &Site) -> Vec<(&'static str, String)> {
+    let (client, person) = (client(), PersonView::new("Ada Lovelace", "ada"));
+    let form = Guard { interaction: Some("attempt"), csrf: "token" };
+    let scopes = ["See your name, picture and profile".to_owned(), "See your email address".to_owned()];
+    let resources = ["Photo archive".to_owned()];
+    let consent = ConsentPage {
+        site,
+        form,
+        client: &client,
+        person: &person,
+        account: "u.1",
+        scopes: &scopes,
+        resources: &resources,
+        is_offline: true,
+        returns_to: "photos.example",
+        switch_url: "/login?interaction=attempt&switch=1",
+    };
+    let least = ConsentPage { scopes: &[], resources: &[], is_offline: false, ..consent };
+    let since = NaiveDate::from_ymd_opt(2026, 11, 3).unwrap();
+    let given = [
+        ConsentView {
+            client: client.clone(),
+            scopes: scopes.to_vec(),
+            resources: resources.to_vec(),
+            is_offline: true,
+            since,
+        },
+        ConsentView {
+            client: ClientView { name: "Notes".into(), initial: "N".into(), host: None, ..client.clone() },
+            scopes: Vec::new(),
+            resources: Vec::new(),
+            is_offline: false,
+            since,
+        },
+    ];
+    let list = ConsentsPage { site, csrf: "token", person: &person, consents: &given, withdrawn: Some("Old <app>") };
+    vec![
+        ("consent", html(&consent)),
+        ("consent-least", html(&least)),
+        ("select-account", html(&SelectAccountPage { site, form, client: &client, person: &person, account: "u.1" })),
+        ("consents", html(&list)),
+        ("consents-none", html(&ConsentsPage { consents: &[], withdrawn: None, ..list })),
+    ]
+}
+
+/// Every page in every state that looks different.
+fn every_page(locale: Locale) -> Vec<(&'static str, String)> {
+    let site = Site::new(locale, "https://id.example");
+    let (client, person) = (client(), PersonView::new("Ada Lovelace", "ada"));
+    let mut pages: Vec<_> = logins(&site, &client).into_iter().map(|(name, page)| (name, html(&page))).collect();
+    pages.extend(consents(&site));
+    let fields = [("state", "<x>".to_owned())];
+    let question = LogoutQuestionPage {
+        site: &site,
+        action: "/logout",
+        csrf: "token",
+        client_name: Some(&client.name),
+        person: Some(&person),
+        fields: &fields,
+    };
+    let back = Link { url: "https://photos.example/".into(), name: client.name.clone() };
+    let frames = ["https://photos.example/out?iss=https%3A%2F%2Fid.example&sid=1".to_owned()];
+    let logged_out = LoggedOutPage { site: &site, is_kept: false, frames: &[], go_on: None };
+    let error = ErrorPage {
+        site: &site,
+        kind: ErrorKind::Request,
+        code: "invalid_request",
+        description: "redirect_uri is not registered for this client",
+        support_id: "7Kq2ZC0nT1mW",
+        back: None,
+    };
+    pages.extend([
+        ("logout-question", html(&question)),
+        ("logged-out", html(&logged_out)),
+        ("logged-out-frames", html(&LoggedOutPage { frames: &frames, go_on: Some(&back), ..logged_out })),
+        ("logged-out-kept", html(&LoggedOutPage { is_kept: true, ..logged_out })),
+        ("error", html(&error)),
+        ("error-unavailable", html(&ErrorPage { kind: ErrorKind::Unavailable, back: Some(&back), ..error })),
+        ("form-post", form_post(&site, "https://photos.example/cb", &[("code", "c&d".into()), ("state", "\"".into())])),
+    ]);
+    pages
+}
+
+fn page(name: &str) -> String {
+    every_page(Locale::En).into_iter().find(|(other, _)| *other == name).unwrap().1
+}
+
+#[test]
+fn every_page_has_the_ids_that_the_certification_script_presses() {
+    for (name, ids) in [
+        ("login", &["username", "password", "login-submit", "login-cancel", "client-policy", "client-tos"][..]),
+        ("consent", &["consent-allow", "consent-deny"]),
+        ("error", &["error-page", "error-code", "error-description"]),
+        ("logout-question", &["logout-confirm", "logout-cancel"]),
+        ("logged-out", &["logged-out"]),
+    ] {
+        let page = page(name);
+        for id in ids {
+            assert_eq!(page.matches(&format!(" id=\"{id}\"")).count(), 1, "{id} on {name}");
+        }
+    }
+}
+
+#[test]
+fn a_logo_is_an_image_of_ours() {
+    let site = Site::new(Locale::En, "https://id.example");
+    let client = ClientView { logo: Some("/client-logo?client_id=a".into()), ..client() };
+    let page = html(&logins(&site, &client).swap_remove(0).1);
+    assert!(page.contains(r#"<img id="client-logo" src="/client-logo?client_id=a" alt="Logo of Photo "#), "{page}");
+}
+
+#[test]
+fn every_page_stays_within_the_content_security_policy() {
+    for locale in Locale::ALL {
+        for (name, page) in every_page(locale) {
+            assert!(page.contains(&format!("<html lang=\"{}\">", locale.tag())), "{name}");
+            assert!(page.contains(&asset::STYLE.to_string()), "{name}");
+            for tag in page.split('<').filter_map(|rest| rest.split('>').next()) {
+                assert!(
+                    !tag.contains(" style=") && !tag.starts_with("style") && !tag.contains(" on"),
+                    "{tag} on {name}"
+                );
+            }
+            assert_eq!(page.matches("<script").count(), page.matches("<script src=\"/assets/").count(), "{name}");
+            assert!(!page.contains("{}") && !page.contains("{{"), "{name}");
+            assert_eq!(page.matches("<h1").count(), 1, "{name}");
+        }
+    }
+}
+
+#[test]
+fn what_others_wrote_is_escaped() {
+    for (name, page) in every_page(Locale::En) {
+        for raw in ["Photo <Box>", "<x>", "Old <app>", "c&d"] {
+            assert!(!page.contains(raw), "{raw} on {name}");
+        }
+    }
+}
+
+#[test]
+fn the_two_languages_differ_on_every_page() {
+    for (english, german) in every_page(Locale::En).into_iter().zip(every_page(Locale::De)) {
+        let title =
+            |page: &str| page.split("<title>").nth(1).and_then(|rest| rest.split('<').next()).map(str::to_owned);
+        assert_ne!(title(&english.1), title(&german.1), "{}", english.0);
+    }
+}
+
+#[test]
+fn a_refused_sign_in_keeps_the_username_and_says_so() {
+    let page = page("login-refused");
+    assert!(page.contains(r#"role="alert" aria-live="assertive""#));
+    assert!(page.contains("The username or the password is not right."));
+    assert!(page.contains(r#"name="username" type="text" value="ada""#));
+    assert!(page.contains("<title>Error: Sign in"));
+    assert!(!page.contains(r#"name="password" type="password" value"#));
+}
+
+#[test]
+fn a_response_by_post_carries_its_parameters_and_a_button() {
+    let page = page("form-post");
+    assert!(page.contains(r#"<form method="post" action="https://photos.example/cb" id="continue""#));
+    assert!(page.contains(r#"name="code" value="c&#38;d""#));
+    assert!(page.contains("type=\"submit\">Continue</button>"));
+}
+
+/// For looking at them: `OSTIARY_PAGES=/some/folder` receives every page, with the assets where a browser finds them.
+#[test]
+fn pages_can_be_looked_at() {
+    let Some(folder) = std::env::var_os("OSTIARY_PAGES").map(std::path::PathBuf::from) else {
+        return;
+    };
+    std::fs::create_dir_all(folder.join("assets")).unwrap();
+    for asset in [&asset::STYLE, &asset::MARK, &asset::CONTINUE] {
+        std::fs::write(folder.join(asset.to_string().trim_start_matches('/')), asset.content).unwrap();
+    }
+    for locale in Locale::ALL {
+        for (name, page) in every_page(locale) {
+            let page = page.replace("\"/assets/", "\"assets/");
+            std::fs::write(folder.join(format!("{name}.{}.html", locale.tag())), page).unwrap();
+        }
+    }
+}

@@ -1,0 +1,150 @@
+//! What a frontend is told to do next.
+
+use chrono::{DateTime, Utc};
+use serde::Serialize;
+use serde_json::{Map, Value};
+
+use super::super::attempt;
+use super::unknown;
+use crate::app::App;
+use crate::flow::authorization_request::{AuthorizationRequest, AuthorizationResponse};
+use crate::flow::interaction::{self, Interaction, Next};
+use crate::http::browser::Browser;
+use crate::http::pages::view::{ClientView, return_host};
+use crate::protocol::authorization_response::{Delivery, deliver};
+use crate::protocol::error::OAuthError;
+
+/// What the frontend does next.
+#[derive(Serialize)]
+#[serde(tag = "next", rename_all = "snake_case")]
+pub(super) enum Step {
+    /// Show a sign-in, for `/auth/login`.
+    Login { interaction: String, is_again: bool, client: Option<Asker> },
+    /// Ask with which account to go on, for `/authorize/decision`.
+    SelectAccount { interaction: String, client: Option<Asker>, account: String, person: Named },
+    /// Ask for consent, for `/authorize/decision`.
+    Consent { interaction: String, account: String, person: Named, question: Box<Question> },
+    /// Send the browser there.
+    Redirect { location: String },
+    /// Let the browser post a form there (OAuth 2.0 Form Post Response Mode).
+    FormPost { action: String, fields: Map<String, Value> },
+    /// The sign-in is over; send the browser where the person came from.
+    Account,
+}
+
+#[derive(Serialize)]
+pub(super) struct Asker {
+    client_id: String,
+    name: String,
+    uri: Option<String>,
+    logo: Option<String>,
+    policy_uri: Option<String>,
+    tos_uri: Option<String>,
+}
+
+#[derive(Serialize)]
+pub(super) struct Named {
+    name: String,
+    username: String,
+}
+
+#[derive(Serialize)]
+pub(super) struct Described {
+    name: String,
+    description: String,
+}
+
+#[derive(Serialize)]
+pub(super) struct Question {
+    client: Asker,
+    scopes: Vec<Described>,
+    resources: Vec<Described>,
+    is_offline: bool,
+    returns_to: String,
+}
+
+/// What a request needs next; the answer to the client, if nothing.
+pub(super) async fn next_step(
+    app: &App,
+    browser: &Browser,
+    request: AuthorizationRequest,
+    attempt: Option<Interaction>,
+    now: DateTime<Utc>,
+) -> Result<Step, OAuthError> {
+    let signed_in = browser.session.signed_in(now).await?;
+    let to = request.return_address();
+    let next = match interaction::next(app, &request, attempt.as_ref(), signed_in.as_ref(), now).await {
+        Ok(next) => next,
+        Err(error) => return Ok(delivered(AuthorizationResponse::error(to, app.issuer(), &error))),
+    };
+    if let Next::Ready(permitted) = next {
+        let response = match attempt {
+            Some(attempt) => interaction::finish(app, attempt, *permitted, now).await?,
+            None => interaction::answer(app, &request, *permitted, now).await?,
+        };
+        return Ok(delivered(response));
+    }
+    let attempt = match attempt {
+        Some(attempt) if !attempt.is_repeatable(now) => attempt,
+        // None yet, or the person came back after they refused: it begins anew.
+        _ => interaction::begin(app, request, Some(browser.id.hash()), now).await?,
+    };
+    let (site, client) = attempt::site_and_client(app, browser, &attempt, now).await?;
+    let asker = client.map(|client| Asker::new(app, client));
+    let account = signed_in.map(|signed_in| signed_in.subject.as_str().to_owned()).unwrap_or_default();
+    Ok(match next {
+        Next::Consent(asked) => {
+            let described = |name: &str, description: String| Described { name: name.to_owned(), description };
+            let question = Question {
+                client: Asker::new(app, ClientView::of(&asked.client, site.locale)),
+                scopes: asked
+                    .scopes
+                    .iter()
+                    .map(|scope| described(&scope.name, attempt::scope_sentence(scope, site.locale)))
+                    .collect(),
+                resources: asked
+                    .resources
+                    .iter()
+                    .map(|resource| described(resource.uri.as_str(), attempt::resource_name(resource, site.locale)))
+                    .collect(),
+                is_offline: asked.is_offline,
+                returns_to: return_host(&attempt.request.redirect_uri),
+            };
+            let person = Named { name: asked.person.display_name, username: asked.person.username };
+            Step::Consent { interaction: attempt.id, account, person, question: Box::new(question) }
+        }
+        Next::SelectAccount(person) => {
+            let person = Named { name: person.display_name, username: person.username };
+            Step::SelectAccount { interaction: attempt.id, client: asker, account, person }
+        }
+        Next::Login { reauthenticate } => {
+            let is_again = reauthenticate.is_some_and(|subject| subject.as_str() == account);
+            Step::Login { interaction: attempt.id, is_again, client: asker }
+        }
+        Next::Ready(_) => return Err(unknown()),
+    })
+}
+
+impl Asker {
+    fn new(app: &App, view: ClientView) -> Self {
+        Self {
+            client_id: view.id,
+            name: view.name,
+            uri: view.uri,
+            logo: view.logo.map(|path| app.url(&path)),
+            policy_uri: view.policy_uri,
+            tos_uri: view.tos_uri,
+        }
+    }
+}
+
+/// How an answer to the client leaves through the frontend.
+pub(super) fn delivered(response: AuthorizationResponse) -> Step {
+    match deliver(&response.redirect_uri, response.response_mode, response.parameters) {
+        Delivery::Redirect(location) => Step::Redirect { location },
+        Delivery::FormPost { action, fields } => Step::FormPost {
+            action,
+            fields: fields.into_iter().map(|(name, value)| (name.to_owned(), Value::String(value))).collect(),
+        },
+    }
+}

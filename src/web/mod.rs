@@ -1,0 +1,52 @@
+//! The pages people see: signing in, consent, their account; and the same steps as JSON for a frontend of one's own.
+//!
+//! Handlers read a form, call the functions of [`flow`](crate::flow), and render a page or let
+//! [`continuation`](crate::http::continuation) send the browser on. What a page looks like is in
+//! [`http::pages`](crate::http::pages).
+
+// The applications a person allowed.
+mod account;
+// The stylesheet, the mark, the script.
+mod assets;
+// The attempt that a page belongs to.
+mod attempt;
+// A client's logo, fetched and served by us.
+mod client_logo;
+// What may be allowed.
+mod consent;
+// The demo application of the development mode.
+pub mod demo;
+// The same steps as JSON.
+mod frontend;
+// Signing in.
+mod login;
+// Choosing an account.
+mod select_account;
+// A username and a password, for the page and for JSON.
+mod sign_in;
+
+use axum::Router;
+use axum::routing::{get, post};
+
+use crate::app::App;
+use crate::http::{cors, method};
+
+/// Every page, and the endpoints of a frontend of one's own.
+pub fn routes(app: &App) -> Router<App> {
+    let frontend = Router::new()
+        .route("/auth/login", post(frontend::login))
+        .route("/auth/session", get(frontend::session))
+        .route("/authorize/consent", get(frontend::consent))
+        .route("/authorize/decision", post(frontend::decision))
+        // Before the layer, which has to see the preflight: its method is none of the above.
+        .method_not_allowed_fallback(method::not_allowed)
+        .layer(cors::for_frontend(&app.config.server));
+    Router::new()
+        .route("/login", get(login::get).post(login::post))
+        .route("/consent", get(consent::get).post(consent::post))
+        .route("/select-account", get(select_account::get).post(select_account::post))
+        .route("/account/consents", get(account::get).post(account::post))
+        .route("/client-logo", get(client_logo::get).layer(client_logo::cache()))
+        .route("/assets/{file}", get(assets::get))
+        .merge(frontend)
+}
