@@ -1,0 +1,96 @@
+//! `/authorize` (RFC 6749 section 3.1, OpenID Connect Core section 3.1.2).
+//!
+//! 1. [`request`]: is the client known and the redirect URI its own? Until then an error is a page.
+//! 2. [`validate`]: is everything else well-formed and allowed? From here on an error is a redirect.
+//! 3. [`continuation`]: what is missing, and is a page allowed? Shared with the pages that come back.
+
+mod request;
+mod validate;
+
+use axum::extract::State;
+use axum::response::Response;
+use chrono::{DateTime, Utc};
+
+use super::paths::AUTHORIZE_RESUME;
+use crate::app::App;
+use crate::flow::authorization_request::{AuthorizationRequest, ReturnAddress};
+use crate::flow::interaction::{self, Found};
+use crate::http::browser::Browser;
+use crate::http::continuation;
+use crate::http::form::{OAuthForm, OAuthQuery};
+use crate::protocol::error::OAuthError;
+use crate::protocol::form::Form;
+
+/// What went wrong, and where it may be said.
+#[derive(Debug)]
+pub enum Refusal {
+    /// To the person: whoever asked cannot be trusted with an answer.
+    Page(OAuthError),
+    /// To the client.
+    Redirect(ReturnAddress, OAuthError),
+}
+
+/// An authorization request in the query.
+pub async fn get(State(app): State<App>, browser: Browser, query: Result<OAuthQuery, OAuthError>) -> Response {
+    let now = app.clock.now();
+    let read = match query {
+        Ok(OAuthQuery(form)) => read(&app, &form, now).await,
+        Err(error) => Err(Refusal::Page(error)),
+    };
+    match read {
+        Ok(request) => continuation::proceed(&app, &browser, request, None, now).await,
+        Err(refusal) => refuse(&app, &browser, refusal),
+    }
+}
+
+/// An authorization request in a form. Browsers send no `SameSite=Lax` cookie with a POST from another site, so whoever is
+/// signed in is only known after a redirect of our own: the attempt is kept, and the next GET binds it to the browser.
+pub async fn post(State(app): State<App>, browser: Browser, body: Result<OAuthForm, OAuthError>) -> Response {
+    let now = app.clock.now();
+    let browser = browser.without_cookie();
+    let read = match body {
+        Ok(OAuthForm(form)) => read(&app, &form, now).await,
+        Err(error) => Err(Refusal::Page(error)),
+    };
+    let request = match read {
+        Ok(request) => request,
+        Err(refusal) => return refuse(&app, &browser, refusal),
+    };
+    let to = request.return_address();
+    match interaction::begin(&app, request, None, now).await {
+        Ok(attempt) => browser.redirect(&app.url(&format!("{AUTHORIZE_RESUME}?interaction={}", attempt.id))),
+        Err(error) => refuse(&app, &browser, Refusal::Redirect(to, error.into())),
+    }
+}
+
+/// Goes on with an attempt.
+pub async fn resume(State(app): State<App>, browser: Browser, query: Result<OAuthQuery, OAuthError>) -> Response {
+    let now = app.clock.now();
+    let id = query.and_then(|OAuthQuery(form)| Ok(form.one("interaction")?.unwrap_or_default().to_owned()));
+    let found = match id {
+        Ok(id) => interaction::find(&app, &id, &browser.id.hash(), now).await,
+        Err(error) => return refuse(&app, &browser, Refusal::Page(error)),
+    };
+    match found {
+        Ok(Found::Open(attempt)) => {
+            continuation::proceed(&app, &browser, attempt.request.clone(), Some(*attempt), now).await
+        }
+        Ok(Found::Expired(request)) => continuation::proceed(&app, &browser, *request, None, now).await,
+        Ok(Found::Finished(attempt)) => continuation::finished(&app, &browser, *attempt, now).await,
+        Ok(Found::Foreign) => continuation::foreign(&browser),
+        Err(error) => refuse(&app, &browser, Refusal::Page(error.into())),
+    }
+}
+
+async fn read(app: &App, form: &Form, now: DateTime<Utc>) -> Result<AuthorizationRequest, Refusal> {
+    let trusted = request::trust(app, form, now).await.map_err(Refusal::Page)?;
+    let to = trusted.to.clone();
+    validate::validate(app, trusted, form, now).await.map_err(|error| Refusal::Redirect(to, error))
+}
+
+fn refuse(app: &App, browser: &Browser, refusal: Refusal) -> Response {
+    match refusal {
+        Refusal::Page(error) => continuation::error_page(browser, &error),
+        Refusal::Redirect(to, error) => continuation::error_response(app, browser, to, &error),
+    }
+}

@@ -1,0 +1,133 @@
+//! What this server can do (OpenID Connect Discovery section 3, RFC 8414 section 2): every capability it lists is true, and
+//! lists are read from the same enums that the endpoints match on. Only registered metadata names are used.
+
+use axum::extract::State;
+use axum::response::Response;
+use http::HeaderMap;
+use serde::Serialize;
+use std::sync::Arc;
+
+use super::paths;
+use crate::app::{App, PublishedMetadata};
+use crate::http::document::{self, Document};
+use crate::http::pages::locale::Locale;
+use crate::keys::keyset::Keyset;
+use crate::model::catalog::Scope;
+use crate::model::client::{ClientAuthMethod, GrantType};
+use crate::model::signing_alg::SigningAlg;
+use crate::protocol::claims::release::SCOPES;
+use crate::protocol::display::Display;
+use crate::protocol::error::OAuthError;
+use crate::protocol::pkce;
+use crate::protocol::prompt::Prompt;
+use crate::protocol::response_mode::ResponseMode;
+use crate::storage::StoreError;
+use crate::storage::registry::Catalog;
+
+#[derive(Serialize)]
+struct Metadata {
+    issuer: String,
+    authorization_endpoint: String,
+    token_endpoint: String,
+    userinfo_endpoint: String,
+    jwks_uri: String,
+    introspection_endpoint: String,
+    revocation_endpoint: String,
+    end_session_endpoint: String,
+    scopes_supported: Vec<String>,
+    response_types_supported: [&'static str; 1],
+    response_modes_supported: Vec<&'static str>,
+    grant_types_supported: Vec<&'static str>,
+    acr_values_supported: Vec<String>,
+    subject_types_supported: [&'static str; 1],
+    id_token_signing_alg_values_supported: Vec<&'static str>,
+    userinfo_signing_alg_values_supported: Vec<&'static str>,
+    token_endpoint_auth_methods_supported: Vec<&'static str>,
+    introspection_endpoint_auth_methods_supported: Vec<&'static str>,
+    revocation_endpoint_auth_methods_supported: Vec<&'static str>,
+    display_values_supported: Vec<&'static str>,
+    claim_types_supported: [&'static str; 1],
+    claims_supported: Vec<&'static str>,
+    ui_locales_supported: Vec<&'static str>,
+    claims_parameter_supported: bool,
+    request_parameter_supported: bool,
+    request_uri_parameter_supported: bool,
+    code_challenge_methods_supported: [&'static str; 1],
+    prompt_values_supported: Vec<&'static str>,
+    authorization_response_iss_parameter_supported: bool,
+    backchannel_logout_supported: bool,
+    backchannel_logout_session_supported: bool,
+    frontchannel_logout_supported: bool,
+    frontchannel_logout_session_supported: bool,
+    protected_resources: Vec<String>,
+}
+
+/// The metadata, the same under both well-known names: bytes that were made when the keys or the scopes last changed. When
+/// the database is down the last scopes are still true.
+pub async fn get(State(app): State<App>, headers: HeaderMap) -> Result<Response, OAuthError> {
+    let keyset = app.keys.current();
+    let catalog = match app.registry.catalog(app.clock.now()).await {
+        Ok(catalog) => catalog,
+        Err(error) => app.registry.last_catalog().ok_or(error)?,
+    };
+    let known = match app.metadata.load_full() {
+        Some(known) if Arc::ptr_eq(&known.keyset, &keyset) && Arc::ptr_eq(&known.catalog, &catalog) => known,
+        _ => {
+            let document = Document::json(&metadata(&app, &keyset, &catalog)).map_err(StoreError::corrupt)?;
+            let made = Arc::new(PublishedMetadata { keyset, catalog, document });
+            app.metadata.store(Some(made.clone()));
+            made
+        }
+    };
+    Ok(document::send(&headers, &known.document.body, &known.document.etag))
+}
+
+fn metadata(app: &App, keyset: &Keyset, catalog: &Catalog) -> Metadata {
+    let published = |scope: &&Scope| scope.published;
+    let signing: Vec<&'static str> = keyset.algs().into_iter().map(SigningAlg::as_str).collect();
+    let auth_methods: Vec<_> = ClientAuthMethod::ALL.into_iter().map(ClientAuthMethod::as_str).collect();
+    let confidential: Vec<_> = auth_methods.iter().copied().filter(|method| *method != "none").collect();
+    let resources = catalog.resources.iter().filter(|resource| !resource.restricted);
+    Metadata {
+        issuer: app.issuer().to_owned(),
+        authorization_endpoint: app.url(paths::AUTHORIZE),
+        token_endpoint: app.url(paths::TOKEN),
+        userinfo_endpoint: app.url(paths::USERINFO),
+        jwks_uri: app.url(paths::JWKS),
+        introspection_endpoint: app.url(paths::INTROSPECT),
+        revocation_endpoint: app.url(paths::REVOKE),
+        end_session_endpoint: app.url(paths::LOGOUT),
+        scopes_supported: catalog.scopes.iter().filter(published).map(|scope| scope.name.clone()).collect(),
+        response_types_supported: ["code"],
+        response_modes_supported: ResponseMode::ALL.into_iter().map(ResponseMode::as_str).collect(),
+        grant_types_supported: GrantType::ALL.into_iter().map(GrantType::as_str).collect(),
+        acr_values_supported: app.config.oidc.acr_values.clone(),
+        subject_types_supported: ["public"],
+        id_token_signing_alg_values_supported: signing.clone(),
+        userinfo_signing_alg_values_supported: signing,
+        token_endpoint_auth_methods_supported: auth_methods.clone(),
+        introspection_endpoint_auth_methods_supported: confidential,
+        revocation_endpoint_auth_methods_supported: auth_methods,
+        display_values_supported: Display::ALL.into_iter().map(Display::as_str).collect(),
+        claim_types_supported: ["normal"],
+        claims_supported: claims_supported(),
+        ui_locales_supported: Locale::ALL.into_iter().map(Locale::tag).collect(),
+        claims_parameter_supported: true,
+        request_parameter_supported: false,
+        request_uri_parameter_supported: false,
+        code_challenge_methods_supported: [pkce::METHOD],
+        prompt_values_supported: Prompt::ALL.into_iter().map(Prompt::as_str).collect(),
+        authorization_response_iss_parameter_supported: true,
+        backchannel_logout_supported: true,
+        backchannel_logout_session_supported: true,
+        frontchannel_logout_supported: true,
+        frontchannel_logout_session_supported: true,
+        protected_resources: resources.map(|resource| resource.uri.to_string()).collect(),
+    }
+}
+
+/// What an ID token or userinfo may say: the claims of the sign-in, then those of each scope.
+fn claims_supported() -> Vec<&'static str> {
+    let of_sign_in = ["sub", "iss", "aud", "exp", "iat", "auth_time", "nonce", "acr", "amr", "sid", "at_hash"];
+    of_sign_in.into_iter().chain(SCOPES.iter().flat_map(|(_, claims)| claims.iter().copied())).collect()
+}

@@ -1,0 +1,109 @@
+//! `/introspect` (RFC 7662): what a token means, told to those whom it concerns.
+
+use axum::Json;
+use axum::extract::State;
+use axum::response::{IntoResponse, Response};
+use chrono::{DateTime, Utc};
+use http::HeaderMap;
+use serde::Serialize;
+
+use crate::app::App;
+use crate::flow::access_token::{AccessTokenClaims, Audience};
+use crate::flow::{bearer, client};
+use crate::http::form::OAuthForm;
+use crate::http::headers::no_store;
+use crate::keys::token::PlainRefreshToken;
+use crate::model::client::Client;
+use crate::protocol::error::OAuthError;
+
+/// Section 2.2. An inactive token tells nothing else.
+#[derive(Debug, Default, Serialize)]
+struct Introspection {
+    active: bool,
+    #[serde(flatten, skip_serializing_if = "Option::is_none")]
+    claims: Option<AccessTokenClaims>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    token_type: Option<&'static str>,
+    #[serde(flatten, skip_serializing_if = "Option::is_none")]
+    refresh: Option<RefreshTokenFacts>,
+}
+
+#[derive(Debug, Serialize)]
+struct RefreshTokenFacts {
+    iss: String,
+    sub: String,
+    client_id: String,
+    scope: String,
+    exp: i64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    aud: Option<Audience>,
+}
+
+/// An introspection request.
+pub async fn post(
+    State(app): State<App>,
+    headers: HeaderMap,
+    OAuthForm(form): OAuthForm,
+) -> Result<Response, OAuthError> {
+    let now = app.clock.now();
+    form.refuse_repeats()?;
+    let caller = client::authenticate(&app, &headers, &form, now).await?;
+    // Section 2.1: the endpoint must not be open to token scanning.
+    if caller.is_public() {
+        return Err(OAuthError::invalid_client("a public client may not introspect tokens"));
+    }
+    let token = form.required("token", "the parameter token is missing")?;
+    let answer = match AccessTokenClaims::decode(&app, token, now) {
+        Some(claims) => access_token(&app, &caller, claims, now).await?,
+        None => refresh_token(&app, &caller, token, now).await?,
+    };
+    Ok((no_store(), Json(answer.unwrap_or_default())).into_response())
+}
+
+async fn access_token(
+    app: &App,
+    caller: &Client,
+    claims: AccessTokenClaims,
+    now: DateTime<Utc>,
+) -> Result<Option<Introspection>, OAuthError> {
+    // Section 4: a token says nothing to a resource server that it was not made for.
+    let concerns = claims.client_id == caller.id.as_str()
+        || caller.settings.serves.iter().any(|resource| claims.aud.contains(resource.as_str()));
+    if !concerns || !bearer::is_standing(app, &claims, now).await? {
+        return Ok(None);
+    }
+    Ok(Some(Introspection { active: true, claims: Some(claims), token_type: Some("Bearer"), refresh: None }))
+}
+
+async fn refresh_token(
+    app: &App,
+    caller: &Client,
+    token: &str,
+    now: DateTime<Utc>,
+) -> Result<Option<Introspection>, OAuthError> {
+    let Some(presented) = PlainRefreshToken::parse(&app.master_keys, token) else {
+        return Ok(None);
+    };
+    let Some(family) = app.postgres.find_family(presented.id(), None, now).await? else {
+        return Ok(None);
+    };
+    let Some(idle_expires_at) = family.idle_expires_at else {
+        return Ok(None);
+    };
+    let ends = idle_expires_at.min(family.expires_at);
+    let grant = &family.grant;
+    let is_current = family.is_alive && family.seq == presented.seq() && ends > now;
+    if !is_current || grant.client_id != caller.id {
+        return Ok(None);
+    }
+    let refresh = RefreshTokenFacts {
+        iss: app.issuer().to_owned(),
+        sub: grant.subject.to_string(),
+        client_id: grant.client_id.to_string(),
+        scope: grant.scopes.join(" "),
+        exp: ends.timestamp(),
+        aud: (!grant.resources.is_empty())
+            .then(|| Audience::from(grant.resources.iter().map(ToString::to_string).collect::<Vec<_>>())),
+    };
+    Ok(Some(Introspection { active: true, refresh: Some(refresh), ..Introspection::default() }))
+}

@@ -1,0 +1,15 @@
+//! `/jwks.json` (RFC 7517 section 5): the public keys, as bytes that were made when the keys last changed.
+
+use axum::extract::State;
+use axum::response::Response;
+use http::HeaderMap;
+
+use crate::app::App;
+use crate::http::document;
+
+/// The key set.
+pub async fn get(State(app): State<App>, headers: HeaderMap) -> Response {
+    let keyset = app.keys.current();
+    let jwks = keyset.jwks();
+    document::send(&headers, &jwks.body, &jwks.etag)
+}

@@ -1,0 +1,20 @@
+//! The endpoints that OAuth and OpenID Connect clients call: one module each, handlers named after the method.
+
+// `/authorize`
+pub mod authorize;
+// `/.well-known/openid-configuration` and `/.well-known/oauth-authorization-server`
+pub mod discovery;
+// `/introspect`
+pub mod introspection;
+// `/jwks.json`
+pub mod jwks;
+// `/logout`
+pub mod logout;
+// Where each endpoint is.
+pub mod paths;
+// `/revoke`
+pub mod revocation;
+// `/token`
+pub mod token;
+// `/userinfo`
+pub mod userinfo;

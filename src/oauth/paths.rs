@@ -1,0 +1,22 @@
+//! Where each endpoint is: the router and the discovery document read the same names.
+
+/// RFC 6749 section 3.1.
+pub const AUTHORIZE: &str = "/authorize";
+/// Where an attempt that a cross-site POST began goes on.
+pub const AUTHORIZE_RESUME: &str = "/authorize/resume";
+/// RFC 6749 section 3.2.
+pub const TOKEN: &str = "/token";
+/// OpenID Connect Core section 5.3.
+pub const USERINFO: &str = "/userinfo";
+/// RFC 7662 section 2.
+pub const INTROSPECT: &str = "/introspect";
+/// RFC 7009 section 2.
+pub const REVOKE: &str = "/revoke";
+/// RFC 7517 section 5.
+pub const JWKS: &str = "/jwks.json";
+/// OpenID Connect RP-Initiated Logout section 2.
+pub const LOGOUT: &str = "/logout";
+/// OpenID Connect Discovery section 4.
+pub const OPENID_CONFIGURATION: &str = "/.well-known/openid-configuration";
+/// RFC 8414 section 3.
+pub const OAUTH_AUTHORIZATION_SERVER: &str = "/.well-known/oauth-authorization-server";

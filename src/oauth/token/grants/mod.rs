@@ -1,0 +1,30 @@
+//! The grants: each reads its parameters, checks them, and answers what is to be issued. None of them signs or writes.
+
+// RFC 6749 section 4.1.3.
+pub mod authorization_code;
+// RFC 6749 section 4.4.2.
+pub mod client_credentials;
+// RFC 6749 section 6.
+pub mod refresh_token;
+
+use chrono::{DateTime, Utc};
+
+use crate::app::App;
+use crate::flow::audience;
+use crate::model::client::Client;
+use crate::model::id::ResourceUri;
+use crate::protocol::error::OAuthError;
+use crate::protocol::form::Form;
+use crate::protocol::resource;
+
+/// The resources that a token request names (RFC 8707 section 2.2), known and allowed.
+async fn resources(
+    app: &App,
+    client: &Client,
+    form: &Form,
+    now: DateTime<Utc>,
+) -> Result<Vec<ResourceUri>, OAuthError> {
+    let resources = resource::parse_all(form.all("resource"))?;
+    audience::check(app, client, &resources, now).await?;
+    Ok(resources)
+}

@@ -1,0 +1,83 @@
+//! `/userinfo` (OpenID Connect Core section 5.3): claims about the person behind an access token.
+
+use axum::Json;
+use axum::extract::State;
+use axum::response::{IntoResponse, Response};
+use chrono::{DateTime, Utc};
+use http::header::{AUTHORIZATION, CONTENT_TYPE};
+use http::{HeaderMap, HeaderValue};
+use serde_json::{Map, Value};
+
+use crate::app::App;
+use crate::flow::bearer::{self, Bearer};
+use crate::flow::id_token::claims_request;
+use crate::http::form::{OAuthQuery, OptionalOAuthForm};
+use crate::http::headers::no_store;
+use crate::model::client::Client;
+use crate::protocol::bearer::PresentedToken;
+use crate::protocol::claims::release::release_userinfo;
+use crate::protocol::error::{Challenge, OAuthError};
+use crate::protocol::form::Form;
+
+/// The token is in the Authorization header.
+pub async fn get(
+    State(app): State<App>,
+    headers: HeaderMap,
+    OAuthQuery(query): OAuthQuery,
+) -> Result<Response, OAuthError> {
+    answer(&app, &headers, &query, None).await
+}
+
+/// The token is in the Authorization header or in the form (RFC 6750 sections 2.1 and 2.2).
+pub async fn post(
+    State(app): State<App>,
+    headers: HeaderMap,
+    OAuthQuery(query): OAuthQuery,
+    OptionalOAuthForm(form): OptionalOAuthForm,
+) -> Result<Response, OAuthError> {
+    answer(&app, &headers, &query, form.as_ref()).await
+}
+
+async fn answer(app: &App, headers: &HeaderMap, query: &Form, form: Option<&Form>) -> Result<Response, OAuthError> {
+    let now = app.clock.now();
+    let authorization = headers.get_all(AUTHORIZATION).iter().map(HeaderValue::as_bytes);
+    let token = PresentedToken::collect(authorization, query, form)?;
+    let bearer = bearer::verify_person(app, token.as_str(), now).await?;
+    if !bearer.claims.has_scope("openid") {
+        let error = OAuthError::insufficient_scope("the access token does not have the scope openid");
+        return Err(error.with_challenge(Challenge::BearerScope("openid")));
+    }
+    let client = app.registry.find_client(&bearer.family.grant.client_id, now).await?;
+    let client = client.ok_or_else(|| {
+        OAuthError::invalid_token("the client of the access token is gone").with_challenge(Challenge::Bearer)
+    })?;
+    let claims = released(&bearer);
+    match client.settings.userinfo_signed_response_alg {
+        None => Ok((no_store(), Json(claims)).into_response()),
+        Some(_) => signed(app, &client, claims, now).await,
+    }
+}
+
+fn released(bearer: &Bearer) -> Map<String, Value> {
+    let grant = &bearer.family.grant;
+    let request = claims_request(grant);
+    let scopes: Vec<String> = bearer.claims.scope.split(' ').map(ToOwned::to_owned).collect();
+    let mut released = release_userinfo(&scopes, &request, &bearer.person.claims);
+    released.insert("sub".to_owned(), grant.subject.as_str().into());
+    released
+}
+
+/// Section 5.3.2: a signed answer names its issuer and its audience.
+async fn signed(
+    app: &App,
+    client: &Client,
+    mut claims: Map<String, Value>,
+    now: DateTime<Utc>,
+) -> Result<Response, OAuthError> {
+    let alg = client.settings.userinfo_signed_response_alg.unwrap_or(client.settings.id_token_signed_response_alg);
+    claims.insert("iss".to_owned(), app.issuer().into());
+    claims.insert("aud".to_owned(), client.id.as_str().into());
+    claims.insert("iat".to_owned(), now.timestamp().into());
+    let jwt = app.keys.current().sign_jwt(alg, "JWT", &claims).await?;
+    Ok((no_store(), [(CONTENT_TYPE, "application/jwt")], jwt).into_response())
+}

@@ -1,0 +1,44 @@
+//! Every path, method and handler, in one table.
+
+use axum::Router;
+use axum::routing::{get, post};
+
+use crate::app::App;
+use crate::bootstrap::health;
+use crate::config::Installation;
+use crate::http::{cors, method, session};
+use crate::oauth::{authorize, discovery, introspection, jwks, logout, paths, revocation, token, userinfo};
+use crate::web;
+
+/// What this server answers.
+pub fn router(app: App) -> Router {
+    // What clients and resource servers call: no cookies, open to the scripts of configured origins.
+    let api = Router::new()
+        .route(paths::TOKEN, post(token::post))
+        .route(paths::USERINFO, get(userinfo::get).post(userinfo::post))
+        .route(paths::INTROSPECT, post(introspection::post))
+        .route(paths::REVOKE, post(revocation::post))
+        .route(paths::JWKS, get(jwks::get))
+        .route(paths::OPENID_CONFIGURATION, get(discovery::get))
+        .route(paths::OAUTH_AUTHORIZATION_SERVER, get(discovery::get))
+        // Before the layer, which has to see the preflight: its method is none of the above.
+        .method_not_allowed_fallback(method::not_allowed)
+        .layer(cors::for_clients(&app.config.server));
+    // What a browser opens: cookies, pages, redirects.
+    let mut browser = Router::new()
+        .route(paths::AUTHORIZE, get(authorize::get).post(authorize::post))
+        .route(paths::AUTHORIZE_RESUME, get(authorize::resume))
+        .route(paths::LOGOUT, get(logout::rp_initiated::get).post(logout::rp_initiated::post))
+        .merge(web::routes(&app));
+    if app.config.installation == Installation::Dev {
+        browser = browser.merge(web::demo::routes());
+    }
+    Router::new()
+        .merge(api)
+        .merge(browser.layer(session::layer(&app)))
+        .route("/health", get(health::alive))
+        .route("/ready", get(health::ready))
+        .fallback(method::not_found)
+        .method_not_allowed_fallback(method::not_allowed)
+        .with_state(app)
+}
