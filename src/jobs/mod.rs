@@ -1,0 +1,151 @@
+//! Work started by the clock rather than by a request.
+//!
+//! Every instance runs every job: what two do at once is divided by row locks or done twice without harm, so there is no
+//! leader. A job that fails says so once, and once more when it works again.
+
+// Sessions whose time is over, and rows that no decision needs any more.
+mod expiry;
+// Effects that follow a commit.
+pub mod outbox;
+
+use std::error::Error;
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+
+use crate::app::App;
+
+/// Something that is done again and again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Job {
+    /// Looks whether clients, scopes or resources were changed elsewhere.
+    PolicyPoll,
+    /// Takes up a changed key directory.
+    KeyReload,
+    /// Tells clients what they have to hear.
+    Outbox,
+    /// Ends the sessions whose time is over.
+    SessionExpiry,
+    /// Deletes rows that no decision needs any more.
+    Deletion,
+}
+
+/// Whether a run left something for the next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Progress {
+    /// Nothing is left to do now.
+    Done,
+    /// There may be more: the next run follows at once.
+    More,
+}
+
+/// Why a run failed.
+pub type JobError = Box<dyn Error + Send + Sync>;
+
+impl Job {
+    /// Every job.
+    pub const ALL: [Self; 5] = [Self::PolicyPoll, Self::KeyReload, Self::Outbox, Self::SessionExpiry, Self::Deletion];
+
+    fn period(self) -> Duration {
+        Duration::from_secs(match self {
+            Self::PolicyPoll => 1,
+            Self::KeyReload => 2,
+            Self::Outbox => 5,
+            Self::SessionExpiry => 10,
+            Self::Deletion => 600,
+        })
+    }
+
+    /// Does it once: a bounded amount of work, so that a shutdown need not wait.
+    pub async fn run_once(self, app: &App, now: DateTime<Utc>) -> Result<Progress, JobError> {
+        match self {
+            Self::PolicyPoll => {
+                app.registry.poll(now).await?;
+                // Read before anyone asks: discovery goes on telling it when the database is down.
+                app.registry.catalog(now).await?;
+                Ok(Progress::Done)
+            }
+            Self::KeyReload => reload_keys(app).await,
+            Self::Outbox => Ok(outbox::run_once(app, now).await?),
+            Self::SessionExpiry => Ok(expiry::end_sessions(app, now).await?),
+            Self::Deletion => Ok(expiry::delete_rows(app, now).await?),
+        }
+    }
+
+    async fn pause(self, app: &App) {
+        let period = tokio::time::sleep(self.period());
+        match self {
+            Self::Outbox => {
+                tokio::select! {
+                    () = period => {}
+                    () = app.outbox_bell.notified() => {}
+                }
+            }
+            Self::PolicyPoll | Self::KeyReload | Self::SessionExpiry | Self::Deletion => period.await,
+        }
+    }
+}
+
+/// Runs every job until `shutdown` is ready and the runs under way have ended.
+pub async fn spawn(app: App, shutdown: impl Future<Output = ()> + Send + 'static) {
+    let (stop, stopped) = watch::channel(false);
+    let mut jobs: JoinSet<()> = Job::ALL.into_iter().map(|job| repeat(job, app.clone(), stopped.clone())).collect();
+    shutdown.await;
+    stop.send_replace(true);
+    while jobs.join_next().await.is_some() {}
+}
+
+async fn repeat(job: Job, app: App, mut stopped: watch::Receiver<bool>) {
+    let mut is_failing = false;
+    while !*stopped.borrow() {
+        let progress = run_guarded(job, &app).await;
+        match &progress {
+            Ok(_) if is_failing => tracing::info!(?job, "the job works again"),
+            Err(error) if !is_failing => tracing::warn!(?job, error = %chain(error.as_ref()), "the job fails"),
+            Ok(_) | Err(_) => {}
+        }
+        is_failing = progress.is_err();
+        if matches!(progress, Ok(Progress::More)) {
+            continue;
+        }
+        tokio::select! {
+            // An error means that nobody is left to say stop.
+            _ = stopped.wait_for(|stopped| *stopped) => return,
+            () = job.pause(&app) => {}
+        }
+    }
+}
+
+/// One run on a task of its own, so that a panic ends the run and not the job.
+async fn run_guarded(job: Job, app: &App) -> Result<Progress, JobError> {
+    let app = app.clone();
+    let run = tokio::spawn(async move { job.run_once(&app, app.clock.now()).await });
+    run.await.unwrap_or_else(|error| Err(error.into()))
+}
+
+/// Reading files blocks, for a moment or for as long as a disk is slow. What is wrong with the directory is told once, by
+/// `Keys`, and the keys before stay in use, so it is not a failure of the job.
+async fn reload_keys(app: &App) -> Result<Progress, JobError> {
+    let keys = app.keys.clone();
+    match tokio::task::spawn_blocking(move || keys.reload_if_changed()).await? {
+        Ok(true) => tracing::info!("the key directory was changed: the new keys are in use"),
+        Ok(false) => {}
+        Err(error) => tracing::warn!(error = %chain(&error), "the key directory was changed and cannot be used"),
+    }
+    Ok(Progress::Done)
+}
+
+fn chain(error: &(dyn Error + 'static)) -> String {
+    let mut said = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        said = format!("{said}: {error}");
+        cause = error.source();
+    }
+    said
+}
+
+#[cfg(test)]
+mod tests;
