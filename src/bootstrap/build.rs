@@ -1,0 +1,194 @@
+//! From settings to an [`App`]: opens the keys, the master key and both stores, and reports at once everything that does
+//! not open, each with how to mend it.
+
+use std::error::Error;
+use std::sync::Arc;
+
+use arc_swap::ArcSwapOption;
+use chrono::{DateTime, Utc};
+use tokio::sync::Notify;
+
+use crate::app::{App, Parts};
+use crate::clock::Clock;
+use crate::config::{ClientIpHeaderMode, Config, ConfigError, ConfigErrors, Installation, KeysConfig, StateConfig};
+use crate::fetch::Fetch;
+use crate::identity::local::LocalIdentity;
+use crate::identity::local::passwords::Passwords;
+use crate::keys::Keys;
+use crate::keys::master_key::MasterKeys;
+use crate::storage::StoreError;
+use crate::storage::postgres::installation::InstallationKind;
+use crate::storage::postgres::migrate::{self, SchemaStanding};
+use crate::storage::postgres::{Postgres, PostgresOptions};
+use crate::storage::registry::Registry;
+use crate::storage::state::StateStore;
+use crate::storage::state::memory::MemoryState;
+use crate::storage::state::valkey::ValkeyState;
+
+/// Opens everything that `config` names.
+pub async fn build(config: Config, clock: Clock) -> anyhow::Result<App> {
+    warn_of_hidden_clients(&config);
+    // Reqwest and the stores find it there; somebody may have been first, with the same one.
+    rustls::crypto::aws_lc_rs::default_provider().install_default().ok();
+    let now = clock.now();
+    let mut problems = Problems(Vec::new());
+    let (postgres, state) = tokio::join!(open_postgres(&config, now), open_state(&config.state, now));
+    let postgres = problems.keep(postgres);
+    let state = problems.keep(state);
+    let keys = problems.keep_all(open_keys(&config.keys));
+    let master_keys = problems.keep(open_master_keys(&config.keys));
+    let passwords = problems.keep(
+        Passwords::new(&config.passwords)
+            .map_err(|error| problem("passwords", &error, "correct memory_kib, iterations, parallelism and threads")),
+    );
+    let fetch = problems.keep(
+        Fetch::new(&config.outbound)
+            .map_err(|error| problem("outbound", &error, "name a PEM file of certificates in extra_ca_file")),
+    );
+    let (Some(postgres), Some(state), Some(keys), Some(master_keys), Some(passwords), Some(fetch)) =
+        (postgres, state, keys, master_keys, passwords, fetch)
+    else {
+        return Err(ConfigErrors(problems.0).into());
+    };
+    Ok(App::new(Parts {
+        registry: Registry::new(postgres.clone()),
+        identity: Arc::new(LocalIdentity::new(postgres.clone(), passwords)),
+        config,
+        clock,
+        postgres,
+        state,
+        keys,
+        master_keys,
+        fetch,
+        metadata: ArcSwapOption::empty(),
+        outbox_bell: Notify::new(),
+    }))
+}
+
+/// Everything that is wrong at once: beside `errors` in the settings, what does not open although its own settings are right.
+pub async fn report(config: Option<Config>, mut errors: Vec<ConfigError>, clock: Clock) -> ConfigErrors {
+    let opened = match config {
+        Some(config) => build(config, clock).await.map(drop),
+        None => Ok(()),
+    };
+    if let Some(Ok(ConfigErrors(found))) = opened.err().map(|error| error.downcast()) {
+        // A refused value has left its default behind, of which nothing is to be said.
+        let is_new = |found: &ConfigError| !errors.iter().any(|known| known.key.contains(&found.key));
+        let found: Vec<_> = found.into_iter().filter(is_new).collect();
+        errors.extend(found);
+    }
+    ConfigErrors(errors)
+}
+
+/// This server speaks no TLS, so an https issuer means a proxy in front. If that one is not asked whom it speaks for, everybody
+/// has its address, and whoever guesses passwords uses up the attempts of all.
+fn warn_of_hidden_clients(config: &Config) {
+    let server = &config.server;
+    if server.issuer.starts_with("https://") && server.client_ip_header_mode == ClientIpHeaderMode::None {
+        tracing::warn!(
+            "the issuer is https, so a proxy is in front, and every client counts as one for the limits on passwords; mend: \
+             set server.trusted_proxy_cidrs and server.client_ip_header_mode"
+        );
+    }
+}
+
+struct Problems(Vec<ConfigError>);
+
+impl Problems {
+    fn keep<T>(&mut self, result: Result<T, ConfigError>) -> Option<T> {
+        self.keep_all(result.map_err(|problem| vec![problem]))
+    }
+
+    fn keep_all<T>(&mut self, result: Result<T, Vec<ConfigError>>) -> Option<T> {
+        result.map_err(|problems| self.0.extend(problems)).ok()
+    }
+}
+
+fn problem(key: &str, error: &(dyn Error + 'static), mend: &str) -> ConfigError {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text = format!("{text}: {error}");
+        cause = error.source();
+    }
+    ConfigError::new(key, text, mend)
+}
+
+/// Connects, and makes sure that the database is one for this command and has a schema that this version knows.
+async fn open_postgres(config: &Config, now: DateTime<Utc>) -> Result<Postgres, ConfigError> {
+    let key = "database.url";
+    let unreachable = |error: StoreError| {
+        problem(key, &error, "start Postgres, or correct database.url (DATABASE_URL): host, database, user, password")
+    };
+    let database = &config.database;
+    let postgres = Postgres::connect(&PostgresOptions {
+        url: database.url.clone(),
+        pool_size: database.pool_size,
+        acquire_timeout: database.acquire_timeout,
+        statement_timeout: database.statement_timeout,
+    })
+    .map_err(unreachable)?;
+    postgres.ping().await.map_err(unreachable)?;
+    match migrate::check(&postgres).await.map_err(unreachable)? {
+        SchemaStanding::Ready => {}
+        standing => return Err(unknown_schema(key, standing)),
+    }
+    let (wanted, mend) = match config.installation {
+        Installation::Production => (
+            InstallationKind::Production,
+            "point database.url at another database: this one has demo accounts whose passwords were printed",
+        ),
+        Installation::Dev => (InstallationKind::Dev, "run `ostiary` rather than `ostiary dev` on this database"),
+    };
+    let found = postgres.claim_installation(wanted, now).await.map_err(unreachable)?;
+    if found == wanted {
+        Ok(postgres)
+    } else {
+        Err(ConfigError::new(key, format!("the database is a {} one", found.as_str()), mend))
+    }
+}
+
+async fn open_state(config: &StateConfig, now: DateTime<Utc>) -> Result<Arc<dyn StateStore>, ConfigError> {
+    let Some(url) = &config.valkey_url else { return Ok(Arc::new(MemoryState::new())) };
+    let unusable = |error: StoreError| {
+        problem("state.valkey_url", &error, "start Valkey, or correct state.valkey_url (VALKEY_URL)")
+    };
+    let valkey = ValkeyState::connect(url, &config.prefix, config.timeout).await.map_err(unusable)?;
+    valkey.check(now).await.map_err(unusable)?;
+    Ok(Arc::new(valkey))
+}
+
+fn open_keys(config: &KeysConfig) -> Result<Keys, Vec<ConfigError>> {
+    Keys::open(&config.directory).map_err(|error| {
+        let problems = error.problems().iter();
+        problems.map(|found| ConfigError::new("keys.directory", &found.what, &found.mend)).collect()
+    })
+}
+
+fn open_master_keys(config: &KeysConfig) -> Result<MasterKeys, ConfigError> {
+    let opened = match &config.master_key {
+        Some(text) => MasterKeys::from_text(text).map_err(|error| ("keys.master_key", error)),
+        None => MasterKeys::load(&config.master_key_file).map_err(|error| ("keys.master_key_file", error)),
+    };
+    opened.map_err(|(key, error)| {
+        // Its messages carry their mend.
+        let text = error.to_string();
+        let (what, mend) = text.split_once("; mend: ").unwrap_or((&text, "make one with `ostiary-keyctl master-key`"));
+        ConfigError::new(key, what, mend)
+    })
+}
+
+fn unknown_schema(key: &'static str, standing: SchemaStanding) -> ConfigError {
+    let (what, mend) = match standing {
+        SchemaStanding::Ready => ("the schema is as it should be".to_owned(), "nothing is to be done"),
+        SchemaStanding::NeedsMigration { found: Some(version) } => {
+            (format!("the schema has version {version}, which is too old"), "run `ostiary-migrate`")
+        }
+        SchemaStanding::NeedsMigration { found: None } => ("the database is empty".to_owned(), "run `ostiary-migrate`"),
+        SchemaStanding::TooNew { compatible_from } => (
+            format!("the schema is only understood by programs that know version {compatible_from}"),
+            "run the version of ostiary that migrated it",
+        ),
+    };
+    ConfigError::new(key, what, mend)
+}

@@ -1,0 +1,48 @@
+//! What `ostiary dev` prints: where to go and what to try.
+
+use std::path::Path;
+
+use super::demo::Demo;
+use super::seed::{API, API_SCOPES};
+use crate::oauth::paths;
+
+/// The text.
+pub fn text(demo: &Demo, file: &Path) -> String {
+    let Demo { issuer, access_token, user, admin, clients } = demo;
+    let machine = format!("{}:{}", clients.machine.client_id, clients.machine.client_secret);
+    let scope = API_SCOPES.first().copied().unwrap_or_default();
+    let (token, introspect) = (paths::TOKEN, paths::INTROSPECT);
+    format!(
+        "
+Ostiary is running for development, on this machine only.
+
+  Issuer     {issuer}
+  Open       {issuer}/   a small application: sign in, look at the tokens, sign out
+  Sign in    {} with the password {}
+  or         {} with the password {}  (administrator)
+
+An access token that this server just gave to {} over HTTP, good for 5 minutes:
+
+  {access_token}
+
+The next one:
+
+  curl -s -u {machine} {issuer}{token} \\
+    -d grant_type=client_credentials -d scope={scope} -d resource={API}
+
+What the server says of a token:
+
+  curl -s -u {machine} {issuer}{introspect} -d token={access_token}
+
+Clients, secrets and this token for scripts: {}
+Stop with Ctrl-C. `ostiary dev --reset` starts over.
+
+",
+        user.username,
+        user.password,
+        admin.username,
+        admin.password,
+        clients.machine.client_id,
+        file.display(),
+    )
+}

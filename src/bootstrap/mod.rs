@@ -1,0 +1,22 @@
+//! From a [`Config`](crate::config::Config) to an [`App`](crate::app::App), from there to listeners and jobs, and to a
+//! graceful end.
+
+// From settings to an `App`.
+mod build;
+// The embedded default for development.
+pub mod dev;
+// `/health` and `/ready`.
+pub mod health;
+// What surrounds every request.
+mod layers;
+// The names that a development server answers to.
+mod local_names;
+// Listeners, jobs, graceful end.
+mod serve;
+// The signals that ask the server to end.
+pub mod shutdown;
+// A client's connection.
+mod socket;
+
+pub use build::{build, report};
+pub use serve::{serve, serve_all};

@@ -1,0 +1,111 @@
+//! `ostiary`: serve (without a command), `dev`, `config`.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::{Context, bail};
+use clap::{Args, Parser, Subcommand};
+use ostiary::bootstrap::dev::{self, DevOptions, Guard};
+use ostiary::bootstrap::{build, report, serve, shutdown};
+use ostiary::clock::Clock;
+use ostiary::config::{self, Config, Sources};
+use ostiary::telemetry;
+use tokio::net::TcpListener;
+use tokio::runtime::Runtime;
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+/// A self-hosted OAuth 2.1 and OpenID Connect authorization server.
+///
+/// Without a command it serves, with the settings of .env.yaml and the environment; `ostiary dev` needs neither.
+#[derive(Parser)]
+#[command(version, args_conflicts_with_subcommands = true)]
+struct Cli {
+    #[command(flatten)]
+    settings: SettingsFile,
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+#[derive(Args)]
+struct SettingsFile {
+    /// The settings file, instead of .env.yaml.
+    #[arg(long = "config", value_name = "FILE")]
+    file: Option<PathBuf>,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Serve.
+    Serve(SettingsFile),
+    /// Serve a demo for development, with a private Postgres in .ostiary/dev and nothing to set up.
+    Dev(DevOptions),
+    /// Look at the settings.
+    Config {
+        #[command(subcommand)]
+        command: ConfigCommand,
+    },
+    /// What `dev` starts Postgres through.
+    #[command(hide = true)]
+    DevGuard(Guard),
+}
+
+#[derive(Subcommand)]
+enum ConfigCommand {
+    /// Report everything that is wrong with the settings.
+    Check(SettingsFile),
+    /// Print the settings as they are after defaults, file and environment, without secrets.
+    Print(SettingsFile),
+}
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let result = match cli.command {
+        None => serve_until_signal(cli.settings),
+        Some(Command::Serve(settings)) => serve_until_signal(settings),
+        Some(Command::Dev(options)) => dev::run(&options),
+        Some(Command::Config { command }) => show_config(command),
+        Some(Command::DevGuard(guard)) => dev::run_guard(guard),
+    };
+    match result {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("ostiary: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn load(settings: SettingsFile) -> anyhow::Result<Config> {
+    Ok(config::load(&Sources::from_process(settings.file))?)
+}
+
+fn show_config(command: ConfigCommand) -> anyhow::Result<ExitCode> {
+    match command {
+        ConfigCommand::Check(settings) => {
+            load(settings)?;
+            println!("the configuration is valid");
+        }
+        ConfigCommand::Print(settings) => print!("{}", load(settings)?.to_yaml()?),
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn serve_until_signal(settings: SettingsFile) -> anyhow::Result<ExitCode> {
+    let config = match config::examine(&Sources::from_process(settings.file)) {
+        (Some(config), errors) if errors.is_empty() => config,
+        (config, errors) => bail!(Runtime::new()?.block_on(report(config, errors, Clock::system()))),
+    };
+    telemetry::start(&config.log).map_err(anyhow::Error::from_boxed)?;
+    Runtime::new()?.block_on(async {
+        let bind = config.server.bind;
+        let signal = shutdown::on_signal()?;
+        let app = build(config, Clock::system()).await?;
+        let listener = TcpListener::bind(bind).await.with_context(|| {
+            format!("server.bind: {bind} cannot be listened on\n      mend: free it, or set another one (BIND)")
+        })?;
+        serve(app, listener, signal).await?;
+        Ok(ExitCode::SUCCESS)
+    })
+}
