@@ -1,0 +1,158 @@
+//! OpenID Connect Back-Channel Logout 1.0.
+
+use serde_json::{Value, json};
+
+use crate::harness::{Authorization, Browser, Receiver, TestApp, TestClient, TestPerson, Tokens, jwt, parameters};
+
+const GOODBYE: &str = "https://web.example/goodbye";
+const EVENT: &str = "http://schemas.openid.net/event/backchannel-logout";
+
+struct SignedIn {
+    app: TestApp,
+    receiver: Receiver,
+    client: TestClient,
+    alice: TestPerson,
+    browser: Browser,
+    tokens: Tokens,
+}
+
+async fn signed_in() -> SignedIn {
+    let receiver = Receiver::start().await;
+    let exception = receiver.exception();
+    let app = TestApp::with_config(|config| config.outbound.allow.push(exception)).await;
+    let uri = receiver.url("/backchannel?keep=this");
+    let client = app.web_client_with(|settings| settings.backchannel_logout_uri = Some(uri)).await;
+    let alice = app.alice().await;
+    let mut browser = app.browser();
+    let tokens = app.tokens_in(&mut browser, &client, &Authorization::of(&client), &alice).await;
+    SignedIn { app, receiver, client, alice, browser, tokens }
+}
+
+impl SignedIn {
+    /// The next logout token that arrives, its form and its signature verified.
+    async fn logout_token(&mut self) -> Value {
+        let received = self.receiver.next().await;
+        assert_eq!((received.method.as_str(), received.path.as_str()), ("POST", "/backchannel?keep=this"));
+        assert_eq!(received.content_type, "application/x-www-form-urlencoded");
+        let form = parameters(&received.body);
+        assert_eq!(form.keys().map(String::as_str).collect::<Vec<_>>(), ["logout_token"], "nothing else");
+        let token = jwt::verify(&self.app, &form["logout_token"]).await;
+        assert_eq!(token.header["typ"], "logout+jwt");
+        assert_eq!(token.header["alg"], "RS256", "the algorithm of the client's ID tokens");
+        token.claims
+    }
+
+    async fn assert_told(&mut self, sid: &Value) {
+        let mut claims = self.logout_token().await;
+        let jti = claims["jti"].take();
+        let now = self.app.now().timestamp();
+        assert_eq!(
+            claims,
+            json!({
+                "iss": self.app.issuer(),
+                "sub": self.alice.sub(),
+                "aud": self.client.id,
+                "iat": now,
+                "exp": now + 120,
+                "jti": null,
+                "sid": sid,
+                "events": { EVENT: {} },
+            }),
+            "and no nonce"
+        );
+        assert!(jti.as_str().is_some_and(|jti| jti.len() >= 22));
+    }
+}
+
+#[tokio::test]
+async fn rp_initiated_logout_posts_a_logout_token_and_redirects() {
+    let mut s = signed_in().await;
+    let sid = s.tokens.id_claims(&s.app).await["sid"].clone();
+    let path = format!("/logout?id_token_hint={}&post_logout_redirect_uri={GOODBYE}&state=x", s.tokens.id());
+    let page = s.browser.open(&path).await;
+    assert_eq!(page.returned_to(GOODBYE), [("state".to_owned(), "x".to_owned())].into());
+    s.assert_told(&sid).await;
+    let request = Authorization::of(&s.client).with("prompt", "none");
+    let answer = s.browser.open(&request.path()).await.returned_error(&s.client.redirect_uri);
+    assert_eq!(answer["error"], "login_required");
+    s.receiver.assert_nothing_more();
+}
+
+#[tokio::test]
+async fn every_client_of_the_session_is_told_once_and_no_other() {
+    let mut s = signed_in().await;
+    let uri = s.receiver.url("/second");
+    let second = s.app.public_client_with(|settings| settings.backchannel_logout_uri = Some(uri)).await;
+    let uri = s.receiver.url("/never");
+    s.app.web_client_with(|settings| settings.backchannel_logout_uri = Some(uri)).await;
+    for _ in 0..2 {
+        s.app.tokens_in(&mut s.browser, &second, &Authorization::of(&second), &s.alice).await;
+    }
+    // The same person elsewhere is not concerned.
+    s.app.tokens(&second, &s.alice, "openid").await;
+    s.browser.open(&format!("/logout?id_token_hint={}", s.tokens.id())).await;
+    let mut paths = vec![s.receiver.next().await.path, s.receiver.next().await.path];
+    paths.sort_unstable();
+    assert_eq!(paths, ["/backchannel?keep=this", "/second"]);
+    s.receiver.assert_nothing_more();
+}
+
+#[tokio::test]
+async fn a_session_ended_by_an_administrator_tells_the_clients() {
+    let mut s = signed_in().await;
+    let sid = s.tokens.id_claims(&s.app).await["sid"].clone();
+    let ended = serde_json::from_value(sid.clone()).unwrap();
+    let reason = ostiary::model::session::EndReason::Administrator;
+    ostiary::flow::logout::end_session(&s.app.app, ended, reason, s.app.now()).await.unwrap();
+    s.assert_told(&sid).await;
+    s.app.assert_family_is_over(&s.client, &s.tokens).await;
+}
+
+#[tokio::test]
+async fn a_session_that_expires_tells_the_clients() {
+    let mut s = signed_in().await;
+    let sid = s.tokens.id_claims(&s.app).await["sid"].clone();
+    s.app.pass(chrono::TimeDelta::hours(13));
+    let now = s.app.now();
+    ostiary::jobs::Job::SessionExpiry.run_once(&s.app.app, now).await.unwrap();
+    s.app.app.outbox_bell.notify_one();
+    s.assert_told(&sid).await;
+}
+
+#[tokio::test]
+async fn a_failed_delivery_is_tried_again_later() {
+    let mut s = signed_in().await;
+    s.receiver.answer_with(&[503]);
+    s.browser.open(&format!("/logout?id_token_hint={}", s.tokens.id())).await;
+    let first = s.logout_token().await;
+    let failed = s.app.delivery(|row| row.last_error.is_some()).await;
+    assert!(failed.attempts == 1 && !failed.is_done, "{failed:?}");
+    // Not before it is due, and then with a token that is still good.
+    s.app.run_outbox().await;
+    s.receiver.assert_nothing_more();
+    s.app.pass_seconds(3600);
+    s.app.run_outbox().await;
+    let second = s.logout_token().await;
+    assert_eq!(second["sid"], first["sid"]);
+    assert_eq!(second["iat"], s.app.now().timestamp(), "a fresh token: the old one has expired");
+    s.app.delivery(|row| row.is_done && row.attempts == 2).await;
+    s.app.pass_seconds(86_400);
+    s.app.run_outbox().await;
+    s.receiver.assert_nothing_more();
+}
+
+#[tokio::test]
+async fn an_address_inside_ones_own_network_is_not_called_without_an_exception() {
+    let mut receiver = Receiver::start().await;
+    let app = TestApp::start().await;
+    let uri = receiver.url("/backchannel");
+    let client = app.web_client_with(|settings| settings.backchannel_logout_uri = Some(uri)).await;
+    let alice = app.alice().await;
+    let mut browser = app.browser();
+    let tokens = app.tokens_in(&mut browser, &client, &Authorization::of(&client), &alice).await;
+    let page = browser.open(&format!("/logout?id_token_hint={}", tokens.id())).await;
+    assert!(page.has("logged-out"), "{page:?}");
+    let refused = app.delivery(|row| row.last_error.is_some()).await;
+    assert!(refused.attempts == 1 && !refused.is_done, "{refused:?}");
+    receiver.assert_nothing_more();
+}

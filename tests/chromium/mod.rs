@@ -1,0 +1,17 @@
+//! The pages in a real Chromium, with its scripts, policies, history and keyboard.
+
+mod accessibility;
+mod command;
+mod consent;
+mod driver;
+mod every_page;
+mod history;
+mod keyboard;
+mod logout;
+mod relying_party;
+mod response_mode;
+mod sign_in;
+mod window;
+
+use driver::Chromium;
+use relying_party::RelyingParty;

@@ -1,0 +1,52 @@
+//! What must hold of the sources of this suite and of the routes together.
+
+use std::fs;
+use std::path::Path;
+
+/// Every path that a router of ours names, as `routes.rs` and `web/mod.rs` write it.
+fn routes() -> Vec<String> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let read = |file: &str| fs::read_to_string(root.join(file)).expect(file);
+    let paths = read("src/oauth/paths.rs");
+    let constant = |name: &str| {
+        let line = paths.lines().find(|line| line.starts_with(&format!("pub const {name}:"))).expect("a constant");
+        line.split('"').nth(1).expect("its value").to_owned()
+    };
+    let mut found = Vec::new();
+    for file in ["src/routes.rs", "src/web/mod.rs"] {
+        for argument in read(file).split(".route(").skip(1) {
+            let argument = argument.split(',').next().expect("a path").trim().to_owned();
+            found.push(match argument.strip_prefix("paths::") {
+                Some(name) => constant(name),
+                None => argument.trim_matches('"').to_owned(),
+            });
+        }
+    }
+    found
+}
+
+#[test]
+fn every_route_has_a_test() {
+    let tests = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests");
+    let files = fs::read_dir(tests).expect("tests").map(|entry| entry.expect("an entry").path());
+    let sources = files.filter(|path| path.is_file() && !path.ends_with("contract.rs"));
+    let sources: String = sources.map(|path| fs::read_to_string(path).expect("a source")).collect();
+    let routes = routes();
+    assert!(routes.len() >= 20, "{routes:?}");
+    for route in routes {
+        let fixed = route.split('{').next().expect("a beginning");
+        assert!(sources.contains(&format!("\"{fixed}")), "no test names {route}");
+    }
+}
+
+#[test]
+fn every_test_file_is_part_of_the_suite() {
+    let tests = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests");
+    let main = fs::read_to_string(tests.join("main.rs")).expect("main.rs");
+    for entry in fs::read_dir(tests).expect("tests") {
+        let path = entry.expect("an entry").path();
+        let name = path.file_stem().expect("a name").to_string_lossy().into_owned();
+        let is_source = path.is_dir() || path.extension().is_some_and(|extension| extension == "rs");
+        assert!(!is_source || name == "main" || main.contains(&format!("mod {name};")), "{name} is not in main.rs");
+    }
+}

@@ -1,0 +1,220 @@
+//! `ostiary dev`, as a newcomer runs it: in a folder of its own, ended in every way, started again.
+
+use std::fs;
+use std::net::TcpListener;
+use std::os::unix::fs::PermissionsExt;
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use nix::sys::signal::Signal;
+use serde_json::Value;
+
+use crate::harness::program::{OSTIARY, Program, Workplace};
+use crate::harness::{basic, free_port, http_client, until};
+
+/// A folder of `ostiary dev`, whose cluster may lie elsewhere and goes with it.
+struct Dev {
+    workplace: Workplace,
+    port: u16,
+}
+
+impl Dev {
+    fn new() -> Self {
+        Self { workplace: Workplace::new(), port: free_port() }
+    }
+
+    fn issuer(&self) -> String {
+        format!("http://localhost:{}", self.port)
+    }
+
+    fn start(&self, more: &[&str]) -> Program {
+        let port = self.port.to_string();
+        let mut arguments = vec!["dev", "--port", &port];
+        arguments.extend(more);
+        self.workplace.start(OSTIARY, &arguments, &[])
+    }
+
+    /// Starts and waits until everything is printed.
+    async fn started(&self, more: &[&str]) -> (Program, Value) {
+        let mut server = self.start(more);
+        server.says("starts over.").await;
+        let demo = self.demo();
+        let printed = server.stdout();
+        for said in [&demo["issuer"], &demo["access_token"], &demo["user"]["password"], &demo["admin"]["password"]] {
+            assert!(printed.contains(said.as_str().unwrap()), "{said} is printed");
+        }
+        (server, demo)
+    }
+
+    fn demo(&self) -> Value {
+        let path = self.workplace.path(".ostiary/dev/demo.json");
+        assert_eq!(path.metadata().unwrap().permissions().mode() & 0o777, 0o600);
+        serde_json::from_slice(&fs::read(path).unwrap()).unwrap()
+    }
+
+    /// What introspection says of a token, asked by the machine client of `demo`.
+    async fn introspect(&self, demo: &Value, token: &str) -> Value {
+        let machine = &demo["clients"]["machine"];
+        let authorization = basic(string(&machine["client_id"]), string(&machine["client_secret"]));
+        let request = http_client().post(format!("{}/introspect", self.issuer()));
+        let request = request.header("authorization", authorization);
+        let request = request.header("content-type", "application/x-www-form-urlencoded");
+        let answer = request.body(format!("token={token}")).send().await.unwrap();
+        assert_eq!(answer.status(), 200);
+        serde_json::from_slice(&answer.bytes().await.unwrap()).unwrap()
+    }
+
+    /// Where the cluster lies, if one was made.
+    fn places(&self) -> Option<(PathBuf, PathBuf)> {
+        let record = fs::read(self.workplace.path(".ostiary/dev/cluster.json")).ok()?;
+        let record: Value = serde_json::from_slice(&record).ok()?;
+        Some((string(&record["data"]).into(), string(&record["socket_folder"]).into()))
+    }
+
+    /// Whether any process works in the data folder: that is where every process of Postgres is, and where initdb has its.
+    fn has_processes(&self) -> bool {
+        let Some((data, _)) = self.places() else { return false };
+        let mut processes = fs::read_dir("/proc").into_iter().flatten().flatten();
+        let works_there = |process: fs::DirEntry| {
+            // Its name may have changed since: data.unfinished-1 becomes data.
+            let place = fs::read_link(process.path().join("cwd")).unwrap_or_default();
+            place.parent().is_some_and(|parent| Some(parent) == data.parent())
+        };
+        processes.any(works_there)
+    }
+
+    async fn leaves_no_process(&self) {
+        until("no process is left behind", || !self.has_processes()).await;
+    }
+}
+
+impl Drop for Dev {
+    fn drop(&mut self) {
+        let Some((data, sockets)) = self.places() else { return };
+        let start = Instant::now();
+        while self.has_processes() && start.elapsed() < Duration::from_secs(10) {
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        // As root they lie outside of this test's folder.
+        data.parent().map(fs::remove_dir_all);
+        fs::remove_dir_all(sockets).ok();
+    }
+}
+
+fn string(value: &Value) -> &str {
+    value.as_str().unwrap_or_else(|| panic!("a text: {value}"))
+}
+
+/// The shape of a value: its names, and what kind of thing each holds.
+fn shape(value: &Value) -> String {
+    match value {
+        Value::Object(members) => {
+            let members: Vec<_> = members.iter().map(|(name, value)| format!("{name}:{}", shape(value))).collect();
+            format!("{{{}}}", members.join(" "))
+        }
+        Value::Array(items) => format!("[{}]", items.iter().map(shape).collect::<Vec<_>>().join(" ")),
+        Value::String(_) => "text".to_owned(),
+        other => format!("{other}"),
+    }
+}
+
+#[tokio::test]
+async fn the_demo_starts_keeps_its_data_recovers_and_starts_over() {
+    let dev = Dev::new();
+    let (mut server, first) = dev.started(&[]).await;
+    assert_eq!(
+        shape(&first),
+        "{access_token:text admin:{password:text username:text} clients:{browser:{client_id:text redirect_uris:[text]} \
+         machine:{client_id:text client_secret:text} web:{client_id:text client_secret:text redirect_uris:[text]}} \
+         issuer:text user:{password:text username:text}}"
+    );
+    assert_eq!(first["issuer"], dev.issuer());
+    assert_eq!(first["clients"]["web"]["redirect_uris"][0], "http://127.0.0.1:8765/callback");
+    let token = string(&first["access_token"]);
+    let said = dev.introspect(&first, token).await;
+    assert_eq!((&said["active"], &said["iss"]), (&Value::Bool(true), &first["issuer"]), "{said}");
+    assert_eq!(http_client().get(format!("{}/", dev.issuer())).send().await.unwrap().status(), 200);
+    // Two in one folder would share a cluster.
+    let other = free_port().to_string();
+    let second = dev.workplace.run(OSTIARY, &["dev", "--port", &other], &[]).await;
+    assert_eq!(second.code, Some(1), "{second:?}");
+    assert!(second.stderr.contains("already running in this folder"), "{second:?}");
+    // Nor does a server for real people use it.
+    let url = format!("postgres:///postgres?host={}&user=ostiary", dev.places().unwrap().1.display());
+    let serve = dev.workplace.run(OSTIARY, &[], &[("DATABASE_URL", &url)]).await;
+    assert_eq!(serve.code, Some(1), "{serve:?}");
+    assert!(serve.stderr.contains("database.url: the database is a dev one"), "{serve:?}");
+    assert!(serve.stderr.contains("keys.master_key_file"), "everything at once: {serve:?}");
+    assert!(dev.has_processes() || !cfg!(target_os = "linux"), "the cluster is found by this test");
+    server.signal(Signal::SIGTERM);
+    assert_eq!(server.ended().await.code, Some(0));
+    assert!(!dev.has_processes(), "Postgres ended before");
+
+    let (mut server, again) = dev.started(&[]).await;
+    for kept in ["/user", "/admin", "/clients"] {
+        assert_eq!(again.pointer(kept), first.pointer(kept), "{kept}");
+    }
+    assert_eq!(dev.introspect(&again, token).await["active"], true, "the same keys and clients");
+    server.signal(Signal::SIGKILL);
+    assert_eq!(server.ended().await.signal, Some(9));
+    dev.leaves_no_process().await;
+
+    let (mut server, recovered) = dev.started(&[]).await;
+    assert_eq!(recovered["user"], first["user"]);
+    assert_eq!(dev.introspect(&recovered, string(&recovered["access_token"])).await["active"], true);
+    server.signal(Signal::SIGINT);
+    assert_eq!(server.ended().await.code, Some(0));
+    dev.leaves_no_process().await;
+
+    let (mut server, fresh) = dev.started(&["--reset"]).await;
+    assert_ne!(fresh["user"]["password"], first["user"]["password"]);
+    assert_ne!(fresh["clients"]["web"]["client_secret"], first["clients"]["web"]["client_secret"]);
+    assert_eq!(dev.introspect(&fresh, token).await["active"], false, "other keys");
+    server.signal(Signal::SIGTERM);
+    assert_eq!(server.ended().await.code, Some(0));
+    dev.leaves_no_process().await;
+}
+
+#[tokio::test]
+async fn a_killed_start_leaves_nothing_that_hinders_the_next() {
+    let dev = Dev::new();
+    let mut server = dev.start(&[]);
+    // In the middle of making the cluster.
+    until("the cluster is being made", || {
+        assert!(!server.has_ended(), "{}", server.stderr());
+        let place = dev.places().and_then(|(data, _)| data.parent()?.read_dir().ok());
+        place.into_iter().flatten().flatten().any(|entry| entry.path().is_dir())
+    })
+    .await;
+    server.signal(Signal::SIGKILL);
+    server.ended().await;
+    dev.leaves_no_process().await;
+    let (mut server, demo) = dev.started(&[]).await;
+    assert_eq!(dev.introspect(&demo, string(&demo["access_token"])).await["active"], true);
+    server.signal(Signal::SIGTERM);
+    assert_eq!(server.ended().await.code, Some(0));
+}
+
+#[tokio::test]
+async fn a_taken_port_is_explained() {
+    let dev = Dev::new();
+    let _taken = TcpListener::bind(("127.0.0.1", dev.port)).unwrap();
+    let ended = dev.start(&[]).ended().await;
+    assert_eq!(ended.code, Some(1), "{ended:?}");
+    let problem = format!("port {} is taken by another program", dev.port);
+    assert!(ended.stderr.contains(&problem) && ended.stderr.contains("ostiary dev --port"), "{ended:?}");
+}
+
+#[tokio::test]
+async fn the_stores_of_a_real_installation_are_refused() {
+    let dev = Dev::new();
+    let secret = "hunter2-hunter2";
+    let url = format!("postgres://ostiary:{secret}@localhost/ostiary");
+    for name in ["DATABASE_URL", "DATABASE_URL_FILE", "VALKEY_URL", "VALKEY_URL_FILE"] {
+        let ended = dev.workplace.run(OSTIARY, &["dev"], &[(name, &url)]).await;
+        assert_eq!(ended.code, Some(1), "{ended:?}");
+        assert!(ended.stderr.contains(&format!("{name} is set")) && ended.stderr.contains("unset"), "{ended:?}");
+        assert!(!ended.stderr.contains(secret), "{ended:?}");
+    }
+    assert!(!dev.workplace.path(".ostiary").exists(), "nothing was begun");
+}

@@ -1,0 +1,216 @@
+//! A server of a test's own: real HTTP on a free port, a fresh database, its own state, a clock that stands still.
+
+use std::sync::{Arc, LazyLock};
+
+use chrono::{DateTime, TimeDelta, Utc};
+use http::Method;
+use ostiary::app::{App, Parts};
+use ostiary::bootstrap;
+use ostiary::clock::{Clock, ManualClock};
+use ostiary::config::Config;
+use ostiary::storage::registry::Registry;
+use secrecy::{ExposeSecret, SecretString};
+use tokio::net::TcpListener;
+use tokio::sync::oneshot;
+
+use super::answer::Answer;
+use super::browser::Browser;
+use super::database::Database;
+use super::keys;
+
+/// A running server.
+pub struct TestApp {
+    /// What the server itself uses: for setting up, and for the jobs.
+    pub app: App,
+    /// The clock of this server and of every instance beside it.
+    pub clock: ManualClock,
+    /// Where it listens.
+    pub base: String,
+    http: reqwest::Client,
+    database: Arc<Database>,
+    _stop: oneshot::Sender<()>,
+}
+
+impl TestApp {
+    /// A server with the defaults.
+    pub async fn start() -> Self {
+        Self::with_config(|_| {}).await
+    }
+
+    /// A server with other settings.
+    pub async fn with_config(change: impl FnOnce(&mut Config)) -> Self {
+        Self::on(Database::create().await, change).await
+    }
+
+    /// A server with other settings on a database that was made before.
+    pub async fn on(database: Database, change: impl FnOnce(&mut Config)) -> Self {
+        let database = Arc::new(database);
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+        let address = listener.local_addr().expect("its address");
+        let mut config = config(&database);
+        config.server.bind = address;
+        config.server.issuer = format!("http://{address}");
+        change(&mut config);
+        let clock = ManualClock::starting_at(whole_second(Clock::system().now()));
+        let app = bootstrap::build(config, Clock::manual(&clock)).await.expect("the server is built");
+        Self::serve(app, clock, listener, database)
+    }
+
+    /// Another instance of the same server: same issuer, database, state and keys, another port.
+    pub async fn second_instance(&self) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+        let built = bootstrap::build(self.app.config.clone(), Clock::manual(&self.clock)).await.expect("it is built");
+        let app = App::new(Parts {
+            config: built.config.clone(),
+            clock: built.clock.clone(),
+            postgres: built.postgres.clone(),
+            registry: Registry::new(built.postgres.clone()),
+            // The memory store is one process's; instances that share it stand for instances that share a Valkey.
+            state: self.app.state.clone(),
+            keys: built.keys.clone(),
+            master_keys: built.master_keys.clone(),
+            identity: built.identity.clone(),
+            fetch: built.fetch.clone(),
+            metadata: arc_swap::ArcSwapOption::empty(),
+            outbox_bell: tokio::sync::Notify::new(),
+        });
+        Self::serve(app, self.clock.clone(), listener, self.database.clone())
+    }
+
+    /// The same server as another process would be, which shares Postgres, Valkey and the keys with this one and nothing
+    /// else, and whose clock differs by `skew`.
+    pub async fn other_process(&self, skew: TimeDelta) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+        let clock = ManualClock::starting_at(self.now() + skew);
+        let app = bootstrap::build(self.app.config.clone(), Clock::manual(&clock)).await.expect("it is built");
+        Self::serve(app, clock, listener, self.database.clone())
+    }
+
+    fn serve(app: App, clock: ManualClock, listener: TcpListener, database: Arc<Database>) -> Self {
+        let base = format!("http://{}", listener.local_addr().expect("its address"));
+        let (stop, stopped) = oneshot::channel::<()>();
+        let served = app.clone();
+        tokio::spawn(async move {
+            let shutdown = async {
+                stopped.await.ok();
+            };
+            bootstrap::serve(served, listener, shutdown).await.expect("the server runs");
+        });
+        Self { app, clock, base, http: http_client(), database, _stop: stop }
+    }
+
+    pub fn issuer(&self) -> &str {
+        self.app.issuer()
+    }
+
+    /// For looking at what the verbs do not tell.
+    pub fn database_url(&self) -> String {
+        self.database.url().expose_secret().to_owned()
+    }
+
+    pub fn now(&self) -> DateTime<Utc> {
+        self.app.clock.now()
+    }
+
+    /// Moves the clock.
+    pub fn pass(&self, by: TimeDelta) {
+        self.clock.advance(by);
+    }
+
+    pub fn pass_seconds(&self, seconds: i64) {
+        self.pass(TimeDelta::seconds(seconds));
+    }
+
+    /// A browser without any cookie.
+    pub fn browser(&self) -> Browser {
+        Browser::new(self.issuer(), &self.base)
+    }
+
+    pub fn request(&self, method: Method, path: &str) -> Call {
+        Call { builder: self.http.request(method, format!("{}{path}", self.base)) }
+    }
+
+    pub fn get(&self, path: &str) -> Call {
+        self.request(Method::GET, path)
+    }
+
+    pub fn post(&self, path: &str) -> Call {
+        self.request(Method::POST, path)
+    }
+
+    /// A POST with a form.
+    pub async fn post_form(&self, path: &str, form: &[(&str, &str)]) -> Answer {
+        self.post(path).form(form).send().await
+    }
+
+    /// A plain connection, for what no HTTP library sends.
+    pub async fn raw(&self, request: &[u8]) -> super::raw::RawAnswer {
+        super::raw::exchange(self.base.trim_start_matches("http://"), request).await
+    }
+}
+
+/// A request that is being put together.
+pub struct Call {
+    builder: reqwest::RequestBuilder,
+}
+
+impl Call {
+    pub fn header(self, name: &str, value: &str) -> Self {
+        Self { builder: self.builder.header(name, value) }
+    }
+
+    pub fn bearer(self, token: &str) -> Self {
+        self.header("authorization", &format!("Bearer {token}"))
+    }
+
+    pub fn form(self, form: &[(&str, &str)]) -> Self {
+        self.body("application/x-www-form-urlencoded", &encode(form))
+    }
+
+    pub fn body(self, content_type: &str, body: &str) -> Self {
+        Self { builder: self.builder.header("content-type", content_type).body(body.to_owned()) }
+    }
+
+    pub async fn send(self) -> Answer {
+        Answer::read(self.builder.send().await.expect("the server answers")).await
+    }
+}
+
+/// A form as a browser writes it.
+pub fn encode(form: &[(&str, &str)]) -> String {
+    url::form_urlencoded::Serializer::new(String::new()).extend_pairs(form).finish()
+}
+
+/// A client that follows nothing and keeps nothing.
+pub fn http_client() -> reqwest::Client {
+    static PROVIDER: LazyLock<()> = LazyLock::new(|| {
+        rustls::crypto::aws_lc_rs::default_provider().install_default().ok();
+    });
+    LazyLock::force(&PROVIDER);
+    reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).no_proxy().build().expect("an HTTP client")
+}
+
+fn config(database: &Database) -> Config {
+    let mut config = Config::default();
+    config.database.url = database.url();
+    config.database.pool_size = 8;
+    config.state.prefix = database.name().to_owned();
+    config.state.valkey_url = match std::env::var("OSTIARY_TEST_STATE").as_deref() {
+        Ok("valkey") => {
+            Some(std::env::var("OSTIARY_TEST_VALKEY_URL").expect("OSTIARY_TEST_VALKEY_URL names a Valkey").into())
+        }
+        Ok("memory") | Err(_) => None,
+        Ok(other) => panic!("OSTIARY_TEST_STATE is memory or valkey, not {other}"),
+    };
+    config.keys.directory = keys::directory().to_owned();
+    config.keys.master_key = Some(SecretString::from(keys::master_key()));
+    config.passwords.memory_kib = 64;
+    config.passwords.iterations = 1;
+    config.passwords.threads = 1;
+    config
+}
+
+/// Tokens count whole seconds; a clock that begins on one makes what they say exact.
+fn whole_second(time: DateTime<Utc>) -> DateTime<Utc> {
+    DateTime::from_timestamp(time.timestamp(), 0).expect("a time")
+}

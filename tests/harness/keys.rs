@@ -1,0 +1,27 @@
+//! Keys, made once per process: RSA generation is slow.
+
+use std::path::{Path, PathBuf};
+use std::sync::LazyLock;
+
+use ostiary::clock::Clock;
+use ostiary::keys::directory;
+use ostiary::keys::private_key::RsaBits;
+use ostiary::model::signing_alg::SigningAlg;
+
+static DIRECTORY: LazyLock<PathBuf> = LazyLock::new(|| {
+    // Under target/, so that cleaning up is `cargo clean`.
+    let path = PathBuf::from(format!("{}/keys-{}", env!("CARGO_TARGET_TMPDIR"), std::process::id()));
+    directory::generate_initial(&path, &SigningAlg::ALL, RsaBits::Two048, Clock::system().now()).expect("keys");
+    path
+});
+
+/// A key directory with an active key of every algorithm.
+pub fn directory() -> &'static Path {
+    &DIRECTORY
+}
+
+/// A master key, as its file holds it.
+pub fn master_key() -> &'static str {
+    static TEXT: LazyLock<String> = LazyLock::new(|| format!("1:{}", ostiary::random::token()));
+    &TEXT
+}

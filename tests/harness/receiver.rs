@@ -1,0 +1,103 @@
+//! A client's own server: where logout tokens arrive.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use axum::Router;
+use axum::extract::{Request, State};
+use http::StatusCode;
+use http_body_util::BodyExt;
+use ostiary::config::{OutboundException, OutboundPurpose};
+use tokio::net::TcpListener;
+use tokio::sync::mpsc;
+
+/// Listens on a free port and keeps what arrives.
+pub struct Receiver {
+    port: u16,
+    arrived: mpsc::UnboundedReceiver<Received>,
+    answers: Arc<Mutex<VecDeque<u16>>>,
+}
+
+/// A request that arrived.
+#[derive(Debug)]
+pub struct Received {
+    pub method: String,
+    pub path: String,
+    pub content_type: String,
+    pub body: String,
+}
+
+impl Receiver {
+    pub async fn start() -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+        let port = listener.local_addr().expect("its address").port();
+        let (sender, arrived) = mpsc::unbounded_channel();
+        let answers = Arc::new(Mutex::new(VecDeque::new()));
+        let router = Router::new().fallback(receive).with_state((sender, answers.clone()));
+        tokio::spawn(async move { axum_serve(listener, router).await });
+        Self { port, arrived, answers }
+    }
+
+    pub fn url(&self, path: &str) -> String {
+        format!("http://127.0.0.1:{}{path}", self.port)
+    }
+
+    /// What the next requests are answered; 200 afterwards.
+    pub fn answer_with(&self, statuses: &[u16]) {
+        self.answers.lock().expect("a lock").extend(statuses);
+    }
+
+    /// Lets a server deliver logout tokens here.
+    pub fn exception(&self) -> OutboundException {
+        OutboundException {
+            purpose: OutboundPurpose::BackchannelLogout,
+            host: "127.0.0.1".to_owned(),
+            port: self.port,
+            network: "127.0.0.0/8".parse().expect("a network"),
+            allow_http: true,
+        }
+    }
+
+    /// The next request; it must come.
+    pub async fn next(&mut self) -> Received {
+        let next = tokio::time::timeout(Duration::from_secs(20), self.arrived.recv()).await;
+        next.expect("a request arrives").expect("the receiver runs")
+    }
+
+    /// Asserts that nothing more has arrived.
+    pub fn assert_nothing_more(&mut self) {
+        if let Ok(received) = self.arrived.try_recv() {
+            panic!("{received:?} arrived too");
+        }
+    }
+}
+
+type Shared = (mpsc::UnboundedSender<Received>, Arc<Mutex<VecDeque<u16>>>);
+
+async fn receive(State((sender, answers)): State<Shared>, request: Request) -> StatusCode {
+    let (parts, body) = request.into_parts();
+    let body = body.collect().await.expect("a body").to_bytes();
+    let content_type = parts.headers.get("content-type").and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let received = Received {
+        method: parts.method.to_string(),
+        path: parts.uri.to_string(),
+        content_type: content_type.to_owned(),
+        body: String::from_utf8(body.to_vec()).expect("UTF-8"),
+    };
+    let status = answers.lock().expect("a lock").pop_front().unwrap_or(200);
+    sender.send(received).ok();
+    StatusCode::from_u16(status).expect("a status")
+}
+
+async fn axum_serve(listener: TcpListener, router: Router) {
+    use hyper_util::rt::{TokioExecutor, TokioIo};
+    use hyper_util::service::TowerToHyperService;
+    while let Ok((stream, _)) = listener.accept().await {
+        let service = TowerToHyperService::new(router.clone());
+        tokio::spawn(async move {
+            let builder = hyper_util::server::conn::auto::Builder::new(TokioExecutor::new());
+            builder.serve_connection(TokioIo::new(stream), service).await.ok();
+        });
+    }
+}

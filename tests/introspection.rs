@@ -1,0 +1,192 @@
+//! `/introspect` (RFC 7662).
+
+use ostiary::model::client::AccessTokenFormat;
+use serde_json::json;
+
+use crate::harness::{Authorization, MAIL_API, PHOTOS_API, TestApp, jwt};
+
+#[tokio::test]
+async fn an_active_access_token_tells_exactly_what_it_says() {
+    let app = TestApp::start().await;
+    let alice = app.alice().await;
+    for format in [AccessTokenFormat::Jwt, AccessTokenFormat::Opaque] {
+        let client = app.web_client_with(|settings| settings.access_token_format = format).await;
+        let auth_time = app.now().timestamp();
+        let tokens = app.tokens(&client, &alice, "openid photos.read").await;
+        let answer = app.introspect(&client, tokens.access()).await;
+        answer.assert_not_stored();
+        let mut body = answer.json();
+        let jti = body["jti"].take();
+        assert!(jti.is_string());
+        let now = app.now().timestamp();
+        assert_eq!(
+            body,
+            json!({
+                "active": true,
+                "iss": app.issuer(),
+                "sub": alice.sub(),
+                "aud": app.issuer(),
+                "client_id": client.id,
+                "scope": "openid photos.read",
+                "jti": null,
+                "iat": now,
+                "nbf": now - 30,
+                "exp": now + 600,
+                "auth_time": auth_time,
+                "acr": "urn:ostiary:acr:pwd",
+                "amr": ["pwd"],
+                "token_type": "Bearer",
+            })
+        );
+    }
+}
+
+#[tokio::test]
+async fn an_active_refresh_token_tells_its_own_client_exactly_this() {
+    let app = TestApp::start().await;
+    let (client, alice) = (app.web_client().await, app.alice().await);
+    let tokens = app.tokens(&client, &alice, "openid offline_access").await;
+    let answer = app.introspect(&client, tokens.refresh()).await;
+    answer.assert_not_stored();
+    assert_eq!(
+        answer.json(),
+        json!({
+            "active": true,
+            "iss": app.issuer(),
+            "sub": alice.sub(),
+            "client_id": client.id,
+            "scope": "openid offline_access",
+            "exp": app.now().timestamp() + 30 * 86_400,
+        })
+    );
+}
+
+#[tokio::test]
+async fn a_refresh_token_that_was_used_is_inactive() {
+    let app = TestApp::start().await;
+    let (client, alice) = (app.web_client().await, app.alice().await);
+    let first = app.tokens(&client, &alice, "openid").await;
+    let second = app.refreshed(&client, first.refresh()).await;
+    app.introspect(&client, first.refresh()).await.assert_inactive();
+    assert_eq!(app.introspect(&client, second.refresh()).await.json()["active"], true);
+    // Asking is not using.
+    app.assert_family_stands(&client, &second).await;
+}
+
+#[tokio::test]
+async fn only_those_whom_a_token_concerns_are_told() {
+    let app = TestApp::start().await;
+    let (client, stranger, alice) = (app.web_client().await, app.web_client().await, app.alice().await);
+    let (photos, mail) = (app.resource_server(PHOTOS_API).await, app.resource_server(MAIL_API).await);
+    let request = Authorization::of(&client).with("scope", "openid photos.read").with("resource", PHOTOS_API);
+    let tokens = app.tokens_in(&mut app.browser(), &client, &request, &alice).await;
+    for concerned in [&client, &photos] {
+        let body = app.introspect(concerned, tokens.access()).await.json();
+        assert_eq!((body["active"].clone(), body["aud"].clone()), (json!(true), json!(PHOTOS_API)));
+    }
+    for other in [&mail, &stranger] {
+        app.introspect(other, tokens.access()).await.assert_inactive();
+    }
+    // A refresh token concerns nobody but its client.
+    for other in [&photos, &mail, &stranger] {
+        app.introspect(other, tokens.refresh()).await.assert_inactive();
+    }
+}
+
+#[tokio::test]
+async fn one_of_several_audiences_is_enough() {
+    let app = TestApp::start().await;
+    let (client, alice, mail) = (app.web_client().await, app.alice().await, app.resource_server(MAIL_API).await);
+    let request = Authorization::of(&client).with("resource", PHOTOS_API).and("resource", MAIL_API);
+    let tokens = app.tokens_in(&mut app.browser(), &client, &request, &alice).await;
+    assert_eq!(app.introspect(&mail, tokens.access()).await.json()["aud"], json!([PHOTOS_API, MAIL_API]));
+}
+
+#[tokio::test]
+async fn what_is_not_a_live_token_of_ours_is_inactive_and_nothing_more() {
+    let app = TestApp::start().await;
+    let (client, alice) = (app.web_client().await, app.alice().await);
+    let tokens = app.tokens(&client, &alice, "openid").await;
+    let genuine = jwt::read(tokens.access());
+    for other in [
+        "x".to_owned(),
+        "a.b.c".to_owned(),
+        tokens.id().to_owned(),
+        jwt::unsigned(&genuine),
+        jwt::signed_by_another_key(&genuine),
+        jwt::with_claim(tokens.access(), "exp", json!(9_999_999_999_i64)),
+    ] {
+        app.introspect(&client, &other).await.assert_inactive();
+    }
+    for forged in crate::token_code::forgeries(tokens.refresh()) {
+        app.introspect(&client, &forged).await.assert_inactive();
+    }
+    app.pass_seconds(600);
+    app.introspect(&client, tokens.access()).await.assert_inactive();
+}
+
+#[tokio::test]
+async fn revoked_and_ended_tokens_are_inactive_at_once() {
+    let app = TestApp::start().await;
+    let other = app.second_instance().await;
+    let (client, alice) = (app.web_client().await, app.alice().await);
+    let tokens = app.tokens(&client, &alice, "openid").await;
+    assert_eq!(other.introspect(&client, tokens.access()).await.json()["active"], true);
+    app.revoke(&client, tokens.refresh()).await;
+    other.introspect(&client, tokens.access()).await.assert_inactive();
+    other.introspect(&client, tokens.refresh()).await.assert_inactive();
+}
+
+#[tokio::test]
+async fn a_disabled_clients_tokens_are_inactive_even_those_without_a_family() {
+    let app = TestApp::start().await;
+    let (client, photos, alice) = (app.web_client().await, app.resource_server(PHOTOS_API).await, app.alice().await);
+    let machine = app.machine_client().await;
+    let form = [("grant_type", "client_credentials"), ("resource", PHOTOS_API)];
+    let machines = app.token(&machine, &form).await.json()["access_token"].as_str().unwrap().to_owned();
+    let request = Authorization::of(&client).with("resource", PHOTOS_API);
+    let persons = app.tokens_in(&mut app.browser(), &client, &request, &alice).await;
+    for (owner, token) in [(&machine, machines.as_str()), (&client, persons.access())] {
+        assert_eq!(app.introspect(&photos, token).await.json()["active"], true);
+        app.change_client(owner, |client| client.enabled = false).await;
+        app.introspect(&photos, token).await.assert_inactive();
+    }
+}
+
+#[tokio::test]
+async fn a_hint_is_only_a_hint() {
+    let app = TestApp::start().await;
+    let (client, alice) = (app.web_client().await, app.alice().await);
+    let tokens = app.tokens(&client, &alice, "openid").await;
+    for hint in ["refresh_token", "access_token", "urn:unheard-of"] {
+        for token in [tokens.access(), tokens.refresh()] {
+            let answer = app.call_as(&client, "/introspect", &[("token", token), ("token_type_hint", hint)]).await;
+            assert_eq!(answer.json()["active"], true, "{hint}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_caller_must_be_a_confidential_client_that_authenticates() {
+    let app = TestApp::start().await;
+    let (client, public, alice) = (app.web_client().await, app.public_client().await, app.alice().await);
+    let tokens = app.tokens(&client, &alice, "openid").await;
+    let impostor = client.with_secret("wrong");
+    let answer = app.introspect(&impostor, tokens.access()).await;
+    answer.assert_basic_error("client authentication failed");
+    let own = app.tokens(&public, &alice, "openid").await;
+    let answer = app.introspect(&public, own.access()).await;
+    answer.assert_error(400, "invalid_client", "a public client may not introspect tokens");
+    let answer = app.post("/introspect").bearer(tokens.access()).form(&[("token", tokens.access())]).send().await;
+    answer.assert_basic_error("the client authentication method is not supported");
+}
+
+#[tokio::test]
+async fn a_missing_or_repeated_token_is_invalid_request() {
+    let app = TestApp::start().await;
+    let client = app.web_client().await;
+    let answer = app.call_as(&client, "/introspect", &[]).await;
+    answer.assert_error(400, "invalid_request", "the parameter token is missing");
+    let answer = app.call_as(&client, "/introspect", &[("token", "a"), ("token", "b")]).await;
+    answer.assert_error(400, "invalid_request", "repeated parameter");
+}

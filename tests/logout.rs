@@ -1,0 +1,264 @@
+//! `/logout` (OpenID Connect RP-Initiated Logout 1.0). The certification never sends a `client_id` here.
+
+use crate::harness::{Authorization, Browser, Page, TestApp, TestClient, TestPerson, Tokens, jwt};
+
+const GOODBYE: &str = "https://web.example/goodbye";
+
+struct SignedIn {
+    app: TestApp,
+    client: TestClient,
+    alice: TestPerson,
+    browser: Browser,
+    tokens: Tokens,
+}
+
+async fn signed_in() -> SignedIn {
+    let app = TestApp::start().await;
+    let (client, alice) = (app.web_client().await, app.alice().await);
+    let mut browser = app.browser();
+    let tokens = app.tokens_in(&mut browser, &client, &Authorization::of(&client), &alice).await;
+    SignedIn { app, client, alice, browser, tokens }
+}
+
+impl SignedIn {
+    fn logout(&self, parameters: &[(&str, &str)]) -> String {
+        let query = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(parameters).finish();
+        format!("/logout?{query}")
+    }
+
+    /// Whether `prompt=none` still finds somebody.
+    async fn is_signed_in(&mut self) -> bool {
+        let request = Authorization::of(&self.client).with("prompt", "none");
+        let answer = self.browser.open(&request.path()).await.returned_to(&self.client.redirect_uri);
+        match answer.get("error").map(String::as_str) {
+            None => true,
+            Some("login_required") => {
+                assert_eq!(answer["state"], request.value("state"));
+                false
+            }
+            Some(other) => panic!("{other}"),
+        }
+    }
+}
+
+#[track_caller]
+fn assert_logged_out_page(page: &Page) {
+    assert!(!page.has_left && matches!(page.url.path(), "/logout" | "/logged-out"), "{page:?}");
+    assert_eq!(page.answer.status, 200);
+    assert!(page.has("logged-out"), "{page:?}");
+    page.assert_page_headers();
+}
+
+#[tokio::test]
+async fn base_a_valid_hint_and_a_registered_uri_redirect_with_state_only() {
+    let mut s = signed_in().await;
+    let state = format!("{}%&=+", "s".repeat(124));
+    let path = s.logout(&[("id_token_hint", s.tokens.id()), ("post_logout_redirect_uri", GOODBYE), ("state", &state)]);
+    let page = s.browser.open(&path).await;
+    assert_eq!(page.returned_to(GOODBYE), [("state".to_owned(), state)].into());
+    assert!(!s.is_signed_in().await);
+    s.app.assert_family_is_over(&s.client, &s.tokens).await;
+}
+
+#[tokio::test]
+async fn no_state_redirects_to_exactly_the_uri() {
+    let mut s = signed_in().await;
+    let path = s.logout(&[("id_token_hint", s.tokens.id()), ("post_logout_redirect_uri", GOODBYE)]);
+    let page = s.browser.open(&path).await;
+    assert!(page.has_left);
+    assert_eq!(page.url.as_str(), GOODBYE);
+    assert!(!s.is_signed_in().await);
+}
+
+#[tokio::test]
+async fn post_with_a_form_does_the_same() {
+    let mut s = signed_in().await;
+    // A form of the client's own page: the session cookie stays at home, so the hint says whose session ends.
+    let id_token = s.tokens.id().to_owned();
+    let form = [("id_token_hint", id_token.as_str()), ("post_logout_redirect_uri", GOODBYE)];
+    let page = s.browser.post_from_elsewhere("/logout", &form).await;
+    assert_eq!(page.url.as_str(), GOODBYE);
+    assert!(!s.is_signed_in().await);
+    s.app.assert_family_is_over(&s.client, &s.tokens).await;
+}
+
+#[tokio::test]
+async fn an_expired_hint_is_good_enough() {
+    let mut s = signed_in().await;
+    s.app.pass_seconds(3700);
+    let path = s.logout(&[("id_token_hint", s.tokens.id()), ("post_logout_redirect_uri", GOODBYE)]);
+    assert_eq!(s.browser.open(&path).await.url.as_str(), GOODBYE);
+    assert!(!s.is_signed_in().await);
+}
+
+#[tokio::test]
+async fn bad_post_logout_redirect_uri_is_a_page_never_a_redirect() {
+    let mut s = signed_in().await;
+    for uri in [
+        "https://web.example/goodbye/more",
+        "https://web.example/goodbye?foo=bar",
+        "https://web.example/goodbye#x",
+        "https://WEB.example/goodbye",
+        "https://evil.example/goodbye",
+        "https://web.example/callback",
+        "javascript:alert(1)",
+    ] {
+        let path = s.logout(&[("id_token_hint", s.tokens.id()), ("post_logout_redirect_uri", uri)]);
+        let page = s.browser.open(&path).await;
+        let description = "the post_logout_redirect_uri is not registered for this client";
+        page.assert_error("/logout", 400, "invalid_request", description);
+    }
+    assert!(s.is_signed_in().await, "nothing ended");
+    s.app.assert_family_stands(&s.client, &s.tokens).await;
+}
+
+#[tokio::test]
+async fn modified_and_bad_hints_are_a_page_never_a_redirect() {
+    let mut s = signed_in().await;
+    let own = jwt::read(s.tokens.id());
+    let access_token = s.tokens.access().to_owned();
+    for hint in [jwt::unsigned(&own), jwt::signed_by_another_key(&own), "garbage".into(), access_token] {
+        let path = s.logout(&[("id_token_hint", &hint), ("post_logout_redirect_uri", GOODBYE)]);
+        let page = s.browser.open(&path).await;
+        let description = "the id_token_hint is not an ID token of this server";
+        page.assert_error("/logout", 400, "invalid_request", description);
+    }
+    assert!(s.is_signed_in().await);
+}
+
+#[tokio::test]
+async fn no_hint_and_a_uri_is_a_page_never_a_redirect() {
+    let mut s = signed_in().await;
+    let path = s.logout(&[("post_logout_redirect_uri", GOODBYE), ("state", "s")]);
+    let page = s.browser.open(&path).await;
+    let description = "a post_logout_redirect_uri needs an id_token_hint or a client_id";
+    page.assert_error("/logout", 400, "invalid_request", description);
+    assert!(s.is_signed_in().await);
+}
+
+#[tokio::test]
+async fn no_params_and_only_state_ask_and_then_log_out() {
+    for parameters in [&[][..], &[("state", "s")][..]] {
+        let mut s = signed_in().await;
+        let path = s.logout(parameters);
+        let question = s.browser.open(&path).await;
+        question.assert_shown("/logout", &["logout-confirm", "logout-cancel"]);
+        assert!(question.visible_text().contains("Alice Adams"), "{}", question.visible_text());
+        assert!(s.is_signed_in().await, "nothing ended yet");
+        let page = s.browser.submit(&question, "logout-confirm", &[]).await;
+        assert_logged_out_page(&page);
+        assert!(!s.is_signed_in().await);
+        s.app.assert_family_is_over(&s.client, &s.tokens).await;
+    }
+}
+
+#[tokio::test]
+async fn no_post_logout_redirect_uri_ends_on_our_page() {
+    let mut s = signed_in().await;
+    let path = s.logout(&[("id_token_hint", s.tokens.id())]);
+    let page = s.browser.open(&path).await;
+    assert_logged_out_page(&page);
+    assert!(!s.is_signed_in().await);
+}
+
+#[tokio::test]
+async fn nobody_signed_in_is_told_so_too() {
+    let app = TestApp::start().await;
+    assert_logged_out_page(&app.browser().open("/logout").await);
+}
+
+#[tokio::test]
+async fn cancel_keeps_the_session() {
+    let mut s = signed_in().await;
+    let question = s.browser.open("/logout").await;
+    let page = s.browser.submit(&question, "logout-cancel", &[]).await;
+    assert_eq!(page.answer.status, 200);
+    assert!(!page.has("logged-out"), "{page:?}");
+    assert!(s.is_signed_in().await);
+    s.app.assert_family_stands(&s.client, &s.tokens).await;
+}
+
+#[tokio::test]
+async fn the_answer_to_the_question_needs_our_token() {
+    let mut s = signed_in().await;
+    let question = s.browser.open("/logout").await;
+    let stranger = s.app.browser().open("/logout").await;
+    assert!(!stranger.has("logout-confirm"));
+    let mut other = s.app.browser();
+    s.app.tokens_in(&mut other, &s.client, &Authorization::of(&s.client), &s.alice).await;
+    let foreign = other.open("/logout").await.form("logout-confirm").value("csrf").to_owned();
+    for token in [None, Some("x"), Some(foreign.as_str())] {
+        let mut form = question.form("logout-confirm");
+        form.remove("csrf");
+        if let Some(token) = token {
+            form.set("csrf", token);
+        }
+        let page = s.browser.send_form(&question, form).await;
+        let description = "the form did not come from this page, open it again";
+        page.assert_error("/logout", 403, "access_denied", description);
+    }
+    assert!(s.is_signed_in().await);
+}
+
+#[tokio::test]
+async fn a_client_id_alone_asks_and_may_return() {
+    let mut s = signed_in().await;
+    let path = s.logout(&[("client_id", &s.client.id), ("post_logout_redirect_uri", GOODBYE), ("state", "x y")]);
+    let question = s.browser.open(&path).await;
+    question.assert_shown("/logout", &["logout-confirm", "logout-cancel"]);
+    assert!(question.visible_text().contains("Photo Album"), "{}", question.visible_text());
+    let page = s.browser.submit(&question, "logout-confirm", &[]).await;
+    assert_eq!(page.returned_to(GOODBYE), [("state".to_owned(), "x y".to_owned())].into());
+    assert!(!s.is_signed_in().await);
+}
+
+#[tokio::test]
+async fn a_client_id_that_contradicts_the_hint_is_refused() {
+    let mut s = signed_in().await;
+    let other = s.app.public_client().await;
+    let path = s.logout(&[("id_token_hint", s.tokens.id()), ("client_id", &other.id)]);
+    let page = s.browser.open(&path).await;
+    let description = "the client_id is not the one of the id_token_hint";
+    page.assert_error("/logout", 400, "invalid_request", description);
+    assert!(s.is_signed_in().await);
+}
+
+#[tokio::test]
+async fn the_hint_of_somebody_else_asks_first() {
+    let mut s = signed_in().await;
+    let bob = s.app.bob().await;
+    let theirs = s.app.tokens(&s.client, &bob, "openid").await;
+    let path = s.logout(&[("id_token_hint", theirs.id()), ("post_logout_redirect_uri", GOODBYE)]);
+    let question = s.browser.open(&path).await;
+    question.assert_shown("/logout", &["logout-confirm", "logout-cancel"]);
+    assert!(s.is_signed_in().await);
+    s.app.assert_family_stands(&s.client, &theirs).await;
+}
+
+#[tokio::test]
+async fn repeated_parameters_are_a_page() {
+    let mut s = signed_in().await;
+    let page = s.browser.open("/logout?state=a&state=b").await;
+    page.assert_error("/logout", 400, "invalid_request", "repeated parameter");
+    assert!(s.is_signed_in().await);
+}
+
+#[tokio::test]
+async fn malformed_parameters_are_a_page() {
+    let app = TestApp::start().await;
+    let page = app.browser().open("/logout?state=%zz").await;
+    page.assert_error("/logout", 400, "invalid_request", "a parameter is not properly encoded");
+}
+
+#[tokio::test]
+async fn logging_out_in_one_browser_keeps_the_others() {
+    let mut s = signed_in().await;
+    let mut other = s.app.browser();
+    let others = s.app.tokens_in(&mut other, &s.client, &Authorization::of(&s.client), &s.alice).await;
+    let path = s.logout(&[("id_token_hint", s.tokens.id())]);
+    s.browser.open(&path).await;
+    assert!(!s.is_signed_in().await);
+    s.app.assert_family_stands(&s.client, &others).await;
+    let request = Authorization::of(&s.client).with("prompt", "none");
+    assert!(other.open(&request.path()).await.returned_to(&s.client.redirect_uri).contains_key("code"));
+}

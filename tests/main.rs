@@ -1,0 +1,42 @@
+//! The black-box suite: everything is driven over real HTTP, against a fresh database and a clock of its own per test.
+//!
+//! It needs a Postgres superuser (`OSTIARY_TEST_DATABASE_URL`) and, with `OSTIARY_TEST_STATE=valkey`, a Valkey
+//! (`OSTIARY_TEST_VALKEY_URL`). `scripts/test` starts both, and runs the suite once with each state store.
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test fails by panicking"
+)]
+
+mod architecture;
+mod authorize;
+mod authorize_prompt;
+mod authorize_refusals;
+mod backchannel_logout;
+mod bad_input;
+mod chromium;
+mod client_authentication;
+mod clock_skew;
+mod contract;
+mod dev;
+mod discovery;
+mod faults;
+mod faults_valkey;
+mod flows;
+mod frontchannel_logout;
+mod harness;
+mod introspection;
+mod jwks;
+mod logout;
+mod openid_client;
+mod pages;
+mod process;
+mod proxies;
+mod races;
+mod revocation;
+mod token_client_credentials;
+mod token_code;
+mod token_refresh;
+mod userinfo;

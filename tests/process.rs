@@ -1,0 +1,305 @@
+//! The real programs: what keeps `ostiary` from starting, how it starts, drains, and takes up rotated keys.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+
+use nix::sys::signal::Signal;
+use ostiary::clock::Clock;
+use ostiary::config::DatabaseConfig;
+use ostiary::keys::master_key::MasterKeys;
+use ostiary::model::client::{Client, ClientSecret, ClientSettings, GrantType};
+use ostiary::model::id::ClientId;
+use ostiary::random;
+use ostiary::storage::postgres::installation::InstallationKind;
+use ostiary::storage::postgres::{Postgres, PostgresOptions};
+use secrecy::ExposeSecret;
+use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+
+use crate::harness::program::{Ended, KEYCTL, MIGRATE, OSTIARY, Program, Workplace};
+use crate::harness::{Database, Valkey, basic, eventually, free_port, http_client, jwt};
+
+/// Nothing that this finds may be in any report.
+const SECRET: &str = "hunter2-hunter2";
+
+/// Asserts that the program refused with one report, which names each key with a mend and no secret.
+#[track_caller]
+fn assert_refused(ended: &Ended, findings: &[(&str, &str)]) {
+    let Ended { code, stdout, stderr, .. } = ended;
+    assert_eq!(*code, Some(1), "{ended:?}");
+    assert_eq!(stdout, "", "{ended:?}");
+    let plural = if findings.len() == 1 { "error" } else { "errors" };
+    let head = format!("ostiary: the configuration has {} {plural}\n", findings.len());
+    // The log may have begun; the report is the end, and there is one.
+    let (_, report) = stderr.split_once(&head).unwrap_or_else(|| panic!("{head}{stderr}"));
+    assert!(report.lines().all(|line| line.starts_with("  ")), "{stderr}");
+    assert_eq!(stderr.matches("\n      mend: ").count(), findings.len(), "each with its mend: {stderr}");
+    for (key, words) in findings {
+        let line = stderr.lines().find(|line| line.starts_with(&format!("  {key}")) && line.contains(words));
+        assert!(line.is_some(), "{key}: {words}\n{stderr}");
+    }
+    assert!(!stderr.contains(SECRET), "no secret: {stderr}");
+}
+
+/// An installation with keys and settings, before its server runs.
+struct Installation {
+    workplace: Workplace,
+    database: Database,
+    port: u16,
+}
+
+/// A client that acts for itself.
+struct Machine {
+    authorization: String,
+}
+
+const FORM: &str = "grant_type=client_credentials";
+
+impl Installation {
+    /// Keys are there, the database is empty.
+    async fn new() -> Self {
+        let (workplace, database) = (Workplace::new(), Database::create_empty().await);
+        let (keys, master_key) = (workplace.path("keys"), workplace.path("master.key"));
+        let made = workplace.run(KEYCTL, &["generate", "--dir", text(&keys)], &[]).await;
+        assert_eq!(made.code, Some(0), "{made:?}");
+        assert!(made.stdout.contains("RS256") && made.stdout.contains("ES256"), "{made:?}");
+        let made = workplace.run(KEYCTL, &["master-key", "--file", text(&master_key)], &[]).await;
+        assert_eq!(made.code, Some(0), "{made:?}");
+        let settings =
+            json!({ "keys": { "directory": keys, "master_key_file": master_key }, "database": { "pool_size": 4 } });
+        workplace.write("settings.yaml", &settings.to_string());
+        // Secrets come from files, as containers are given them.
+        workplace.write("database-url", &format!("{}\n", database.url().expose_secret()));
+        Self { workplace, database, port: free_port() }
+    }
+
+    async fn migrate(&self) -> Ended {
+        self.workplace.run(MIGRATE, &[], &[("DATABASE_URL_FILE", text(&self.workplace.path("database-url")))]).await
+    }
+
+    fn base(&self) -> String {
+        format!("http://127.0.0.1:{}", self.port)
+    }
+
+    fn start(&self, more: &[(&str, &str)]) -> Program {
+        let (bind, url) = (format!("127.0.0.1:{}", self.port), self.workplace.path("database-url"));
+        let issuer = self.base();
+        let mut environment = vec![("BIND", bind.as_str()), ("ISSUER", &issuer), ("DATABASE_URL_FILE", text(&url))];
+        environment.extend(more);
+        self.workplace.start(OSTIARY, &["--config", "settings.yaml"], &environment)
+    }
+
+    async fn refused(&self, more: &[(&str, &str)], findings: &[(&str, &str)]) {
+        assert_refused(&self.start(more).ended().await, findings);
+    }
+
+    async fn is_ready(&self, server: &mut Program) {
+        eventually("the server is ready", || {
+            assert!(!server.has_ended(), "the server ended: {}", server.stderr());
+            async { (self.get("/ready").await?.0 == 200).then_some(()) }
+        })
+        .await;
+    }
+
+    async fn get(&self, path: &str) -> Option<(u16, Value)> {
+        let answer = http_client().get(format!("{}{path}", self.base())).send().await.ok()?;
+        let status = answer.status().as_u16();
+        let body = answer.bytes().await.ok()?;
+        Some((status, serde_json::from_slice(&body).ok()?))
+    }
+
+    fn postgres(&self) -> Postgres {
+        let DatabaseConfig { acquire_timeout, statement_timeout, .. } = DatabaseConfig::default();
+        let url = self.database.url();
+        Postgres::connect(&PostgresOptions { url, pool_size: 1, acquire_timeout, statement_timeout }).unwrap()
+    }
+
+    /// Registers a client with the master key of the installation.
+    async fn machine(&self) -> Machine {
+        let (id, secret) = (ClientId::new("machine"), random::token());
+        let master_keys = MasterKeys::load(&self.workplace.path("master.key")).unwrap();
+        let key_id = master_keys.current();
+        let mac = master_keys.client_secret_mac(key_id, &id, &secret).unwrap();
+        let settings = ClientSettings { grant_types: vec![GrantType::ClientCredentials], ..ClientSettings::default() };
+        let secrets = vec![ClientSecret { id: uuid::Uuid::new_v4(), mac, key_id, expires_at: None }];
+        let client = Client { id, enabled: true, settings, secrets };
+        self.postgres().insert_client(&client, Clock::system().now()).await.unwrap();
+        Machine { authorization: basic("machine", &secret) }
+    }
+
+    async fn token(&self, machine: &Machine) -> String {
+        let request = http_client().post(format!("{}/token", self.base()));
+        let request = request.header("authorization", &machine.authorization);
+        let request = request.header("content-type", "application/x-www-form-urlencoded").body(FORM);
+        let answer = request.send().await.unwrap();
+        assert_eq!(answer.status(), 200);
+        let body: Value = serde_json::from_slice(&answer.bytes().await.unwrap()).unwrap();
+        body["access_token"].as_str().unwrap().to_owned()
+    }
+}
+
+fn text(path: &std::path::Path) -> &str {
+    path.to_str().unwrap()
+}
+
+fn kids(jwks: &Value) -> Vec<&str> {
+    jwks["keys"].as_array().unwrap().iter().map(|key| key["kid"].as_str().unwrap()).collect()
+}
+
+#[tokio::test]
+async fn everything_that_is_wrong_is_reported_at_once() {
+    let workplace = Workplace::new();
+    workplace.write(".env", &format!("export DATABASE_URL=postgres://o:{SECRET}@localhost/o\nNOT_OURS=1\n"));
+    workplace.write(
+        ".env.yaml",
+        "server: {issuer: 'http://id.example.com', colour: red}\nkeys: {directory: absent, master_key_file: absent.key}\n\
+         walls: {}\ntokens: {authorization_code: 1h}\n",
+    );
+    let (database, valkey) = (
+        format!("postgres://ostiary:{SECRET}@127.0.0.1:{}/ostiary", free_port()),
+        format!("redis://:{SECRET}@127.0.0.1:{}/0", free_port()),
+    );
+    let environment = [("DATABASE_URL", database.as_str()), ("VALKEY_URL", &valkey), ("DATABASE_POOL_SIZE", "many")];
+    let findings = [
+        (".env:", "a `.env` file is not read"),
+        ("server.colour:", "is not a setting"),
+        ("walls:", "is not a section"),
+        ("DATABASE_POOL_SIZE (database.pool_size):", "invalid"),
+        ("server.issuer:", "is public and not https"),
+        ("tokens.authorization_code:", "is out of range"),
+        ("database.url:", "refused"),
+        ("state.valkey_url:", "Valkey does not answer"),
+        ("keys.directory:", "does not exist"),
+        ("keys.master_key_file:", "does not exist"),
+    ];
+    let ended = workplace.run(OSTIARY, &[], &environment).await;
+    assert_refused(&ended, &findings);
+    for mend in ["mv .env .env.yaml", "DATABASE_URL becomes database.url", "ostiary-keyctl generate", "start Postgres"]
+    {
+        assert!(ended.stderr.contains(mend), "{mend}: {}", ended.stderr);
+    }
+    assert!(!ended.stderr.contains("NOT_OURS"), "what is not ours is not repeated: {}", ended.stderr);
+    // The settings alone can be checked where nothing else is there yet.
+    let checked = workplace.run(OSTIARY, &["config", "check"], &environment).await;
+    assert_refused(&checked, &findings[..6]);
+}
+
+#[tokio::test]
+async fn services_and_keys_that_cannot_be_used_are_reported_at_once() {
+    let installation = Installation::new().await;
+    assert_eq!(installation.migrate().await.code, Some(0));
+    let postgres = installation.postgres();
+    postgres.claim_installation(InstallationKind::Dev, Clock::system().now()).await.unwrap();
+    let keys = installation.workplace.path("keys");
+    for entry in fs::read_dir(&keys).unwrap().map(|entry| entry.unwrap().path()) {
+        if entry.extension().is_some_and(|extension| extension == "pem") {
+            fs::set_permissions(&entry, fs::Permissions::from_mode(0o644)).unwrap();
+        }
+    }
+    let master_key = installation.workplace.path("master.key");
+    fs::set_permissions(&master_key, fs::Permissions::from_mode(0o640)).unwrap();
+    let valkey = format!("redis://:{SECRET}@127.0.0.1:{}/0", free_port());
+    let ended = installation.start(&[("VALKEY_URL", valkey.as_str())]).ended().await;
+    let findings = [
+        ("database.url:", "the database is a dev one"),
+        ("state.valkey_url:", "Valkey does not answer"),
+        ("keys.directory:", "may be used by others than its owner (its mode is 0644)"),
+        ("keys.directory:", "(its mode is 0644)"),
+        ("keys.master_key_file:", "may be used by others than its owner (its mode is 0640)"),
+    ];
+    assert_refused(&ended, &findings);
+    assert!(ended.stderr.contains(&format!("chmod 0600 {}", master_key.display())), "{}", ended.stderr);
+    let contents = fs::read_to_string(&master_key).unwrap();
+    assert!(!ended.stderr.contains(contents.trim()), "no secret");
+    let validated = installation.workplace.run(KEYCTL, &["validate", "--dir", text(&keys)], &[]).await;
+    assert_eq!(validated.code, Some(1), "{validated:?}");
+    assert!(validated.stderr.contains("chmod 0600"), "{validated:?}");
+}
+
+#[tokio::test]
+async fn an_installation_is_made_step_by_step_and_serves() {
+    let valkey = Valkey::start().await;
+    let valkey_url = valkey.url();
+    let with_valkey = [("VALKEY_URL", valkey_url.as_str())];
+    let installation = Installation::new().await;
+    installation.refused(&with_valkey, &[("database.url:", "the database is empty")]).await;
+    let migrated = installation.migrate().await;
+    assert_eq!(migrated.code, Some(0), "{migrated:?}");
+    assert!(migrated.stdout.contains("the schema is up to date"), "{migrated:?}");
+
+    let mut server = installation.start(&with_valkey);
+    installation.is_ready(&mut server).await;
+    assert_eq!(installation.get("/health").await, Some((200, json!({ "status": "ok" }))));
+    let all_is_well = json!({ "status": "ready", "postgres": "ok", "state": "ok", "keys": "ok" });
+    assert_eq!(installation.get("/ready").await, Some((200, all_is_well)));
+    let (_, discovery) = installation.get("/.well-known/openid-configuration").await.unwrap();
+    assert_eq!(discovery["issuer"], installation.base());
+
+    // The same port again: what is wrong is said there too.
+    let second = installation.start(&with_valkey).ended().await;
+    assert_eq!(second.code, Some(1), "{second:?}");
+    assert!(second.stderr.contains("server.bind") && second.stderr.contains("mend: "), "{second:?}");
+
+    let machine = installation.machine().await;
+    rotation_is_picked_up(&installation, &machine).await;
+    drains(&installation, &machine, server).await;
+
+    // And it starts again on what is there, as JSON lines this time.
+    let mut server = installation.start(&[("LOG_FORMAT", "json")]);
+    installation.is_ready(&mut server).await;
+    server.signal(Signal::SIGINT);
+    let ended = server.ended().await;
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+    for line in ended.stderr.lines() {
+        serde_json::from_str::<Value>(line).unwrap_or_else(|_| panic!("JSON: {line}"));
+    }
+}
+
+async fn rotation_is_picked_up(installation: &Installation, machine: &Machine) {
+    let keys = installation.workplace.path("keys");
+    let (_, before) = installation.get("/jwks.json").await.unwrap();
+    let token = installation.token(machine).await;
+    assert!(kids(&before).contains(&jwt::read(&token).header["kid"].as_str().unwrap()));
+    let rotated = installation.workplace.run(KEYCTL, &["rotate", "--dir", text(&keys), "--alg", "ES256"], &[]).await;
+    assert_eq!(rotated.code, Some(0), "{rotated:?}");
+    let after = eventually("the new key is published", || async {
+        installation.get("/jwks.json").await.map(|(_, jwks)| jwks).filter(|jwks| kids(jwks).len() > kids(&before).len())
+    })
+    .await;
+    let kept = kids(&before).into_iter().all(|kid| kids(&after).contains(&kid));
+    assert!(kept, "what the old key signed is still verified: {after}");
+    let fresh = installation.token(machine).await;
+    let kid = jwt::read(&fresh).header["kid"].as_str().unwrap().to_owned();
+    assert!(kids(&after).contains(&kid.as_str()) && !kids(&before).contains(&kid.as_str()), "the new key signs");
+}
+
+/// SIGTERM: a request whose body is still on its way is answered, nobody new is let in, and the exit is a success.
+async fn drains(installation: &Installation, machine: &Machine, mut server: Program) {
+    let mut stream = TcpStream::connect(("127.0.0.1", installation.port)).await.unwrap();
+    let Installation { port, .. } = installation;
+    let head = format!(
+        "POST /token HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nAuthorization: {}\r\nContent-Length: {}\r\n\
+         Content-Type: application/x-www-form-urlencoded\r\nExpect: 100-continue\r\n\r\n",
+        machine.authorization,
+        FORM.len()
+    );
+    stream.write_all(head.as_bytes()).await.unwrap();
+    // The server asks for the body: it is in the middle of the request now.
+    let mut asked = [0; 25];
+    stream.read_exact(&mut asked).await.unwrap();
+    assert_eq!(&asked, b"HTTP/1.1 100 Continue\r\n\r\n");
+
+    server.signal(Signal::SIGTERM);
+    eventually("nobody new is let in", || async {
+        TcpStream::connect(("127.0.0.1", installation.port)).await.is_err().then_some(())
+    })
+    .await;
+    assert!(!server.has_ended(), "it waits for the request");
+    stream.write_all(FORM.as_bytes()).await.unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await.unwrap();
+    assert!(answer.starts_with("HTTP/1.1 200 ") && answer.contains("access_token"), "{answer}");
+    let ended = server.ended().await;
+    assert_eq!((ended.code, ended.stdout.as_str()), (Some(0), ""), "{ended:?}");
+}
