@@ -46,7 +46,7 @@ pub struct Chromium {
 struct Processes {
     browser: Option<Pid>,
     driver: Child,
-    _profile: TempDir,
+    profile: TempDir,
     _permit: SemaphorePermit<'static>,
 }
 
@@ -54,7 +54,7 @@ impl Chromium {
     /// An English one without any cookie.
     pub async fn start(app: &TestApp) -> Self {
         let permit = PERMITS.acquire().await.expect("it is never closed");
-        let (chromedriver, chromium) = &*PROGRAMS;
+        let (chromedriver, chromium) = PROGRAMS.as_ref().expect(MISSING);
         let profile = tempfile::Builder::new().prefix("ostiary-chromium-").tempdir().expect("a folder");
         let log = profile.path().join("driver.log");
         let driver = Process::new(chromedriver)
@@ -64,10 +64,10 @@ impl Chromium {
             .stderr(Stdio::null())
             .spawn()
             .expect(MISSING);
-        let mut process = Processes { browser: None, driver, _profile: profile, _permit: permit };
+        let mut process = Processes { browser: None, driver, profile, _permit: permit };
         let port = port(&log).await;
         let mut builder = ClientBuilder::new(HttpConnector::new());
-        builder.capabilities(capabilities(chromium, process._profile.path()));
+        builder.capabilities(capabilities(chromium, process.profile.path()));
         let client = builder.connect(&format!("http://127.0.0.1:{port}")).await.expect("Chromium starts");
         let pid = client.capabilities().and_then(|capabilities| capabilities["goog:processID"].as_i64());
         process.browser = Some(Pid::from_raw(i32::try_from(pid.expect("its process")).expect("a process id")));
@@ -100,16 +100,26 @@ impl Drop for Processes {
         }
         self.driver.kill().ok();
         self.driver.wait().ok();
+        // What the browser had started ends by itself, a moment later, and may write its folder anew until then.
+        let mut times_gone = 0;
+        for _ in 0..40 {
+            std::fs::remove_dir_all(self.profile.path()).ok();
+            times_gone = if self.profile.path().exists() { 0 } else { times_gone + 1 };
+            if times_gone > 4 {
+                return;
+            }
+            std::thread::sleep(Duration::from_millis(25));
+        }
     }
 }
 
-static PROGRAMS: LazyLock<(PathBuf, PathBuf)> = LazyLock::new(|| {
+static PROGRAMS: LazyLock<Option<(PathBuf, PathBuf)>> = LazyLock::new(|| {
     let path = std::env::var_os("PATH").unwrap_or_default();
     let find = |names: &[&str]| {
         let all = std::env::split_paths(&path).flat_map(|folder| names.iter().map(move |name| folder.join(name)));
-        all.into_iter().find(|program| program.is_file()).unwrap_or_else(|| panic!("{MISSING}"))
+        all.into_iter().find(|program| program.is_file())
     };
-    (find(&["chromedriver"]), find(&["chromium", "chromium-browser", "google-chrome"]))
+    Some((find(&["chromedriver"])?, find(&["chromium", "chromium-browser", "google-chrome"])?))
 });
 
 /// The driver takes a free port and says which.
