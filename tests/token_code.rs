@@ -2,7 +2,11 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use ostiary::model::client::{AccessTokenFormat, ClientLifetimes, GrantType};
+use ostiary::clock::Clock;
+use ostiary::keys::directory;
+use ostiary::keys::private_key::RsaBits;
+use ostiary::model::client::{AccessTokenFormat, GrantType};
+use ostiary::model::lifetimes::ClientLifetimes;
 use ostiary::model::signing_alg::SigningAlg;
 use serde_json::{Value, json};
 
@@ -486,4 +490,29 @@ async fn a_disabled_client_gets_nothing_even_where_another_instance_still_caches
     assert!(matches!(answer.status, 400 | 401), "{answer:?}");
     let refused: Value = serde_json::from_str(&answer.body).unwrap();
     assert!(refused["error"] == "unauthorized_client" || refused["error"] == "invalid_client", "{refused}");
+}
+
+#[tokio::test]
+async fn an_answer_that_cannot_be_signed_uses_nothing_up() {
+    let folder = tempfile::tempdir().unwrap();
+    let keys = folder.path().join("keys");
+    directory::generate_initial(&keys, &[], RsaBits::Two048, Clock::system().now()).unwrap();
+    let app = TestApp::with_config(|config| config.keys.directory = keys).await;
+    let (client, alice) = (app.web_client().await, app.alice().await);
+    let sign_with = async |alg| {
+        app.change_client(&client, |client| client.settings.access_token_signed_response_alg = alg).await;
+    };
+    let (request, code) = code(&app, &client, &alice).await;
+    let form = app.redemption(&request, &code);
+    let failed = "the server could not complete the request";
+    sign_with(SigningAlg::EdDSA).await;
+    app.token(&client, &form).await.assert_error(500, "server_error", failed);
+    sign_with(SigningAlg::ES256).await;
+    let tokens = Tokens { body: app.token(&client, &form).await.json() };
+    sign_with(SigningAlg::EdDSA).await;
+    app.refresh(&client, tokens.refresh()).await.assert_error(500, "server_error", failed);
+    // Long after the grace of a rotation, had there been one.
+    app.pass_seconds(60);
+    sign_with(SigningAlg::ES256).await;
+    app.assert_family_stands(&client, &tokens).await;
 }

@@ -1,7 +1,7 @@
 //! `/token` with `grant_type=refresh_token`.
 
 use chrono::TimeDelta;
-use ostiary::model::client::ClientLifetimes;
+use ostiary::model::lifetimes::ClientLifetimes;
 use serde_json::json;
 
 use crate::harness::{Authorization, MAIL_API, PHOTOS_API, TestApp, Tokens, jwt};

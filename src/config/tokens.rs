@@ -4,7 +4,7 @@ use chrono::TimeDelta;
 use serde::{Deserialize, Serialize};
 
 use super::duration::lifetime;
-use crate::model::client::Lifetimes;
+use crate::model::lifetimes::Lifetimes;
 
 /// How long what is issued lives.
 #[derive(Clone, Debug, Serialize, Deserialize)]

@@ -8,7 +8,7 @@ use url::Url;
 
 use super::server::is_loopback;
 use super::{ClientIpHeaderMode, Config, ConfigError, PagesConfig};
-use crate::model::client::Lifetimes;
+use crate::model::lifetimes::Lifetimes;
 
 /// Beyond it clocks overflow and Postgres refuses.
 const LONGEST_TIMEOUT: Duration = Duration::from_secs(3600);

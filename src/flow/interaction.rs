@@ -18,7 +18,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 
 use self::missing::{consent_scopes, missing_sign_in, question, requires_consent};
-use self::record::{KEEP, change, key, read};
+use self::record::{KEEP, change, close, key, read};
 use super::authorization_request::{AuthorizationRequest, AuthorizationResponse};
 use super::code;
 use crate::app::App;
@@ -280,17 +280,6 @@ pub async fn deny(
     let interaction = close(app, interaction, now).await?;
     let refusal = OAuthError::access_denied("the user refused the request");
     Ok(AuthorizationResponse::error(interaction.request.return_address(), app.issuer(), &refusal))
-}
-
-async fn close(app: &App, interaction: Interaction, now: DateTime<Utc>) -> Result<Interaction, OAuthError> {
-    let closed = change(app, interaction, now, |open| {
-        open.finished_at.get_or_insert(now);
-    })
-    .await?;
-    match closed.finished_at {
-        Some(at) if now - at <= REPEAT_WINDOW => Ok(closed),
-        _ => Err(OAuthError::invalid_request("this sign-in was completed before")),
-    }
 }
 
 impl Interaction {

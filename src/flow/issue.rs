@@ -11,10 +11,12 @@ use super::access_token::AccessTokenClaims;
 use super::code::CodeRecord;
 use super::{audience, id_token};
 use crate::app::App;
+use crate::keys::keyset::SigningError;
 use crate::keys::token::PlainRefreshToken;
-use crate::model::client::{Client, GrantType, Lifetimes};
+use crate::model::client::{AccessTokenFormat, Client, GrantType};
 use crate::model::family::Grant;
 use crate::model::id::{ExchangeId, FamilyId, ResourceUri};
+use crate::model::lifetimes::Lifetimes;
 use crate::protocol::error::OAuthError;
 use crate::random;
 use crate::storage::postgres::family::redeem::{NewRefresh, RedeemOutcome, Redemption};
@@ -91,6 +93,7 @@ async fn redeem(
     resources: &[ResourceUri],
     now: DateTime<Utc>,
 ) -> Result<TokenResponse, OAuthError> {
+    check_signers(app, client)?;
     let lifetimes = lifetimes(app, client);
     let refresh = client.has_grant(GrantType::RefreshToken).then(|| PlainRefreshToken::first(&app.master_keys, id));
     let expires_at = now + if refresh.is_some() { lifetimes.refresh_absolute } else { lifetimes.access_token };
@@ -126,6 +129,7 @@ async fn rotate(
     resources: &[ResourceUri],
     now: DateTime<Utc>,
 ) -> Result<TokenResponse, OAuthError> {
+    check_signers(app, client)?;
     let lifetimes = lifetimes(app, client);
     let no_key = || OAuthError::server_error("the key that made the refresh token is missing");
     let (salt, key_id) = (random::bytes(), app.master_keys.current());
@@ -154,6 +158,19 @@ async fn rotate(
     let issued =
         Issued { client, id, grant: &grant, n: seq, issued_at: rotated_at, family_expires_at: expires_at, now };
     issued.respond(app, scopes, resources, Some(&successor), None).await
+}
+
+/// Whether the keys that the tokens need are there. Asked before the statement: a code or a refresh token that was used up
+/// for an answer that cannot be signed would make the client's next try a replay.
+fn check_signers(app: &App, client: &Client) -> Result<(), OAuthError> {
+    let settings = &client.settings;
+    let is_jwt = settings.access_token_format == AccessTokenFormat::Jwt;
+    let access_token = is_jwt.then_some(settings.access_token_signed_response_alg);
+    let is_openid = settings.scopes.iter().any(|scope| scope == "openid");
+    let id_token = is_openid.then_some(settings.id_token_signed_response_alg);
+    let keyset = app.keys.current();
+    let missing = access_token.into_iter().chain(id_token).find(|alg| keyset.active_kid(*alg).is_none());
+    missing.map_or(Ok(()), |alg| Err(SigningError::NoKey(alg).into()))
 }
 
 fn refusal(outcome: &RotateOutcome) -> OAuthError {

@@ -8,6 +8,8 @@ pub mod client;
 pub mod family;
 // Identifiers: each its own type.
 pub mod id;
+// How long what is issued lives.
+pub mod lifetimes;
 // A person's sign-in in one browser.
 pub mod session;
 // Signature algorithms by their registered names.

@@ -12,10 +12,9 @@ use crate::app::App;
 use crate::config::PasswordsConfig;
 use crate::identity::local::passwords::Passwords;
 use crate::model::catalog::{Localized, Resource, Scope};
-use crate::model::client::{
-    ApplicationType, Client, ClientAuthMethod, ClientLifetimes, ClientSecret, ClientSettings, GrantType,
-};
+use crate::model::client::{ApplicationType, Client, ClientAuthMethod, ClientSecret, ClientSettings, GrantType};
 use crate::model::id::{ClientId, ResourceUri};
+use crate::model::lifetimes::ClientLifetimes;
 use crate::random;
 use crate::storage::postgres::person::{NewPerson, username_key};
 

@@ -2,8 +2,9 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-use super::Interaction;
+use super::{Interaction, REPEAT_WINDOW};
 use crate::app::App;
+use crate::protocol::error::OAuthError;
 use crate::storage::StoreError;
 use crate::storage::state::{self, Expected, Kind, StateKey};
 
@@ -48,4 +49,16 @@ pub(super) async fn change(
         };
     }
     Err(StoreError::unavailable("the interaction is written by too many at once"))
+}
+
+/// Closes the attempt; again only within [`REPEAT_WINDOW`].
+pub(super) async fn close(app: &App, interaction: Interaction, now: DateTime<Utc>) -> Result<Interaction, OAuthError> {
+    let closed = change(app, interaction, now, |open| {
+        open.finished_at.get_or_insert(now);
+    })
+    .await?;
+    match closed.finished_at {
+        Some(at) if now - at <= REPEAT_WINDOW => Ok(closed),
+        _ => Err(OAuthError::invalid_request("this sign-in was completed before")),
+    }
 }
