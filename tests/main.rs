@@ -30,6 +30,7 @@ mod harness;
 mod introspection;
 mod jwks;
 mod logout;
+mod migrate;
 mod openid_client;
 mod pages;
 mod process;

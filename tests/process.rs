@@ -16,8 +16,9 @@ use secrecy::ExposeSecret;
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
+use tokio_postgres::NoTls;
 
-use crate::harness::program::{Ended, KEYCTL, MIGRATE, OSTIARY, Program, Workplace};
+use crate::harness::program::{self, Ended, KEYCTL, OSTIARY, Program, Workplace};
 use crate::harness::{Database, Valkey, basic, eventually, free_port, http_client, jwt};
 
 /// Nothing that this finds may be in any report.
@@ -75,7 +76,8 @@ impl Installation {
     }
 
     async fn migrate(&self) -> Ended {
-        self.workplace.run(MIGRATE, &[], &[("DATABASE_URL_FILE", text(&self.workplace.path("database-url")))]).await
+        let url = self.workplace.path("database-url");
+        self.workplace.run(&program::migrate(), &[], &[("DATABASE_URL_FILE", text(&url))]).await
     }
 
     fn base(&self) -> String {
@@ -254,6 +256,26 @@ async fn an_installation_is_made_step_by_step_and_serves() {
     for line in ended.stderr.lines() {
         serde_json::from_str::<Value>(line).unwrap_or_else(|_| panic!("JSON: {line}"));
     }
+}
+
+#[tokio::test]
+async fn a_schema_of_a_later_version_serves_for_as_long_as_it_says_so() {
+    let installation = Installation::new().await;
+    assert_eq!(installation.migrate().await.code, Some(0));
+    let (client, connection) =
+        tokio_postgres::connect(installation.database.url().expose_secret(), NoTls).await.expect("Postgres answers");
+    tokio::spawn(connection);
+    client.batch_execute("UPDATE schema_meta SET version = 1000").await.unwrap();
+    let mut server = installation.start(&[]);
+    installation.is_ready(&mut server).await;
+    assert!(server.stderr().contains("the schema belongs to a later version of ostiary"), "{}", server.stderr());
+    server.signal(Signal::SIGTERM);
+    assert_eq!(server.ended().await.code, Some(0));
+    client.batch_execute("UPDATE schema_meta SET compatible_from = 999").await.unwrap();
+    let words = "the schema has version 1000, which serves programs that know version 999; this one knows ";
+    installation.refused(&[], &[("database.url:", words)]).await;
+    client.batch_execute("UPDATE schema_meta SET version = 0, compatible_from = 0").await.unwrap();
+    installation.refused(&[], &[("database.url:", "the schema has version 0, which is too old")]).await;
 }
 
 async fn rotation_is_picked_up(installation: &Installation, machine: &Machine) {

@@ -1,107 +1,161 @@
-//! `ostiary-migrate`: brings the database's schema up to date, one step back, or says how it stands.
+//! `ostiary-migrate`: brings the database's schema up to date, takes steps back, or says how it stands.
+//!
+//! Results go to standard output, for people or with `--json` as one JSON object; what goes on meanwhile, and what is wrong
+//! with its mend, to standard error. Exits with 0 if all is well, 1 if something is wrong, also with the call, and 2 if
+//! `status --exit-code` finds migrations pending.
 
-use std::path::Path;
+#[path = "migrate/answer.rs"]
+mod answer;
+#[path = "migrate/database.rs"]
+mod database;
+#[path = "migrate/progress.rs"]
+mod progress;
+
+use std::io::{self, IsTerminal, Write};
+use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::Duration;
 
-use anyhow::{Context, anyhow, bail};
 use clap::{Parser, Subcommand};
-use ostiary::storage::postgres::migrate;
-use secrecy::SecretString;
+use ostiary::config::duration;
+use ostiary::storage::postgres::migrate::{self, Loss, MIGRATIONS, MigrateError, MigrateOptions};
+
+use answer::Answer;
+use progress::Reporter;
 
 /// Brings the schema of Ostiary's database up to date.
 ///
-/// The database is taken from --database-url, else from DATABASE_URL, else from the file that DATABASE_URL_FILE names.
-/// Prefer one of the last two: other users of the machine can read command lines.
+/// The database is that of the server's settings: DATABASE_URL, or the file that DATABASE_URL_FILE names, or database.url in
+/// .env.yaml or the file of --config. Use an account that may create tables.
 #[derive(Parser)]
 #[command(version)]
 struct Arguments {
-    /// postgres://user:password@host/database
-    #[arg(long, global = true)]
+    /// postgres://user:password@host/database. Other users of the machine can read command lines: prefer DATABASE_URL_FILE.
+    #[arg(long, global = true, value_name = "URL")]
     database_url: Option<String>,
+    /// The server's settings file, instead of .env.yaml.
+    #[arg(long = "config", global = true, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Print one JSON object instead of text.
+    #[arg(long, global = true)]
+    json: bool,
     #[command(subcommand)]
     command: Option<Command>,
 }
 
-#[derive(Clone, Copy, Default, Subcommand)]
+#[derive(Subcommand)]
 enum Command {
-    /// Apply every migration that the database lacks (the default). Two that run at once do no harm.
-    #[default]
-    Up,
+    /// Apply every migration that the database lacks (the default). Of several that run at once one does it.
+    Up(Patience),
     /// Say which migrations the database has and lacks.
-    Status,
-    /// Take the last migration back, with the data that only it has room for.
-    Down,
+    Status {
+        /// Exit with 2 if migrations are pending, with 1 if this version cannot work with the schema.
+        #[arg(long)]
+        exit_code: bool,
+    },
+    /// Print the SQL that `up` would run, with the locks that each statement takes. Changes nothing.
+    Plan {
+        /// Print only the names of the migrations.
+        #[arg(long)]
+        names: bool,
+    },
+    /// Take the last migrations back, with the data that only they have room for.
+    Down {
+        /// How many.
+        #[arg(default_value_t = 1, value_name = "N")]
+        count: usize,
+        /// Agree that data goes.
+        #[arg(long)]
+        yes: bool,
+        #[command(flatten)]
+        patience: Patience,
+    },
+}
+
+#[derive(clap::Args)]
+struct Patience {
+    /// How long to wait for another ostiary-migrate to end.
+    #[arg(long, value_name = "TIME", default_value = "5m", value_parser = parse_duration)]
+    wait: Duration,
+    /// How long a statement waits for a table. Whoever comes after it waits too, so keep it short.
+    #[arg(long, value_name = "TIME", default_value = "5s", value_parser = parse_lock_timeout)]
+    lock_timeout: Duration,
+}
+
+impl Patience {
+    fn options(&self) -> MigrateOptions {
+        MigrateOptions { migrations: MIGRATIONS, wait: self.wait, lock_timeout: self.lock_timeout }
+    }
 }
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    let arguments = Arguments::parse();
-    match run(arguments).await {
-        Ok(()) => ExitCode::SUCCESS,
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        // Not 2, which says that migrations are pending.
         Err(error) => {
-            eprintln!("ostiary-migrate: {error:#}");
-            ExitCode::FAILURE
+            error.print().ok();
+            return ExitCode::from(u8::from(error.use_stderr()));
         }
+    };
+    let is_json = arguments.json;
+    let mut reporter = Reporter::new();
+    let answer = match run(arguments, &mut reporter).await {
+        Ok(answer) => answer,
+        Err(error) => Answer::failed(&error, reporter.done()),
+    };
+    reporter.end();
+    if !answer.problem.is_empty() {
+        eprintln!("ostiary-migrate: {}", answer.problem);
     }
+    let text = if is_json { format!("{:#}\n", answer.json) } else { answer.text };
+    let written = io::stdout().write_all(text.as_bytes());
+    if written.is_ok() { ExitCode::from(answer.code) } else { ExitCode::FAILURE }
 }
 
-async fn run(arguments: Arguments) -> anyhow::Result<()> {
-    let environment = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
-    let url = database_url(arguments.database_url, environment("DATABASE_URL"), environment("DATABASE_URL_FILE"))?;
-    match arguments.command.unwrap_or_default() {
-        Command::Up => {
-            let applied = migrate::run(&url).await.context(
-                "the schema could not be brought up to date. Is Postgres running and the database there, and may this \
-                 user create tables in it?",
-            )?;
-            for name in &applied {
-                println!("applied {name}");
-            }
-            println!("the schema is up to date (version {})", migrate::SCHEMA_VERSION);
+async fn run(arguments: Arguments, reporter: &mut Reporter) -> anyhow::Result<Answer> {
+    let url = database::url(arguments.database_url, arguments.config)?;
+    let MigrateOptions { wait, lock_timeout, .. } = MigrateOptions::default();
+    Ok(match arguments.command.unwrap_or(Command::Up(Patience { wait, lock_timeout })) {
+        Command::Up(patience) => {
+            let status = migrate::up(&url, &patience.options(), &mut |event| reporter.report(event)).await?;
+            answer::up(&status, reporter.done())
         }
-        Command::Status => {
-            let migrations = migrate::list(&url)
-                .await
-                .context("the database could not be asked. Is Postgres running and the database there?")?;
-            for name in &migrations.applied {
-                println!("applied {name}");
+        Command::Status { exit_code } => answer::status(&migrate::status(&url, MIGRATIONS).await?, exit_code),
+        Command::Plan { names } => answer::plan(&migrate::plan(&url, MIGRATIONS).await?, names),
+        Command::Down { count, yes, patience } => {
+            let mut losses = Vec::new();
+            let mut agree = |found: &[Loss]| {
+                losses = found.to_vec();
+                yes || confirm(found)
+            };
+            let report = &mut |event| reporter.report(event);
+            let result = migrate::down(&url, count, &patience.options(), &mut agree, report).await;
+            if matches!(result, Err(MigrateError::Unconfirmed)) {
+                return Ok(answer::unconfirmed(&losses));
             }
-            for name in &migrations.pending {
-                println!("pending {name}");
-            }
-            if migrations.pending.is_empty() {
-                println!("the schema is up to date (version {})", migrate::SCHEMA_VERSION);
-            } else {
-                println!("run `ostiary-migrate` to apply what is pending");
-            }
+            answer::down(&result?, reporter.done(), &losses)
         }
-        Command::Down => {
-            let reverted = migrate::revert_last(&url).await.context(
-                "the last migration could not be taken back. Was it applied by a newer version? Then use that one",
-            )?;
-            match reverted {
-                Some(version) => println!("took back {version}"),
-                None => println!("there is no migration to take back"),
-            }
-        }
-    }
-    Ok(())
+    })
 }
 
-fn database_url(argument: Option<String>, url: Option<String>, file: Option<String>) -> anyhow::Result<SecretString> {
-    match (argument.or(url), file) {
-        (Some(url), _) => Ok(SecretString::from(url)),
-        (None, Some(file)) => {
-            let text = std::fs::read_to_string(Path::new(&file))
-                .map_err(|error| anyhow!("DATABASE_URL_FILE names {file}, which cannot be read: {error}"))?;
-            if text.trim().is_empty() {
-                bail!("DATABASE_URL_FILE names {file}, which is empty: write the database URL into it");
-            }
-            Ok(SecretString::from(text.trim().to_owned()))
-        }
-        (None, None) => bail!(
-            "no database was named: set DATABASE_URL to something like postgres://user:password@host/database, or \
-             DATABASE_URL_FILE to a file that holds it"
-        ),
+/// Asks whoever sits in front of it. In a pipeline nobody does.
+fn confirm(losses: &[Loss]) -> bool {
+    if !io::stdin().is_terminal() {
+        return false;
+    }
+    eprint!("This goes for good:\n{}Take it back all the same? [y/N] ", answer::losses(losses));
+    let mut line = String::new();
+    io::stdin().read_line(&mut line).is_ok() && matches!(line.trim(), "y" | "Y" | "yes")
+}
+
+fn parse_duration(text: &str) -> Result<Duration, String> {
+    duration::parse(text).ok_or_else(|| "write a number with a unit, like 500ms, 10s, 5m".to_owned())
+}
+
+fn parse_lock_timeout(text: &str) -> Result<Duration, String> {
+    match parse_duration(text)? {
+        Duration::ZERO => Err("it cannot be 0, which Postgres takes for ever".to_owned()),
+        timeout => Ok(timeout),
     }
 }

@@ -131,6 +131,11 @@ async fn open_postgres(config: &Config, now: DateTime<Utc>) -> Result<Postgres, 
     postgres.ping().await.map_err(unreachable)?;
     match migrate::check(&postgres).await.map_err(unreachable)? {
         SchemaStanding::Ready => {}
+        SchemaStanding::Newer { found } => tracing::info!(
+            found,
+            known = migrate::SCHEMA_VERSION,
+            "the schema belongs to a later version of ostiary and serves this one too"
+        ),
         standing => return Err(unknown_schema(key, standing)),
     }
     let (wanted, mend) = match config.installation {
@@ -180,14 +185,20 @@ fn open_master_keys(config: &KeysConfig) -> Result<MasterKeys, ConfigError> {
 
 fn unknown_schema(key: &'static str, standing: SchemaStanding) -> ConfigError {
     let (what, mend) = match standing {
-        SchemaStanding::Ready => ("the schema is as it should be".to_owned(), "nothing is to be done"),
+        SchemaStanding::Ready | SchemaStanding::Newer { .. } => {
+            ("the schema is as it should be".to_owned(), "nothing is to be done")
+        }
         SchemaStanding::NeedsMigration { found: Some(version) } => {
             (format!("the schema has version {version}, which is too old"), "run `ostiary-migrate`")
         }
         SchemaStanding::NeedsMigration { found: None } => ("the database is empty".to_owned(), "run `ostiary-migrate`"),
-        SchemaStanding::TooNew { compatible_from } => (
-            format!("the schema is only understood by programs that know version {compatible_from}"),
-            "run the version of ostiary that migrated it",
+        SchemaStanding::TooNew { found, compatible_from } => (
+            format!(
+                "the schema has version {found}, which serves programs that know version {compatible_from}; this one \
+                 knows {}",
+                migrate::SCHEMA_VERSION
+            ),
+            "run the version of ostiary that migrated it, or a later one",
         ),
     };
     ConfigError::new(key, what, mend)

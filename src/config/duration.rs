@@ -43,6 +43,11 @@ fn write_millis(millis: i64) -> String {
     format!("{}{unit}", millis / factor)
 }
 
+/// Reads a timeout as commands are given it.
+pub fn parse(text: &str) -> Option<Duration> {
+    parse_millis(text).map(|millis| Duration::from_millis(millis.unsigned_abs()))
+}
+
 /// Reads a timeout.
 pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
     let millis = deserializer.deserialize_any(Millis)?;

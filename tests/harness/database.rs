@@ -4,7 +4,7 @@ use std::sync::LazyLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use ostiary::config::DatabaseConfig;
-use ostiary::storage::postgres::{Postgres, PostgresOptions, migrate};
+use ostiary::storage::postgres::{Postgres, PostgresOptions};
 use secrecy::SecretString;
 use tokio::sync::{mpsc, oneshot};
 use tokio_postgres::NoTls;
@@ -12,6 +12,7 @@ use url::Url;
 
 use super::catalog;
 use super::cluster::Cluster;
+use super::program;
 
 const VARIABLE: &str = "OSTIARY_TEST_DATABASE_URL";
 
@@ -123,8 +124,10 @@ async fn administrate(mut jobs: mpsc::UnboundedReceiver<Job>) {
 }
 
 async fn fill(url: &str) {
+    let mut migrate = tokio::process::Command::new(program::migrate());
+    let ended = migrate.env("DATABASE_URL", url).output().await.expect("it is started");
+    assert!(ended.status.success(), "the migrations run: {ended:?}");
     let url: SecretString = url.into();
-    migrate::run(&url).await.expect("the migrations run");
     let DatabaseConfig { acquire_timeout, statement_timeout, .. } = DatabaseConfig::default();
     let options = PostgresOptions { url, pool_size: 1, acquire_timeout, statement_timeout };
     let postgres = Postgres::connect(&options).expect("the database is reached");

@@ -16,6 +16,11 @@ pub const OSTIARY: &str = env!("CARGO_BIN_EXE_ostiary");
 pub const MIGRATE: &str = env!("CARGO_BIN_EXE_ostiary-migrate");
 pub const KEYCTL: &str = env!("CARGO_BIN_EXE_ostiary-keyctl");
 
+/// What migrates the databases of the suite. `scripts/compatibility` names the program of a later version.
+pub fn migrate() -> String {
+    std::env::var("OSTIARY_TEST_MIGRATE").unwrap_or_else(|_| MIGRATE.to_owned())
+}
+
 /// The folder that programs are run in.
 pub struct Workplace {
     folder: TempDir,

@@ -7,7 +7,7 @@ use diesel::{ConnectionError, ConnectionResult};
 use diesel_async::{AsyncPgConnection, SimpleAsyncConnection};
 use secrecy::{ExposeSecret, SecretString};
 use tokio_postgres::config::SslMode;
-use tokio_postgres::{Config, NoTls};
+use tokio_postgres::{Client, Config, NoTls};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
 use super::tls::{self, Trust};
@@ -44,6 +44,25 @@ impl Target {
             _ => Some(tls::connector(&options.root_file.map_or(Trust::System, Trust::File))?),
         };
         Ok(Self { config, tls })
+    }
+
+    /// A new connection without diesel, for migrations: its errors tell what Postgres refused, and where. It ends with the
+    /// client. An error says why it was not made.
+    pub(in crate::storage::postgres) async fn connect(&self) -> Result<Client, String> {
+        let failed = |error| refused(&error).to_string();
+        match &self.tls {
+            None => {
+                let (client, connection) = self.config.connect(NoTls).await.map_err(failed)?;
+                // An error reaches whoever waits for an answer.
+                tokio::spawn(async move { connection.await.ok() });
+                Ok(client)
+            }
+            Some(tls) => {
+                let (client, connection) = self.config.connect(tls.clone()).await.map_err(failed)?;
+                tokio::spawn(async move { connection.await.ok() });
+                Ok(client)
+            }
+        }
     }
 
     /// A new connection, whose statements end after `statement_timeout`.
