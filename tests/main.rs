@@ -31,6 +31,7 @@ mod introspection;
 mod jwks;
 mod logout;
 mod migrate;
+mod migrations_lint;
 mod openid_client;
 mod pages;
 mod process;

@@ -18,4 +18,5 @@ CREATE TABLE person_password (
     changed_at timestamptz NOT NULL
 );
 
+-- lint: allow compatible-from: no program was ever released for version 1.
 UPDATE schema_meta SET version = 2, compatible_from = 2;
