@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use nix::sys::signal::Signal;
+use nix::unistd::geteuid;
 use serde_json::Value;
 
 use crate::harness::program::{OSTIARY, Program, Workplace};
@@ -121,7 +122,9 @@ fn shape(value: &Value) -> String {
 #[tokio::test]
 async fn the_demo_starts_keeps_its_data_recovers_and_starts_over() {
     let dev = Dev::new();
+    dev.workplace.write(".env", "FOO=1\n");
     let (mut server, first) = dev.started(&[]).await;
+    until("unread settings are pointed out", || server.stdout().contains(".env is not read")).await;
     assert_eq!(
         shape(&first),
         "{access_token:text admin:{password:text username:text} clients:{browser:{client_id:text redirect_uris:[text]} \
@@ -203,6 +206,35 @@ async fn a_taken_port_is_explained() {
     assert_eq!(ended.code, Some(1), "{ended:?}");
     let problem = format!("port {} is taken by another program", dev.port);
     assert!(ended.stderr.contains(&problem) && ended.stderr.contains("ostiary dev --port"), "{ended:?}");
+}
+
+#[tokio::test]
+async fn a_folder_without_postgres_is_explained() {
+    let dev = Dev::new();
+    let port = dev.port.to_string();
+    let environment = [("OSTIARY_POSTGRES_BIN", "/nowhere/bin")];
+    let ended = dev.workplace.run(OSTIARY, &["dev", "--port", &port], &environment).await;
+    assert_eq!(ended.code, Some(1), "{ended:?}");
+    let problem = "OSTIARY_POSTGRES_BIN is /nowhere/bin, where no Postgres server";
+    assert!(ended.stderr.contains(problem) && ended.stderr.contains("or unset it"), "{ended:?}");
+}
+
+#[tokio::test]
+async fn a_folder_that_cannot_be_used_is_explained() {
+    let dev = Dev::new();
+    dev.workplace.write(".ostiary", "in the way");
+    let ended = dev.start(&[]).ended().await;
+    assert_eq!(ended.code, Some(1), "{ended:?}");
+    assert!(ended.stderr.contains("in a folder that this account may write to"), "{ended:?}");
+    if geteuid().is_root() {
+        let dev = Dev::new();
+        let folder = dev.workplace.path(".ostiary/dev");
+        fs::create_dir_all(&folder).unwrap();
+        std::os::unix::fs::chown(&folder, Some(1), None).unwrap();
+        let ended = dev.start(&[]).ended().await;
+        assert_eq!(ended.code, Some(1), "{ended:?}");
+        assert!(ended.stderr.contains("belongs to another account (user id 1)"), "{ended:?}");
+    }
 }
 
 #[tokio::test]

@@ -50,7 +50,8 @@ impl Workplace {
         command.args(arguments).current_dir(self.folder.path()).stdin(Stdio::null());
         command.env_clear().envs(environment.iter().copied());
         for kept in ["PATH", "HOME", "OSTIARY_POSTGRES_BIN"] {
-            if let Some(value) = std::env::var_os(kept) {
+            let is_given = environment.iter().any(|(name, _)| *name == kept);
+            if let Some(value) = std::env::var_os(kept).filter(|_| !is_given) {
                 command.env(kept, value);
             }
         }

@@ -29,22 +29,28 @@ pub struct Binaries {
 impl Binaries {
     /// Those of version `wanted`, which a data folder is tied to, or else the newest.
     pub fn find(wanted: Option<u32>) -> anyhow::Result<Self> {
-        let folders = match std::env::var_os(VARIABLE) {
-            Some(folder) => vec![PathBuf::from(folder)],
+        let named = std::env::var_os(VARIABLE).filter(|folder| !folder.is_empty()).map(PathBuf::from);
+        let folders = match &named {
+            Some(folder) => vec![folder.clone()],
             None => candidates(std::env::var_os("PATH")),
         };
         let mut found: Vec<_> = folders.into_iter().filter_map(Self::inspect).collect();
         found.sort_by_key(|binaries| binaries.version);
         let versions: Vec<_> = found.iter().map(|binaries| binaries.version.to_string()).collect();
         let fitting = found.into_iter().rfind(|found| wanted.map_or(found.version >= OLDEST, |v| v == found.version));
-        match (fitting, wanted) {
-            (Some(binaries), _) => Ok(binaries),
-            (None, Some(wanted)) if !versions.is_empty() => bail!(
+        match (fitting, wanted, named) {
+            (Some(binaries), _, _) => Ok(binaries),
+            (None, Some(wanted), _) if !versions.is_empty() => bail!(
                 "the data of this folder belongs to Postgres {wanted}, and this machine has {}\n  mend: `ostiary dev \
                  --reset` starts over with the new version",
                 versions.join(", ")
             ),
-            (None, _) => bail!(
+            (None, _, Some(folder)) => bail!(
+                "{VARIABLE} is {}, where no Postgres server (version {OLDEST} or newer) is\n  mend: set it to the folder \
+                 of `initdb` and `postgres`, or unset it",
+                folder.display()
+            ),
+            (None, _, None) => bail!(
                 "no Postgres server (version {OLDEST} or newer) was found on PATH, in /usr/lib/postgresql/*/bin or in \
                  Homebrew\n  mend: `scripts/dev` installs it; or `apt-get install postgresql`, `dnf install \
                  postgresql-server`, `brew install postgresql`; or set {VARIABLE} to the folder of `initdb` and `postgres`"

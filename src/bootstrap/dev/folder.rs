@@ -16,7 +16,7 @@ use std::path::{Path, PathBuf};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, bail};
+use anyhow::{Context, anyhow, bail};
 use aws_lc_rs::digest::{SHA256, digest};
 use nix::unistd::geteuid;
 use serde::Serialize;
@@ -51,6 +51,7 @@ impl Folder {
         let root = parent.join(".ostiary/dev");
         make_private(&root)?;
         let root = root.canonicalize().context("the path of .ostiary/dev")?;
+        require_own(&root)?;
         let lock = lock(&root)?;
         let account = Account::for_postgres()?;
         let name = short_name(&root);
@@ -177,13 +178,30 @@ fn runtime_parent() -> PathBuf {
         Some(path) => Some(PathBuf::from(path)),
         None => None,
     };
-    named.filter(|path| path.is_dir() && path.as_os_str().len() < 64).unwrap_or_else(|| PathBuf::from("/tmp"))
+    // `su` leaves the variable of whoever called it.
+    let is_ours = |path: &PathBuf| fs::metadata(path).is_ok_and(|it| it.is_dir() && it.uid() == geteuid().as_raw());
+    named.filter(|path| is_ours(path) && path.as_os_str().len() < 64).unwrap_or_else(|| PathBuf::from("/tmp"))
 }
 
 fn make_private(path: &Path) -> anyhow::Result<()> {
-    DirBuilder::new().recursive(true).mode(0o700).create(path).with_context(|| {
-        format!("making {}\n  mend: run `ostiary dev` in a folder that this account may write to", path.display())
+    DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(|error| {
+        anyhow!(
+            "making {}: {error}\n  mend: run `ostiary dev` in a folder that this account may write to",
+            path.display()
+        )
     })
+}
+
+/// What another account began, `sudo` perhaps, this one can neither go on with nor may it replace.
+fn require_own(root: &Path) -> anyhow::Result<()> {
+    let owner = fs::metadata(root).context("the owner of .ostiary/dev")?.uid();
+    if owner != geteuid().as_raw() {
+        bail!(
+            "{} belongs to another account (user id {owner})\n  mend: run `ostiary dev` from that account, or remove the folder",
+            root.display()
+        );
+    }
+    Ok(())
 }
 
 fn remove(path: &Path) -> anyhow::Result<()> {

@@ -6,6 +6,9 @@ use super::demo::Demo;
 use super::seed::{API, API_SCOPES};
 use crate::oauth::paths;
 
+/// Files that look as if they were settings of the development server.
+pub const UNREAD: [&str; 2] = [".env", ".env.yaml"];
+
 /// The text.
 pub fn text(demo: &Demo, file: &Path) -> String {
     let Demo { issuer, access_token, user, admin, clients } = demo;

@@ -104,6 +104,9 @@ async fn serve(config: Config, clock: Clock, folder: &Folder, listeners: Vec<Tcp
     demo.access_token = token::get(&issuer, &demo.clients.machine).await.context("getting a token from this server")?;
     demo.save(&demo_file)?;
     print!("{}", guidance::text(&demo, &demo_file));
+    for name in guidance::UNREAD.into_iter().filter(|name| Path::new(name).exists()) {
+        println!("{name} is not read: `ostiary dev` has settings of its own, `ostiary` those of .env.yaml.\n");
+    }
     server.await?
 }
 
