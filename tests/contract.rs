@@ -40,13 +40,28 @@ fn every_route_has_a_test() {
 }
 
 #[test]
+fn every_fuzz_target_is_built_and_has_seeds() {
+    let fuzz = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fuzz");
+    let manifest = fs::read_to_string(fuzz.join("Cargo.toml")).expect("its Cargo.toml");
+    let targets: Vec<_> = fs::read_dir(fuzz.join("targets")).expect("targets").collect();
+    assert!(targets.len() >= 12, "{targets:?}");
+    for target in targets {
+        let path = target.expect("an entry").path();
+        let name = path.file_stem().expect("a name").to_string_lossy().into_owned();
+        assert!(manifest.contains(&format!("path = \"targets/{name}.rs\"")), "{name} is not in tests/fuzz/Cargo.toml");
+        let seeds = fs::read_dir(fuzz.join("seeds").join(&name)).map(Iterator::count);
+        assert!(seeds.is_ok_and(|seeds| seeds > 0), "{name} has no seeds");
+    }
+}
+
+#[test]
 fn every_test_file_is_part_of_the_suite() {
     let tests = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests");
     let main = fs::read_to_string(tests.join("main.rs")).expect("main.rs");
     for entry in fs::read_dir(tests).expect("tests") {
         let path = entry.expect("an entry").path();
         let name = path.file_stem().expect("a name").to_string_lossy().into_owned();
-        let is_source = path.is_dir() || path.extension().is_some_and(|extension| extension == "rs");
+        let is_source = path.join("mod.rs").is_file() || path.extension().is_some_and(|extension| extension == "rs");
         assert!(!is_source || name == "main" || main.contains(&format!("mod {name};")), "{name} is not in main.rs");
     }
 }
