@@ -3,6 +3,8 @@
 //! The first folder is the layer, the file is the specification's own word for the thing.
 //! Layers, from pure to edge: `model` <- `protocol` <- `storage` <- `identity`, `keys` <- `flow` <- edges.
 
+// The admin API: clients, people, sessions, grants and keys by JSON.
+pub mod admin;
 // What one request may use: stores, keys, identity, clock, settings.
 pub mod app;
 // From configuration to a running server, and the development mode.

@@ -3,6 +3,7 @@
 use axum::Router;
 use axum::routing::{get, post};
 
+use crate::admin;
 use crate::app::App;
 use crate::bootstrap::health;
 use crate::config::Installation;
@@ -36,6 +37,7 @@ pub fn router(app: App) -> Router {
     Router::new()
         .merge(api)
         .merge(browser.layer(session::layer(&app)))
+        .merge(admin::routes(&app))
         .route("/health", get(health::alive))
         .route("/ready", get(health::ready))
         .fallback(method::not_found)

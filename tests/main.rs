@@ -10,6 +10,8 @@
     reason = "a test fails by panicking"
 )]
 
+mod admin_access;
+mod admin_clients;
 mod architecture;
 mod authorize;
 mod authorize_prompt;

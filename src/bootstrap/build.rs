@@ -8,6 +8,7 @@ use arc_swap::ArcSwapOption;
 use chrono::{DateTime, Utc};
 use tokio::sync::Notify;
 
+use crate::admin;
 use crate::app::{App, Parts};
 use crate::clock::Clock;
 use crate::config::{ClientIpHeaderMode, Config, ConfigError, ConfigErrors, Installation, KeysConfig, StateConfig};
@@ -16,11 +17,13 @@ use crate::identity::local::LocalIdentity;
 use crate::identity::local::passwords::Passwords;
 use crate::keys::Keys;
 use crate::keys::master_key::MasterKeys;
+use crate::model::admin_scope;
+use crate::model::id::ResourceUri;
 use crate::storage::StoreError;
 use crate::storage::postgres::installation::InstallationKind;
 use crate::storage::postgres::migrate::{self, SchemaStanding};
 use crate::storage::postgres::{Postgres, PostgresOptions};
-use crate::storage::registry::Registry;
+use crate::storage::registry::{Catalog, Registry};
 use crate::storage::state::StateStore;
 use crate::storage::state::memory::MemoryState;
 use crate::storage::state::valkey::ValkeyState;
@@ -51,7 +54,7 @@ pub async fn build(config: Config, clock: Clock) -> anyhow::Result<App> {
         return Err(ConfigErrors(problems.0).into());
     };
     Ok(App::new(Parts {
-        registry: Registry::new(postgres.clone()),
+        registry: Registry::new(postgres.clone(), admin_catalog(&config)),
         identity: Arc::new(LocalIdentity::new(postgres.clone(), passwords)),
         config,
         clock,
@@ -63,6 +66,12 @@ pub async fn build(config: Config, clock: Clock) -> anyhow::Result<App> {
         metadata: ArcSwapOption::empty(),
         outbox_bell: Notify::new(),
     }))
+}
+
+/// What clients may ask for at the admin API, whatever the database says.
+pub fn admin_catalog(config: &Config) -> Catalog {
+    let (scopes, resource) = admin_scope::catalog(ResourceUri::new(config.server.url(admin::PATH)));
+    Catalog { scopes, resources: vec![resource] }
 }
 
 /// Everything that is wrong at once: beside `errors` in the settings, what does not open although its own settings are right.

@@ -17,8 +17,10 @@ use tracing::Instrument;
 
 use super::health::Draining;
 use super::local_names::{LocalNames, answer_local_names};
+use crate::admin;
 use crate::config::{Config, Installation};
 use crate::http::headers::secure;
+use crate::http::problem::Problem;
 use crate::protocol::error::OAuthError;
 use crate::random;
 
@@ -77,9 +79,10 @@ fn answer_panic(_: Box<dyn Any + Send>) -> Response {
 
 /// Whether a request that ran out of time had its effect is unknown: 503, as for every other outage.
 async fn limit_time(State(limit): State<Duration>, request: Request, next: Next) -> Response {
+    let is_admin = is_admin(&request);
     match tokio::time::timeout(limit, next.run(request)).await {
         Ok(response) => response,
-        Err(_) => OAuthError::temporarily_unavailable("the request took too long, try again").into_response(),
+        Err(_) => refuse(is_admin, OAuthError::temporarily_unavailable("the request took too long, try again")),
     }
 }
 
@@ -88,9 +91,19 @@ async fn limit_body(State(limit): State<usize>, request: Request, next: Next) ->
     let length =
         request.headers().get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<usize>().ok());
     if length.is_some_and(|length| length > limit) {
-        return OAuthError::invalid_request("the request body is too large").with_status(413).into_response();
+        let error = OAuthError::invalid_request("the request body is too large").with_status(413);
+        return refuse(is_admin(&request), error);
     }
     next.run(request.map(|body| Body::new(Limited::new(body, limit)))).await
+}
+
+fn is_admin(request: &Request) -> bool {
+    request.uri().path().strip_prefix(admin::PATH).is_some_and(|rest| rest.starts_with('/'))
+}
+
+/// The admin API says what is wrong in its own way.
+fn refuse(is_admin: bool, error: OAuthError) -> Response {
+    if is_admin { Problem::from(error).into_response() } else { error.into_response() }
 }
 
 #[cfg(test)]

@@ -18,5 +18,5 @@ pub mod shutdown;
 // A client's connection.
 mod socket;
 
-pub use build::{build, report};
+pub use build::{admin_catalog, build, report};
 pub use serve::{serve, serve_all};

@@ -4,6 +4,8 @@
 //! with a default and a doc comment in its section, a line in `.env.yaml.example` (a test keeps it so) and, where operators
 //! want it, a line in `environment::VARIABLES`.
 
+// The admin API.
+pub mod admin;
 // Postgres.
 pub mod database;
 // How spans of time are written.
@@ -45,6 +47,7 @@ mod validate;
 
 use serde::{Deserialize, Serialize};
 
+pub use self::admin::AdminConfig;
 pub use self::database::DatabaseConfig;
 pub use self::error::{ConfigError, ConfigErrors};
 pub use self::interactions::InteractionsConfig;
@@ -89,6 +92,8 @@ pub struct Config {
     pub pages: PagesConfig,
     /// Outbound HTTP.
     pub outbound: OutboundConfig,
+    /// The admin API.
+    pub admin: AdminConfig,
     /// Logs.
     pub log: LogConfig,
     /// What the database is for. Not a setting: the command decides it, and the database remembers it.

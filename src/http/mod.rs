@@ -26,5 +26,7 @@ pub mod method;
 pub mod oauth_error;
 // The pages people see, as pure functions.
 pub mod pages;
+// How the admin API says what went wrong (RFC 9457).
+pub mod problem;
 // Who is signed in at a browser.
 pub mod session;

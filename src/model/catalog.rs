@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::id::ResourceUri;
@@ -10,7 +11,7 @@ use super::id::ResourceUri;
 pub type Localized = BTreeMap<String, String>;
 
 /// A registered scope (RFC 6749 section 3.3).
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Scope {
     /// Its name, an RFC 6749 scope-token.
     pub name: String,
@@ -21,7 +22,7 @@ pub struct Scope {
 }
 
 /// A registered resource (RFC 8707): an API that accepts our tokens.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Resource {
     /// Its resource indicator, the `aud` of its tokens.
     pub uri: ResourceUri,

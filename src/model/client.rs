@@ -1,6 +1,7 @@
 //! The client applications and what they registered (RFC 7591 section 2, OpenID Connect Registration section 2).
 
 use chrono::{DateTime, Utc};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::catalog::Localized;
@@ -9,7 +10,7 @@ use super::lifetimes::ClientLifetimes;
 use super::signing_alg::SigningAlg;
 
 /// A grant type that this server implements (RFC 7591 section 2, `grant_types`).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum GrantType {
     /// RFC 6749 section 4.1.
@@ -40,7 +41,7 @@ impl GrantType {
 }
 
 /// How a client proves who it is (RFC 7591 section 2, `token_endpoint_auth_method`).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum ClientAuthMethod {
     /// A public client (RFC 6749 section 2.1).
@@ -66,7 +67,7 @@ impl ClientAuthMethod {
 }
 
 /// The rules a client is held to; single switches of [`ClientSettings`] relax or tighten them.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Profile {
     /// OAuth 2.1.
@@ -77,7 +78,7 @@ pub enum Profile {
 }
 
 /// The kind of application (OpenID Connect Registration section 2, `application_type`).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum ApplicationType {
     /// A web application.
@@ -88,7 +89,7 @@ pub enum ApplicationType {
 }
 
 /// When the consent page is shown.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum ConsentPolicy {
     /// Until the person allowed at least what is asked, which is then remembered.
@@ -101,7 +102,7 @@ pub enum ConsentPolicy {
 }
 
 /// The form of access tokens.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum AccessTokenFormat {
     /// A signed JWT (RFC 9068).
@@ -112,7 +113,7 @@ pub enum AccessTokenFormat {
 }
 
 /// What a client registered: the JSON document of its row. Names are those of the registration specifications.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
 pub struct ClientSettings {
     /// See [`Profile`].

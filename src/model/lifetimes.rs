@@ -1,12 +1,13 @@
 //! How long what is issued lives: the server's lifetimes, and those that a client has of its own.
 
 use chrono::TimeDelta;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::client::Client;
 
 /// Lifetimes of one client, in seconds; absent ones are the server's.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ClientLifetimes {
     /// Of an access token.
     #[serde(skip_serializing_if = "Option::is_none")]

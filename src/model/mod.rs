@@ -1,5 +1,7 @@
 //! The nouns and their state machines: pure values, without I/O, clock or framework.
 
+// What the admin API lets its callers do.
+pub mod admin_scope;
 // The registered scopes and resources.
 pub mod catalog;
 // The client applications and what they registered.

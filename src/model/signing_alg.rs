@@ -1,9 +1,10 @@
 //! Signature algorithms by their registered JOSE names (RFC 7518 section 3.1, RFC 8037).
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// An asymmetric signature algorithm that our own keys can use.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 pub enum SigningAlg {
     /// ECDSA on P-256 with SHA-256.
     ES256,

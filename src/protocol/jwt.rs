@@ -5,14 +5,12 @@
 //! one spelling only, no repeated members at any depth (RFC 7519 section 4), no `crit` (RFC 7515 section 4.1.11: we
 //! understand no extension), no `none` (RFC 8725 section 3.2), a limit on size.
 
-mod strict_json;
-
 use aws_lc_rs::digest;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Map, Value};
 
-pub use self::strict_json::parse_object;
+pub use super::strict_json::parse_object;
 use crate::model::signing_alg::SigningAlg;
 
 /// The longest token that is looked at.

@@ -12,6 +12,8 @@ pub mod claims;
 pub mod client_auth;
 // The `display` parameter (OpenID Connect Core section 3.1.2.1).
 pub mod display;
+// Whether what a client registers holds together (RFC 7591 section 2).
+pub mod client_metadata;
 // One error type for every OAuth endpoint.
 pub mod error;
 // Form bodies and query strings.
@@ -32,5 +34,7 @@ pub mod resource;
 pub mod response_mode;
 // Scope lists (RFC 6749 section 3.3).
 pub mod scope;
+// JSON without repeated members.
+pub mod strict_json;
 // Absolute URIs (RFC 3986 section 4.3).
 pub mod uri;

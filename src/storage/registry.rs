@@ -65,6 +65,8 @@ pub struct Registry(Arc<Memory>);
 struct Memory {
     postgres: Postgres,
     clients: Cache<(i64, ClientId), Option<Arc<Client>>>,
+    /// What is part of the program rather than of the database.
+    built_in: Catalog,
     catalogs: Cache<i64, Arc<Catalog>>,
     last_catalog: ArcSwapOption<Catalog>,
     version: AtomicI64,
@@ -75,12 +77,13 @@ struct Memory {
 }
 
 impl Registry {
-    /// A registry that remembers nothing yet.
-    pub fn new(postgres: Postgres) -> Self {
+    /// A registry that remembers nothing yet. What is `built_in` stands before anything that the database says.
+    pub fn new(postgres: Postgres, built_in: Catalog) -> Self {
         let clients = Cache::builder().max_capacity(CAPACITY).time_to_idle(IDLE_FOR).expire_after(AbsentSoon).build();
         Self(Arc::new(Memory {
             postgres,
             clients,
+            built_in,
             catalogs: Cache::new(2),
             last_catalog: ArcSwapOption::empty(),
             version: AtomicI64::new(0),
@@ -104,9 +107,10 @@ impl Registry {
     pub async fn catalog(&self, now: DateTime<Utc>) -> Result<Arc<Catalog>, StoreError> {
         let version = self.verified_version(now).await?;
         let load = async {
-            let scopes = self.0.postgres.list_scopes().await?;
-            let resources = self.0.postgres.list_resources().await?;
-            let catalog = Arc::new(Catalog { scopes, resources });
+            let mut catalog = self.0.built_in.clone();
+            catalog.scopes.extend(self.0.postgres.list_scopes().await?);
+            catalog.resources.extend(self.0.postgres.list_resources().await?);
+            let catalog = Arc::new(catalog);
             self.0.last_catalog.store(Some(Arc::clone(&catalog)));
             Ok(catalog)
         };

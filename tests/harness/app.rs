@@ -64,7 +64,7 @@ impl TestApp {
             config: built.config.clone(),
             clock: built.clock.clone(),
             postgres: built.postgres.clone(),
-            registry: Registry::new(built.postgres.clone()),
+            registry: Registry::new(built.postgres.clone(), bootstrap::admin_catalog(&built.config)),
             // The memory store is one process's; instances that share it stand for instances that share a Valkey.
             state: self.app.state.clone(),
             keys: built.keys.clone(),
@@ -169,6 +169,10 @@ impl Call {
 
     pub fn body(self, content_type: &str, body: &str) -> Self {
         Self { builder: self.builder.header("content-type", content_type).body(body.to_owned()) }
+    }
+
+    pub fn json(self, body: &serde_json::Value) -> Self {
+        self.body("application/json", &body.to_string())
     }
 
     pub async fn send(self) -> Answer {

@@ -62,6 +62,12 @@ impl Browser {
         self.cookies.push(Cookie { name, value, attributes: Vec::new(), path: "/".to_owned() });
     }
 
+    /// What the `Cookie` header of a request to this server says.
+    pub fn cookie_header(&self) -> String {
+        let cookies: Vec<_> = self.cookies.iter().map(|cookie| format!("{}={}", cookie.name, cookie.value)).collect();
+        cookies.join("; ")
+    }
+
     /// What closing the browser, or its owner, does.
     pub fn forget_cookie(&mut self, name: &str) {
         self.cookies.retain(|cookie| cookie.name != name);

@@ -1,5 +1,6 @@
 //! What every test stands on: a server of its own, a browser, and builders for clients and people.
 
+mod admin;
 mod answer;
 mod app;
 mod authorization;
@@ -21,6 +22,7 @@ mod raw;
 mod receiver;
 mod valkey;
 
+pub use admin::Admin;
 pub use answer::{Answer, assert_description, parameters};
 pub use app::{TestApp, encode, http_client};
 pub use authorization::Authorization;

@@ -71,8 +71,17 @@ impl TestApp {
         self.person("bob", claims).await
     }
 
+    /// An administrator.
+    pub async fn administrator(&self) -> TestPerson {
+        self.insert_person("root", Map::new(), true).await
+    }
+
     pub async fn person(&self, username: &str, claims: Map<String, Value>) -> TestPerson {
-        let new = NewPerson { username: username.to_owned(), claims, is_administrator: false, phc: PHC.clone() };
+        self.insert_person(username, claims, false).await
+    }
+
+    async fn insert_person(&self, username: &str, claims: Map<String, Value>, is_administrator: bool) -> TestPerson {
+        let new = NewPerson { username: username.to_owned(), claims, is_administrator, phc: PHC.clone() };
         let inserted = self.app.postgres.insert_person(&new, self.now()).await.expect("Postgres answers");
         TestPerson { username: username.to_owned(), subject: inserted.expect("a free username") }
     }

@@ -22,6 +22,8 @@ pub enum Purpose {
     Device,
     /// Any other cookie.
     Cookie,
+    /// What the admin API keeps to hand out once more or once at all.
+    Admin,
 }
 
 impl Purpose {
@@ -35,6 +37,7 @@ impl Purpose {
             Self::Csrf => b"csrf token",
             Self::Device => b"device cookie",
             Self::Cookie => b"cookie",
+            Self::Admin => b"admin",
         }
     }
 }
@@ -48,6 +51,7 @@ pub(super) struct VersionKeys {
     csrf: PurposeKeys,
     device: PurposeKeys,
     cookie: PurposeKeys,
+    admin: PurposeKeys,
 }
 
 impl VersionKeys {
@@ -61,6 +65,7 @@ impl VersionKeys {
             csrf: PurposeKeys::derive(&prk, Purpose::Csrf)?,
             device: PurposeKeys::derive(&prk, Purpose::Device)?,
             cookie: PurposeKeys::derive(&prk, Purpose::Cookie)?,
+            admin: PurposeKeys::derive(&prk, Purpose::Admin)?,
         })
     }
 
@@ -73,6 +78,7 @@ impl VersionKeys {
             Purpose::Csrf => &self.csrf,
             Purpose::Device => &self.device,
             Purpose::Cookie => &self.cookie,
+            Purpose::Admin => &self.admin,
         }
     }
 }

@@ -54,7 +54,7 @@ impl Postgres {
             .run(async |conn| {
                 client::table
                     .left_join(client_secret::table)
-                    .filter(client::client_id.eq(id.as_str()))
+                    .filter(client::client_id.eq(id.as_str()).and(client::deleted_at.is_null()))
                     .select((ClientRow::as_select(), Option::<SecretRow>::as_select()))
                     .load(conn)
                     .await
@@ -66,7 +66,9 @@ impl Postgres {
     /// Up to `limit` clients in the order of their identifiers, beginning behind `after`.
     pub async fn list_clients(&self, after: Option<&ClientId>, limit: i64) -> Result<Vec<Client>, StoreError> {
         let after = after.map_or("", ClientId::as_str);
-        let page = client::table.select(client::client_id).filter(client::client_id.gt(after));
+        let page = client::table
+            .select(client::client_id)
+            .filter(client::client_id.gt(after).and(client::deleted_at.is_null()));
         let page = page.order(client::client_id).limit(limit);
         let rows = self
             .run(async |conn| {

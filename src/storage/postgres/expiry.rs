@@ -36,6 +36,11 @@ const REVOKED_TOKENS: &str = "
         SELECT jti FROM revoked_token WHERE expires_at <= $1 ORDER BY expires_at LIMIT $2 FOR UPDATE SKIP LOCKED
     )";
 
+const KEPT_ANSWERS: &str = "
+    DELETE FROM kept_answer WHERE (principal, key) IN (
+        SELECT principal, key FROM kept_answer WHERE expires_at <= $1 ORDER BY expires_at LIMIT $2 FOR UPDATE SKIP LOCKED
+    )";
+
 const OUTBOX: &str = "
     DELETE FROM outbox WHERE id IN (
         SELECT id FROM outbox
@@ -49,7 +54,7 @@ impl Postgres {
     pub async fn delete_expired(&self, limit: i64, now: DateTime<Utc>) -> Result<usize, StoreError> {
         let over = now - KEPT;
         let mut deleted = 0;
-        for sql in [FAMILIES, SESSIONS, REVOKED_TOKENS] {
+        for sql in [FAMILIES, SESSIONS, REVOKED_TOKENS, KEPT_ANSWERS] {
             let statement = Statement::new(sql).bind::<Timestamptz, _>(over).bind::<BigInt, _>(limit);
             deleted += self.run(async |conn| statement.execute(conn).await).await?;
         }

@@ -7,12 +7,16 @@
 pub mod catalog;
 // Registered clients and their secrets.
 pub mod client;
+// Registered clients as an administrator sees them.
+pub mod client_record;
 // What people allowed clients for later requests too.
 pub mod consent;
 // Token families: redeeming codes, rotating refresh tokens, revocation.
 pub mod family;
 // Whether the database belongs to the development mode.
 pub mod installation;
+// Answers to creations, kept for repeated requests.
+pub mod kept_answer;
 // Bringing the schema up to date, and whether it is.
 pub mod migrate;
 // Effects that follow a commit.

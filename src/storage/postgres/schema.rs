@@ -1,12 +1,32 @@
 //! The tables, as the migrated database has them. Written by `scripts/schema`; a test compares.
 
 diesel::table! {
+    access_request (id) {
+        id -> Uuid,
+        subject -> Text,
+        settings -> Jsonb,
+        reason -> Text,
+        status -> Text,
+        decided_by -> Nullable<Text>,
+        decided_at -> Nullable<Timestamptz>,
+        note -> Nullable<Text>,
+        client_id -> Nullable<Text>,
+        sealed_secret -> Nullable<Bytea>,
+        delivered_at -> Nullable<Timestamptz>,
+        revision -> Int8,
+        created_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
     client (client_id) {
         client_id -> Text,
         enabled -> Bool,
         settings -> Jsonb,
         created_at -> Timestamptz,
         updated_at -> Timestamptz,
+        revision -> Int8,
+        deleted_at -> Nullable<Timestamptz>,
     }
 }
 
@@ -42,6 +62,17 @@ diesel::table! {
 }
 
 diesel::table! {
+    kept_answer (principal, key) {
+        principal -> Text,
+        key -> Text,
+        request_hash -> Bytea,
+        sealed -> Bytea,
+        created_at -> Timestamptz,
+        expires_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
     outbox (id) {
         id -> Int8,
         kind -> Text,
@@ -57,6 +88,16 @@ diesel::table! {
 }
 
 diesel::table! {
+    password_ticket (hash) {
+        hash -> Bytea,
+        person_id -> Uuid,
+        purpose -> Text,
+        created_at -> Timestamptz,
+        expires_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
     person (id) {
         id -> Uuid,
         username -> Text,
@@ -65,6 +106,7 @@ diesel::table! {
         is_administrator -> Bool,
         created_at -> Timestamptz,
         updated_at -> Timestamptz,
+        revision -> Int8,
     }
 }
 
@@ -91,6 +133,7 @@ diesel::table! {
         restricted -> Bool,
         created_at -> Timestamptz,
         updated_at -> Timestamptz,
+        revision -> Int8,
     }
 }
 
@@ -116,6 +159,7 @@ diesel::table! {
         published -> Bool,
         created_at -> Timestamptz,
         updated_at -> Timestamptz,
+        revision -> Int8,
     }
 }
 

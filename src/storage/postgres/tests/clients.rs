@@ -12,7 +12,7 @@ use crate::model::catalog::{Localized, Resource, Scope};
 use crate::model::client::ClientSecret;
 use crate::model::id::{ClientId, ResourceUri};
 use crate::storage::StoreError;
-use crate::storage::registry::Registry;
+use crate::storage::registry::{Catalog, Registry};
 
 fn secret(byte: u8) -> ClientSecret {
     ClientSecret { id: Uuid::new_v4(), mac: [byte; 32], key_id: 255, expires_at: Some(noon()) }
@@ -110,7 +110,7 @@ async fn the_registry_asks_once_and_again_after_a_change() {
     let db = TestDatabase::migrated().await;
     let mut shop = client("shop", |_| {});
     db.postgres.insert_client(&shop, noon()).await.unwrap();
-    let registry = Registry::new(db.postgres.clone());
+    let registry = Registry::new(db.postgres.clone(), Catalog::default());
     let found = join_all((0..20).map(|_| registry.find_client(&shop.id, noon()))).await;
     let found: Vec<_> = found.into_iter().map(|result| result.unwrap().expect("a client")).collect();
     assert!(found.windows(2).all(|pair| Arc::ptr_eq(&pair[0], &pair[1])));
@@ -129,7 +129,7 @@ async fn the_registry_asks_once_and_again_after_a_change() {
 #[tokio::test]
 async fn the_registry_does_not_believe_in_absence_for_long() {
     let db = TestDatabase::migrated().await;
-    let registry = Registry::new(db.postgres.clone());
+    let registry = Registry::new(db.postgres.clone(), Catalog::default());
     let shop = client("shop", |_| {});
     assert_eq!(registry.find_client(&shop.id, noon()).await.unwrap(), None);
     db.postgres.insert_client(&shop, noon()).await.unwrap();
@@ -142,7 +142,7 @@ async fn the_registry_uses_nothing_that_it_could_not_verify_for_thirty_seconds()
     let db = TestDatabase::migrated().await;
     let shop = client("shop", |_| {});
     db.postgres.insert_client(&shop, noon()).await.unwrap();
-    let registry = Registry::new(db.postgres.clone());
+    let registry = Registry::new(db.postgres.clone(), Catalog::default());
     registry.find_client(&shop.id, noon()).await.unwrap().expect("a client");
     db.execute("ALTER TABLE policy_version RENAME TO gone").await;
     assert!(registry.poll(noon()).await.is_err());

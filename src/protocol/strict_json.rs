@@ -1,5 +1,5 @@
-//! A JSON object in which no member is repeated, at any depth. `serde_json` keeps the last of several, other readers the
-//! first: whoever signs a token and whoever checks it must see the same thing.
+//! JSON in which no member is repeated, at any depth. `serde_json` keeps the last of several, other readers the first:
+//! whoever writes a document and whoever checks it must see the same thing.
 
 use std::fmt;
 
@@ -12,6 +12,11 @@ pub fn parse_object(json: &[u8]) -> Option<Map<String, Value>> {
         Ok(Strict(Value::Object(object))) => Some(object),
         _ => None,
     }
+}
+
+/// What `json` says; an error for repeated members too.
+pub fn parse(json: &[u8]) -> serde_json::Result<Value> {
+    serde_json::from_slice(json).map(|Strict(value)| value)
 }
 
 struct Strict(Value);

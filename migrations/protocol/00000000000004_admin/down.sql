@@ -1,0 +1,11 @@
+DROP TABLE access_request;
+DROP TABLE kept_answer;
+DROP TRIGGER resource_revision ON resource;
+ALTER TABLE resource DROP COLUMN revision;
+DROP TRIGGER scope_revision ON scope;
+ALTER TABLE scope DROP COLUMN revision;
+DROP TRIGGER client_revision ON client;
+DELETE FROM client WHERE deleted_at IS NOT NULL;
+ALTER TABLE client DROP COLUMN deleted_at, DROP COLUMN revision;
+DROP FUNCTION next_revision();
+UPDATE schema_meta SET version = 2;

@@ -1,0 +1,133 @@
+//! Who calls, and what they may do (the rules of who may become an administrator).
+//!
+//! - A machine's token is one without a person behind it, and says so by how it was made, never by its `sub`.
+//! - A person's token counts as long as the person is an administrator and signed in not too long ago.
+//! - A token for the admin API has no other audience: another API that it was meant for too could use it here.
+//! - A client's rights are what it may ask for now: what was taken from it ends at once.
+
+use axum::extract::FromRequestParts;
+use chrono::{DateTime, Utc};
+use http::HeaderMap;
+use http::request::Parts;
+
+use super::PATH;
+use crate::app::App;
+use crate::flow::access_token::{AccessTokenClaims, Audience};
+use crate::flow::bearer;
+use crate::http::browser::Browser;
+use crate::http::csrf;
+use crate::http::problem::{Problem, ProblemType};
+use crate::model::admin_scope::AdminScopes;
+use crate::model::id::{ClientId, ResourceUri, SubjectId};
+
+/// The header that carries the CSRF token of a console.
+const CSRF_HEADER: &str = "x-csrf-token";
+
+/// Somebody who was let through.
+#[derive(Clone, Debug)]
+pub(super) struct Caller {
+    /// Who it is.
+    pub(super) actor: Actor,
+    /// What they may do.
+    pub(super) scopes: AdminScopes,
+}
+
+/// A machine or a person.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Actor {
+    /// A client for itself.
+    Client(ClientId),
+    /// An administrator.
+    Person(SubjectId),
+}
+
+impl Caller {
+    /// What is remembered of who did something.
+    pub(super) fn principal(&self) -> String {
+        match &self.actor {
+            Actor::Client(id) => format!("client:{id}"),
+            Actor::Person(id) => format!("person:{id}"),
+        }
+    }
+
+    /// The holder of an access token.
+    pub(super) async fn of_token(app: &App, token: &str, now: DateTime<Utc>) -> Result<Self, Problem> {
+        let claims = AccessTokenClaims::decode(app, token, now).ok_or_else(|| Problem::unauthenticated(true))?;
+        let resource = app.url(PATH);
+        if claims.aud != Audience::One(resource.clone()) {
+            return Err(Problem::unauthenticated(true).with_detail("the access token is not for the admin API alone"));
+        }
+        let client_id = ClientId::new(claims.client_id.as_str());
+        let client = app.registry.find_client(&client_id, now).await?.filter(|client| client.enabled);
+        let client = client.ok_or_else(|| Problem::unauthenticated(true))?;
+        if !client.settings.resources.contains(&ResourceUri::new(resource)) {
+            return Err(Problem::unauthenticated(true).with_detail("the admin API was taken from the client"));
+        }
+        let given = AdminScopes::among(client.settings.scopes.iter().map(String::as_str));
+        let scopes = AdminScopes::among(claims.scope.split(' ')).within(&given);
+        if claims.family().is_none() {
+            let is_standing = bearer::is_standing(app, &claims, now).await?;
+            let caller = Self { actor: Actor::Client(client_id), scopes };
+            return if is_standing { Ok(caller) } else { Err(Problem::unauthenticated(true)) };
+        }
+        let bearer = bearer::verify_person(app, token, now).await?;
+        if !bearer.person.is_administrator {
+            return Err(not_an_administrator());
+        }
+        check_age(app, bearer.family.grant.authentication.auth_time, now)?;
+        Ok(Self { actor: Actor::Person(bearer.family.grant.subject), scopes })
+    }
+
+    /// The administrator who is signed in at a browser.
+    pub(super) async fn of_session(
+        app: &App,
+        browser: &Browser,
+        headers: &HeaderMap,
+        is_safe: bool,
+        now: DateTime<Utc>,
+    ) -> Result<Self, Problem> {
+        let signed_in = browser.session.signed_in(now).await?.ok_or_else(|| Problem::unauthenticated(false))?;
+        let token = headers.get(CSRF_HEADER).and_then(|value| value.to_str().ok());
+        if !is_safe && (csrf::is_foreign(app, headers) || !csrf::verify(app, &browser.id, token)) {
+            return Err(Problem::new(ProblemType::Csrf));
+        }
+        // The verb also looks for a consent; no client has an empty identifier, so it finds none.
+        let standing = app.postgres.find_standing(signed_in.sid, &ClientId::new(""), now).await?;
+        let standing = standing.filter(|standing| standing.is_alive).ok_or_else(|| Problem::unauthenticated(false))?;
+        let person = app.identity.find_person(&signed_in.subject).await?;
+        if !person.is_some_and(|person| person.is_administrator) {
+            return Err(not_an_administrator());
+        }
+        check_age(app, standing.session.authentication.auth_time, now)?;
+        Ok(Self { actor: Actor::Person(signed_in.subject), scopes: AdminScopes::all() })
+    }
+
+    /// Refuses to let `wanted` be given, taken or used by somebody who does not hold it.
+    pub(super) fn check_covers(&self, wanted: &AdminScopes) -> Result<(), Problem> {
+        if self.scopes.cover(wanted) {
+            return Ok(());
+        }
+        Err(Problem::new(ProblemType::Forbidden).with_detail("it has admin scopes that the caller does not hold"))
+    }
+}
+
+fn not_an_administrator() -> Problem {
+    Problem::new(ProblemType::Forbidden).with_detail("the person is not an administrator")
+}
+
+fn check_age(app: &App, auth_time: DateTime<Utc>, now: DateTime<Utc>) -> Result<(), Problem> {
+    let max_age = app.config.admin.max_auth_age;
+    if now - auth_time > max_age {
+        return Err(Problem::insufficient_user_authentication(max_age.num_seconds()));
+    }
+    Ok(())
+}
+
+/// [`super::admit`] left it there.
+impl FromRequestParts<App> for Caller {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _app: &App) -> Result<Self, Problem> {
+        parts.extensions.get::<Self>().cloned().ok_or_else(|| Problem::unauthenticated(false))
+    }
+}

@@ -1,0 +1,189 @@
+//! `/admin/clients`: registered clients.
+//!
+//! Nobody gives a client admin scopes that they do not hold, nor touches a client that holds such: otherwise a new secret
+//! would be a way to more rights.
+
+// A client as JSON.
+pub(in crate::admin) mod document;
+// Secrets, two of which may live side by side.
+mod secrets;
+
+use axum::Json;
+use axum::extract::{Path, State};
+use axum::response::{IntoResponse, Response};
+use chrono::{DateTime, Utc};
+use http::StatusCode;
+use schemars::JsonSchema;
+use serde::Deserialize;
+use uuid::Uuid;
+
+use self::document::{ClientDocument, ClientInput, NewClient, Registered, admin_scopes, changeable, unregistered};
+use super::PATH;
+use super::caller::Caller;
+use super::endpoint::{Doc, Endpoints};
+use super::idempotency::Answer;
+use super::json::{Creation, FromObject, MergePatch};
+use super::page::{Page, Span};
+use super::precondition::{Expected, etag};
+use super::query::Query;
+use crate::app::App;
+use crate::http::problem::{Problem, ProblemType, Violation};
+use crate::keys::master_key::MasterKeys;
+use crate::model::admin_scope::AdminArea;
+use crate::model::client::{Client, ClientAuthMethod, ClientSecret, ClientSettings};
+use crate::model::id::{ClientId, ResourceUri};
+use crate::random;
+use crate::storage::postgres::client_record::{Change, ClientRecord};
+
+const CLIENTS: &str = "/admin/clients";
+const CLIENT: &str = "/admin/clients/{client_id}";
+
+/// The endpoints of this file.
+pub(super) fn endpoints(endpoints: Endpoints) -> Endpoints {
+    let (read, full) = (AdminArea::Clients.read(), AdminArea::Clients.full());
+    endpoints
+        .get(CLIENTS, read, list, Doc::new("List clients").query::<ListQuery>().answers::<Page<ClientDocument>>())
+        .post(
+            CLIENTS,
+            full,
+            create,
+            Doc::new("Register a client").body::<ClientInput>().creates::<Registered>().refuses(&[409]),
+        )
+        .get(CLIENT, read, show, Doc::new("Show a client").answers::<ClientDocument>().tagged())
+        .patch(
+            CLIENT,
+            full,
+            change,
+            Doc::new("Change a client").patch::<ClientInput>().answers::<ClientDocument>().tagged().refuses(&[409]),
+        )
+        .delete(CLIENT, full, delete, Doc::new("Take a client away for good").conditional())
+        .with(secrets::endpoints)
+}
+
+/// Which clients to list.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct ListQuery {
+    /// So many on a page, 50 if absent.
+    #[schemars(range(min = 1, max = 200))]
+    limit: Option<u16>,
+    /// The `next` of the page before.
+    cursor: Option<String>,
+    /// Only clients whose identifier or name has this text in it.
+    search: Option<String>,
+}
+
+async fn list(State(app): State<App>, Query(query): Query<ListQuery>) -> Result<Page<ClientDocument>, Problem> {
+    let span = Span::<ClientId>::read(query.limit, query.cursor.as_deref())?;
+    let read = app.postgres.list_client_records(span.after.as_ref(), query.search.as_deref(), span.to_read()).await?;
+    span.page(read, |record| record.id.clone(), ClientDocument::new)
+}
+
+async fn show(State(app): State<App>, Path(id): Path<ClientId>) -> Result<Response, Problem> {
+    found(find(&app, &id).await?)
+}
+
+async fn create(
+    State(app): State<App>,
+    caller: Caller,
+    Creation { body, key }: Creation<NewClient>,
+) -> Result<Response, Problem> {
+    let now = app.clock.now();
+    let NewClient { client_id, enabled, settings } = body;
+    check(&app, &caller, &settings, now).await?;
+    let id = client_id.unwrap_or_else(|| ClientId::new(random::id()));
+    let is_public = settings.token_endpoint_auth_method == ClientAuthMethod::None;
+    let secret = if is_public { None } else { Some(new_secret(&app.master_keys, &id)?) };
+    let (client_secret, secret) = secret.unzip();
+    let secret_id = secret.as_ref().map(|secret| secret.id);
+    let client = ClientDocument::unborn(id.clone(), (enabled, settings.clone()), secret_id, now);
+    let answer = Answer::new(&app, &caller, key, &Registered { client, client_secret }, now)?;
+    let client = Client { id, enabled, settings, secrets: secret.into_iter().collect() };
+    let outcome = app.postgres.register_client(&client, answer.kept(), now).await?;
+    app.registry.forget();
+    answer.respond(&app, outcome)
+}
+
+async fn change(
+    State(app): State<App>,
+    caller: Caller,
+    Path(id): Path<ClientId>,
+    expected: Expected,
+    patch: MergePatch,
+) -> Result<Response, Problem> {
+    let now = app.clock.now();
+    let record = at(find(&app, &id).await?, expected)?;
+    check_covers(&app, &caller, &record.settings)?;
+    let patched = patch.apply(changeable(&record)?);
+    if patched.contains_key("client_id") {
+        return Err(Problem::invalid_body(vec![Violation::new("/client_id", "an identifier cannot be changed")]));
+    }
+    let NewClient { enabled, settings, .. } = NewClient::from_object(patched).map_err(Problem::invalid_body)?;
+    check(&app, &caller, &settings, now).await?;
+    let outcome = app.postgres.change_client(&id, (enabled, &settings), record.revision, now).await?;
+    app.registry.forget();
+    changed(outcome)?;
+    found(find(&app, &id).await?)
+}
+
+async fn delete(
+    State(app): State<App>,
+    caller: Caller,
+    Path(id): Path<ClientId>,
+    expected: Expected,
+) -> Result<StatusCode, Problem> {
+    let record = at(find(&app, &id).await?, expected)?;
+    check_covers(&app, &caller, &record.settings)?;
+    let outcome = app.postgres.delete_client(&id, record.revision, app.clock.now()).await?;
+    app.registry.forget();
+    changed(outcome)?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// A fresh secret and what is kept of it.
+fn new_secret(keys: &MasterKeys, id: &ClientId) -> Result<(String, ClientSecret), Problem> {
+    let (secret, key_id) = (random::token(), keys.current());
+    let mac = keys.client_secret_mac(key_id, id, &secret).ok_or_else(|| Problem::new(ProblemType::Internal))?;
+    let id = Uuid::from_bytes(random::bytes());
+    Ok((secret, ClientSecret { id, mac, key_id, expires_at: None }))
+}
+
+async fn find(app: &App, id: &ClientId) -> Result<ClientRecord, Problem> {
+    // Postgres would answer NUL with an error instead of no row.
+    if id.as_str().contains('\0') {
+        return Err(Problem::not_found());
+    }
+    app.postgres.find_client_record(id).await?.ok_or_else(Problem::not_found)
+}
+
+fn found(record: ClientRecord) -> Result<Response, Problem> {
+    Ok((etag(record.revision), Json(ClientDocument::new(record))).into_response())
+}
+
+/// The record, if it is in the state that the change is for.
+fn at(record: ClientRecord, expected: Expected) -> Result<ClientRecord, Problem> {
+    let is_expected = expected.revision().is_none_or(|revision| revision == record.revision);
+    if is_expected { Ok(record) } else { Err(Problem::new(ProblemType::PreconditionFailed)) }
+}
+
+/// Whether the change was made. It was for the revision that was read a moment ago, so with `If-Match: *` too another
+/// change may have come in between.
+fn changed(outcome: Change) -> Result<(), Problem> {
+    match outcome {
+        Change::Changed(_) => Ok(()),
+        Change::Stale => Err(Problem::new(ProblemType::PreconditionFailed)),
+        Change::Absent => Err(Problem::not_found()),
+    }
+}
+
+async fn check(app: &App, caller: &Caller, settings: &ClientSettings, now: DateTime<Utc>) -> Result<(), Problem> {
+    let unregistered = unregistered(settings, app.registry.catalog(now).await?.as_ref());
+    if !unregistered.is_empty() {
+        return Err(Problem::invalid_body(unregistered));
+    }
+    check_covers(app, caller, settings)
+}
+
+fn check_covers(app: &App, caller: &Caller, settings: &ClientSettings) -> Result<(), Problem> {
+    caller.check_covers(&admin_scopes(settings, &ResourceUri::new(app.url(PATH))))
+}

@@ -1,0 +1,115 @@
+//! Repeated creations: whoever sends the same request with the same `Idempotency-Key` again gets the same answer, and
+//! nothing is made twice. The answer is kept for a day, sealed, because it may hold a secret.
+
+use aws_lc_rs::digest::{Context, SHA256};
+use axum::response::{IntoResponse, Response};
+use chrono::{DateTime, TimeDelta, Utc};
+use http::header::CONTENT_TYPE;
+use http::{HeaderMap, StatusCode};
+use serde::Serialize;
+use zeroize::Zeroizing;
+
+use super::caller::Caller;
+use super::precondition::etag;
+use crate::app::App;
+use crate::http::problem::{Problem, ProblemType};
+use crate::keys::master_key::Purpose;
+use crate::storage::StoreError;
+use crate::storage::postgres::kept_answer::{Creation, KeptAnswer};
+
+const HEADER: &str = "idempotency-key";
+
+/// How long an answer is kept.
+const KEPT: TimeDelta = TimeDelta::hours(24);
+
+/// The longest key.
+const MAX_LENGTH: usize = 255;
+
+/// The revision of whatever was just made.
+const FIRST_REVISION: i64 = 1;
+
+/// The key that a caller sent, and what for.
+pub(super) struct IdempotencyKey {
+    key: String,
+    request_hash: [u8; 32],
+}
+
+impl IdempotencyKey {
+    /// Reads the header, if it is there.
+    pub(super) fn read(headers: &HeaderMap, path: &str, body: &[u8]) -> Result<Option<Self>, Problem> {
+        let mut values = headers.get_all(HEADER).iter();
+        let (Some(value), rest) = (values.next(), values.next()) else {
+            return Ok(None);
+        };
+        let key = value.to_str().ok().map(|key| key.trim().trim_matches('"'));
+        let is_good =
+            |key: &&str| (1..=MAX_LENGTH).contains(&key.len()) && key.bytes().all(|byte| byte.is_ascii_graphic());
+        let key = key.filter(is_good).filter(|_| rest.is_none()).ok_or_else(|| {
+            Problem::invalid_parameter("Idempotency-Key must be one text of 1 to 255 visible ASCII characters")
+        })?;
+        let mut context = Context::new(&SHA256);
+        for part in [path.as_bytes(), &[0], body] {
+            context.update(part);
+        }
+        let mut request_hash = [0; 32];
+        request_hash.copy_from_slice(context.finish().as_ref());
+        Ok(Some(Self { key: key.to_owned(), request_hash }))
+    }
+}
+
+/// The answer to a creation: made before the creation, so that it can be kept in the same transaction.
+pub(super) struct Answer {
+    body: Zeroizing<Vec<u8>>,
+    kept: Option<KeptAnswer>,
+}
+
+impl Answer {
+    /// The answer `document`, kept if the caller sent a key.
+    pub(super) fn new(
+        app: &App,
+        caller: &Caller,
+        key: Option<IdempotencyKey>,
+        document: &impl Serialize,
+        now: DateTime<Utc>,
+    ) -> Result<Self, Problem> {
+        let body = Zeroizing::new(serde_json::to_vec(document)?);
+        let kept = match key {
+            None => None,
+            Some(IdempotencyKey { key, request_hash }) => {
+                let principal = caller.principal();
+                let sealed = app.master_keys.seal(Purpose::Admin, &aad(&principal, &key), &body)?;
+                Some(KeptAnswer { principal, key, request_hash, sealed, expires_at: now + KEPT })
+            }
+        };
+        Ok(Self { body, kept })
+    }
+
+    /// What the store keeps beside the thing.
+    pub(super) fn kept(&self) -> Option<&KeptAnswer> {
+        self.kept.as_ref()
+    }
+
+    /// What the caller is told of how it went: 201 with the document, also if it was made before.
+    pub(super) fn respond(self, app: &App, outcome: Creation) -> Result<Response, Problem> {
+        match outcome {
+            Creation::Created => Ok(created(self.body.to_vec())),
+            Creation::Repeated(sealed) => {
+                let kept = self.kept.ok_or_else(|| StoreError::corrupt("an answer was kept without a key"))?;
+                let body = app.master_keys.open(Purpose::Admin, &aad(&kept.principal, &kept.key), &sealed);
+                let body = body.ok_or_else(|| StoreError::corrupt("a kept answer cannot be opened"))?;
+                Ok(created(body.to_vec()))
+            }
+            Creation::Mismatch => Err(Problem::new(ProblemType::IdempotencyKeyReused)),
+            Creation::Taken => Err(Problem::new(ProblemType::AlreadyExists)),
+        }
+    }
+}
+
+fn created(body: Vec<u8>) -> Response {
+    (StatusCode::CREATED, etag(FIRST_REVISION), [(CONTENT_TYPE, "application/json")], body).into_response()
+}
+
+fn aad(principal: &str, key: &str) -> Vec<u8> {
+    // The key has no blanks, so that no other pair makes the same text.
+    format!("kept_answer.sealed {key} {principal}").into_bytes()
+}

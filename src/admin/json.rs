@@ -1,0 +1,201 @@
+//! Bodies: JSON without repeated members and without members that the endpoint does not know. Everything that is wrong is
+//! said at once where that can be told, each with a pointer to where.
+
+use axum::body::Bytes;
+use axum::extract::{FromRequest, Request};
+use http::header::CONTENT_TYPE;
+use http::{HeaderMap, StatusCode};
+use serde::de::DeserializeOwned;
+use serde_json::{Map, Value};
+use serde_path_to_error::Segment;
+
+use super::idempotency::IdempotencyKey;
+use crate::app::App;
+use crate::http::problem::{Problem, ProblemType, Violation};
+use crate::protocol::strict_json;
+
+const JSON: &str = "application/json";
+const MERGE_PATCH: &str = "application/merge-patch+json";
+
+/// What a body says.
+pub(super) trait FromObject: Sized {
+    /// Reads the members of the body.
+    fn from_object(object: Map<String, Value>) -> Result<Self, Vec<Violation>>;
+}
+
+/// A document.
+pub(super) struct Json<T>(pub(super) T);
+
+/// A document from which something is made, and the key under which the answer is kept.
+pub(super) struct Creation<T> {
+    /// The document.
+    pub(super) body: T,
+    /// Present if the caller sent an `Idempotency-Key`.
+    pub(super) key: Option<IdempotencyKey>,
+}
+
+/// Changes to a document (RFC 7396).
+pub(super) struct MergePatch(Map<String, Value>);
+
+impl MergePatch {
+    /// The document with the changes.
+    pub(super) fn apply(self, document: Map<String, Value>) -> Map<String, Value> {
+        merge(document, self.0)
+    }
+}
+
+/// Reads a whole type from JSON. Unknown members are violations like any other.
+pub(super) fn read<T: DeserializeOwned>(value: Value) -> Result<T, Vec<Violation>> {
+    let mut violations = Vec::new();
+    let mut unknown = |path: serde_ignored::Path<'_>| {
+        violations.push(Violation::new(ignored_pointer(&path), "there is no such member"));
+    };
+    let mut track = serde_path_to_error::Track::new();
+    let deserializer = serde_path_to_error::Deserializer::new(&value, &mut track);
+    match serde_ignored::deserialize(deserializer, &mut unknown) {
+        Ok(read) if violations.is_empty() => Ok(read),
+        Ok(_) => Err(violations),
+        Err(error) => {
+            violations.push(Violation::new(pointer(&track.path()), error.to_string()));
+            Err(violations)
+        }
+    }
+}
+
+impl<T: FromObject> FromRequest<App> for Json<T> {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, app: &App) -> Result<Self, Problem> {
+        let bytes = body(request, app, &[JSON]).await?;
+        Ok(Self(T::from_object(object(&bytes)?).map_err(Problem::invalid_body)?))
+    }
+}
+
+impl<T: FromObject> FromRequest<App> for Creation<T> {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, app: &App) -> Result<Self, Problem> {
+        let (headers, path) = (request.headers().clone(), request.uri().path().to_owned());
+        let bytes = body(request, app, &[JSON]).await?;
+        let key = IdempotencyKey::read(&headers, &path, &bytes)?;
+        Ok(Self { body: T::from_object(object(&bytes)?).map_err(Problem::invalid_body)?, key })
+    }
+}
+
+impl FromRequest<App> for MergePatch {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, app: &App) -> Result<Self, Problem> {
+        let bytes = body(request, app, &[MERGE_PATCH, JSON]).await?;
+        object(&bytes).map(Self)
+    }
+}
+
+async fn body(request: Request, app: &App, media_types: &[&str]) -> Result<Bytes, Problem> {
+    if !is_of_type(request.headers(), media_types) {
+        let detail = format!("the content type must be {}", media_types.join(" or "));
+        return Err(Problem::new(ProblemType::UnsupportedMediaType).with_detail(detail));
+    }
+    Bytes::from_request(request, app).await.map_err(|rejection| match rejection.status() {
+        StatusCode::PAYLOAD_TOO_LARGE => Problem::new(ProblemType::BodyTooLarge),
+        _ => Problem::new(ProblemType::InvalidJson).with_detail("the body could not be read"),
+    })
+}
+
+fn is_of_type(headers: &HeaderMap, media_types: &[&str]) -> bool {
+    let mut values = headers.get_all(CONTENT_TYPE).iter();
+    let (Some(value), None) = (values.next(), values.next()) else {
+        return false;
+    };
+    let essence = value.to_str().unwrap_or_default().split(';').next().unwrap_or_default().trim();
+    media_types.iter().any(|media_type| essence.eq_ignore_ascii_case(media_type))
+}
+
+fn object(bytes: &[u8]) -> Result<Map<String, Value>, Problem> {
+    match strict_json::parse(bytes) {
+        Ok(Value::Object(object)) => Ok(object),
+        Ok(_) => Err(Problem::invalid_body(vec![Violation::new("", "an object is expected")])),
+        Err(error) => Err(Problem::new(ProblemType::InvalidJson).with_detail(error.to_string())),
+    }
+}
+
+/// RFC 7396 section 2. The depth is bounded by that of the parser.
+fn merge(mut target: Map<String, Value>, patch: Map<String, Value>) -> Map<String, Value> {
+    for (name, change) in patch {
+        let merged = match (change, target.remove(&name)) {
+            (Value::Null, _) => continue,
+            (Value::Object(change), Some(Value::Object(old))) => Value::Object(merge(old, change)),
+            (Value::Object(change), _) => Value::Object(merge(Map::new(), change)),
+            (other, _) => other,
+        };
+        target.insert(name, merged);
+    }
+    target
+}
+
+fn pointer(path: &serde_path_to_error::Path) -> String {
+    let token = |segment: &Segment| match segment {
+        Segment::Seq { index } => Some(index.to_string()),
+        Segment::Map { key } => Some(key.clone()),
+        Segment::Enum { variant } => Some(variant.clone()),
+        Segment::Unknown => None,
+    };
+    path.iter().filter_map(token).map(|token| escape(&token)).collect()
+}
+
+fn ignored_pointer(path: &serde_ignored::Path<'_>) -> String {
+    match path {
+        serde_ignored::Path::Root => String::new(),
+        serde_ignored::Path::Seq { parent, index } => format!("{}/{index}", ignored_pointer(parent)),
+        serde_ignored::Path::Map { parent, key } => format!("{}{}", ignored_pointer(parent), escape(key)),
+        serde_ignored::Path::Some { parent }
+        | serde_ignored::Path::NewtypeStruct { parent }
+        | serde_ignored::Path::NewtypeVariant { parent } => ignored_pointer(parent),
+    }
+}
+
+/// One reference token (RFC 6901 section 3), with its slash.
+pub(super) fn escape(token: &str) -> String {
+    format!("/{}", token.replace('~', "~0").replace('/', "~1"))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::model::client::ClientSettings;
+
+    fn map(value: Value) -> Map<String, Value> {
+        let Value::Object(map) = value else { panic!("not an object") };
+        map
+    }
+
+    #[test]
+    fn the_examples_of_rfc_7396_appendix_a() {
+        let table = [
+            (json!({"a":"b"}), json!({"a":"c"}), json!({"a":"c"})),
+            (json!({"a":"b"}), json!({"b":"c"}), json!({"a":"b","b":"c"})),
+            (json!({"a":"b"}), json!({"a":null}), json!({})),
+            (json!({"a":"b","b":"c"}), json!({"a":null}), json!({"b":"c"})),
+            (json!({"a":["b"]}), json!({"a":"c"}), json!({"a":"c"})),
+            (json!({"a":"c"}), json!({"a":["b"]}), json!({"a":["b"]})),
+            (json!({"a":{"b":"c"}}), json!({"a":{"b":"d","c":null}}), json!({"a":{"b":"d"}})),
+            (json!({"a":[{"b":"c"}]}), json!({"a":[1]}), json!({"a":[1]})),
+            (json!({"e":null}), json!({"a":1}), json!({"e":null,"a":1})),
+            (json!({}), json!({"a":{"bb":{"ccc":null}}}), json!({"a":{"bb":{}}})),
+        ];
+        for (target, patch, result) in table {
+            assert_eq!(merge(map(target.clone()), map(patch.clone())), map(result), "{target} {patch}");
+        }
+    }
+
+    #[test]
+    fn violations_say_where_they_are() {
+        let violations = read::<ClientSettings>(json!({"no/such": 1, "lifetimes": {"access_tokn": 5}})).unwrap_err();
+        let pointers: Vec<_> = violations.iter().map(|violation| violation.pointer.as_str()).collect();
+        assert_eq!(pointers, ["/lifetimes/access_tokn", "/no~1such"]);
+        let violations = read::<ClientSettings>(json!({"redirect_uris": ["a", 5]})).unwrap_err();
+        assert_eq!(violations[0].pointer, "/redirect_uris/1");
+    }
+}

@@ -1,0 +1,77 @@
+//! Entity tags and `If-Match` (RFC 9110 sections 8.8.3 and 13.1.1), so that nobody undoes a change that they did not see.
+
+use axum::extract::FromRequestParts;
+use http::header::{ETAG, IF_MATCH};
+use http::request::Parts;
+use http::{HeaderName, HeaderValue};
+
+use crate::app::App;
+use crate::http::problem::{Problem, ProblemType};
+
+/// The state of a thing that a change is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Expected {
+    /// Whatever it is: `If-Match: *`.
+    Any,
+    /// This revision.
+    Revision(i64),
+}
+
+impl Expected {
+    /// The revision, if it has to be a certain one.
+    pub(super) fn revision(self) -> Option<i64> {
+        match self {
+            Self::Any => None,
+            Self::Revision(revision) => Some(revision),
+        }
+    }
+}
+
+/// The `ETag` of a revision.
+pub(super) fn etag(revision: i64) -> [(HeaderName, HeaderValue); 1] {
+    let text = format!("\"{revision}\"");
+    // Digits and a sign: a header can hold them.
+    [(ETAG, HeaderValue::try_from(text).unwrap_or(HeaderValue::from_static("\"0\"")))]
+}
+
+fn parse(value: &str) -> Option<Expected> {
+    let value = value.trim();
+    if value == "*" {
+        return Some(Expected::Any);
+    }
+    let digits = value.strip_prefix('"')?.strip_suffix('"')?;
+    // A tag that we never gave matches nothing (section 13.1.1): no row has a revision below one.
+    Some(Expected::Revision(digits.parse().ok().filter(|revision| *revision > 0).unwrap_or(0)))
+}
+
+impl FromRequestParts<App> for Expected {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _app: &App) -> Result<Self, Problem> {
+        let mut values = parts.headers.get_all(IF_MATCH).iter();
+        let (value, rest) = (values.next(), values.next());
+        let value = value.ok_or_else(|| {
+            Problem::new(ProblemType::PreconditionRequired)
+                .with_detail("send the ETag that you read in If-Match, or * to change whatever is there")
+        })?;
+        let parsed = value.to_str().ok().and_then(parse).filter(|_| rest.is_none());
+        parsed.ok_or_else(|| Problem::invalid_parameter("If-Match must be one entity tag or *"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_tag_that_we_never_gave_matches_no_revision() {
+        assert_eq!(parse("\"7\""), Some(Expected::Revision(7)));
+        assert_eq!(parse(" * "), Some(Expected::Any));
+        for strange in ["\"x\"", "\"-1\"", "\"\""] {
+            assert_eq!(parse(strange), Some(Expected::Revision(0)), "{strange}");
+        }
+        for malformed in ["", "7", "W/\"7\"", "\"7"] {
+            assert_eq!(parse(malformed), None, "{malformed}");
+        }
+    }
+}

@@ -1,0 +1,359 @@
+//! How the admin API says what went wrong: problem details (RFC 9457), one table from type to status and title.
+//!
+//! The types are stable: programs may tell problems apart by them, and by nothing else.
+
+use std::error::Error;
+use std::sync::Arc;
+
+use axum::response::{IntoResponse, Response};
+use http::header::{CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
+use http::{HeaderMap, HeaderValue, StatusCode};
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use crate::keys::master_key::SealError;
+use crate::model::admin_scope::AdminScope;
+use crate::protocol::error::OAuthError;
+use crate::storage::StoreError;
+
+/// What goes before the name of every type.
+const PREFIX: &str = "urn:ostiary:problem:";
+
+const REALM: &str = "ostiary-admin";
+
+/// Seconds after which a caller may try again.
+const RETRY_SECONDS: HeaderValue = HeaderValue::from_static("5");
+
+/// The kinds of problems.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum ProblemType {
+    /// No access token and no session, or none that is good.
+    Unauthenticated,
+    /// Both a session cookie and an access token.
+    TwoCredentials,
+    /// The person signed in too long ago (RFC 9470).
+    InsufficientUserAuthentication,
+    /// The access token lacks a scope (RFC 6750 section 3.1).
+    InsufficientScope,
+    /// The caller may not do this to that.
+    Forbidden,
+    /// The CSRF token is missing or another browser's, or the request began elsewhere.
+    Csrf,
+    /// There is no such thing.
+    NotFound,
+    /// RFC 9110 section 15.5.6.
+    MethodNotAllowed,
+    /// A parameter in the path, the query or a header is not what it should be.
+    InvalidParameter,
+    /// The body is not JSON.
+    InvalidJson,
+    /// The body is JSON, but not what belongs here.
+    InvalidBody,
+    /// RFC 9110 section 15.5.14.
+    BodyTooLarge,
+    /// RFC 9110 section 15.5.16.
+    UnsupportedMediaType,
+    /// There is one with that identifier already.
+    AlreadyExists,
+    /// What is there does not allow the change.
+    Conflict,
+    /// `If-Match` is needed (RFC 6585 section 3).
+    PreconditionRequired,
+    /// It was changed meanwhile (RFC 9110 section 15.5.13).
+    PreconditionFailed,
+    /// The `Idempotency-Key` was used for another request.
+    IdempotencyKeyReused,
+    /// A store does not answer.
+    Unavailable,
+    /// Our fault.
+    Internal,
+}
+
+impl ProblemType {
+    /// Every type.
+    pub const ALL: [Self; 20] = [
+        Self::Unauthenticated,
+        Self::TwoCredentials,
+        Self::InsufficientUserAuthentication,
+        Self::InsufficientScope,
+        Self::Forbidden,
+        Self::Csrf,
+        Self::NotFound,
+        Self::MethodNotAllowed,
+        Self::InvalidParameter,
+        Self::InvalidJson,
+        Self::InvalidBody,
+        Self::BodyTooLarge,
+        Self::UnsupportedMediaType,
+        Self::AlreadyExists,
+        Self::Conflict,
+        Self::PreconditionRequired,
+        Self::PreconditionFailed,
+        Self::IdempotencyKeyReused,
+        Self::Unavailable,
+        Self::Internal,
+    ];
+
+    fn entry(self) -> (&'static str, u16, &'static str) {
+        match self {
+            Self::Unauthenticated => ("unauthenticated", 401, "An access token for the admin API is needed"),
+            Self::TwoCredentials => ("two-credentials", 400, "A session cookie and an access token exclude each other"),
+            Self::InsufficientUserAuthentication => {
+                ("insufficient-user-authentication", 401, "The sign-in is too long ago")
+            }
+            Self::InsufficientScope => ("insufficient-scope", 403, "The access token lacks a scope"),
+            Self::Forbidden => ("forbidden", 403, "The caller may not do this"),
+            Self::Csrf => ("csrf", 403, "The CSRF token is missing or not the one of this browser"),
+            Self::NotFound => ("not-found", 404, "There is no such thing"),
+            Self::MethodNotAllowed => ("method-not-allowed", 405, "The method is not allowed here"),
+            Self::InvalidParameter => ("invalid-parameter", 400, "A parameter is not what it should be"),
+            Self::InvalidJson => ("invalid-json", 400, "The body is not JSON"),
+            Self::InvalidBody => ("invalid-body", 422, "The body is not what belongs here"),
+            Self::BodyTooLarge => ("body-too-large", 413, "The body is too large"),
+            Self::UnsupportedMediaType => ("unsupported-media-type", 415, "The content type is not supported"),
+            Self::AlreadyExists => ("already-exists", 409, "It exists already"),
+            Self::Conflict => ("conflict", 409, "What is there does not allow the change"),
+            Self::PreconditionRequired => ("precondition-required", 428, "If-Match is needed"),
+            Self::PreconditionFailed => ("precondition-failed", 412, "It was changed meanwhile"),
+            Self::IdempotencyKeyReused => {
+                ("idempotency-key-reused", 422, "The Idempotency-Key was used for another request")
+            }
+            Self::Unavailable => ("unavailable", 503, "The server cannot reach its storage"),
+            Self::Internal => ("internal", 500, "The server could not complete the request"),
+        }
+    }
+
+    /// The URI that names it.
+    pub fn uri(self) -> String {
+        format!("{PREFIX}{}", self.entry().0)
+    }
+
+    /// The status it is sent with.
+    pub fn status(self) -> u16 {
+        self.entry().1
+    }
+
+    /// What it is called.
+    pub fn title(self) -> &'static str {
+        self.entry().2
+    }
+}
+
+/// One thing that is wrong with a body.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, JsonSchema)]
+pub struct Violation {
+    /// Where: a JSON pointer (RFC 6901) into the body.
+    pub pointer: String,
+    /// What.
+    pub detail: String,
+}
+
+impl Violation {
+    /// `detail` is wrong at `pointer`.
+    pub fn new(pointer: impl Into<String>, detail: impl Into<String>) -> Self {
+        Self { pointer: pointer.into(), detail: detail.into() }
+    }
+}
+
+/// A problem, on its way to the caller. Descriptions are ours; of what the caller sent they repeat names only.
+#[derive(Clone, Debug)]
+pub struct Problem {
+    kind: ProblemType,
+    detail: Option<String>,
+    errors: Vec<Violation>,
+    challenge: Option<String>,
+    source: Option<Arc<dyn Error + Send + Sync>>,
+}
+
+/// The document (RFC 9457 section 3.1).
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "Problem")]
+pub struct ProblemDocument {
+    /// The URI of the type.
+    #[serde(rename = "type")]
+    kind: String,
+    /// What the type is called.
+    title: &'static str,
+    /// The status of the answer.
+    status: u16,
+    /// What is special about this one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    detail: Option<String>,
+    /// What is wrong with the body, all at once.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    errors: Vec<Violation>,
+}
+
+impl Problem {
+    /// A problem of that type.
+    pub fn new(kind: ProblemType) -> Self {
+        Self { kind, detail: None, errors: Vec::new(), challenge: None, source: None }
+    }
+
+    /// The same with what is special about it.
+    pub fn with_detail(mut self, detail: impl Into<String>) -> Self {
+        self.detail = Some(detail.into());
+        self
+    }
+
+    /// The same with its cause, for the log only.
+    pub fn with_source(mut self, source: impl Error + Send + Sync + 'static) -> Self {
+        self.source = Some(Arc::new(source));
+        self
+    }
+
+    /// What is wrong with a body.
+    pub fn invalid_body(mut errors: Vec<Violation>) -> Self {
+        errors.sort();
+        Self { errors, ..Self::new(ProblemType::InvalidBody) }
+    }
+
+    /// A parameter of the path, the query or a header.
+    pub fn invalid_parameter(detail: impl Into<String>) -> Self {
+        Self::new(ProblemType::InvalidParameter).with_detail(detail)
+    }
+
+    /// There is no such thing.
+    pub fn not_found() -> Self {
+        Self::new(ProblemType::NotFound)
+    }
+
+    /// Nobody we know. RFC 6750 section 3.1: who sent no token learns no error code.
+    pub fn unauthenticated(had_token: bool) -> Self {
+        let code = if had_token { r#", error="invalid_token""# } else { "" };
+        Self { challenge: Some(format!(r#"Bearer realm="{REALM}"{code}"#)), ..Self::new(ProblemType::Unauthenticated) }
+    }
+
+    /// The token lacks `scope`.
+    pub fn insufficient_scope(scope: AdminScope) -> Self {
+        let name = scope.name();
+        let challenge = format!(r#"Bearer realm="{REALM}", error="insufficient_scope", scope="{name}""#);
+        Self { challenge: Some(challenge), ..Self::new(ProblemType::InsufficientScope) }
+            .with_detail(format!("the scope {name} is needed"))
+    }
+
+    /// The person has to sign in again, at most `max_age` seconds before (RFC 9470 section 3).
+    pub fn insufficient_user_authentication(max_age: i64) -> Self {
+        let challenge =
+            format!(r#"Bearer realm="{REALM}", error="insufficient_user_authentication", max_age="{max_age}""#);
+        Self { challenge: Some(challenge), ..Self::new(ProblemType::InsufficientUserAuthentication) }
+            .with_detail(format!("sign in again: it may be {max_age} seconds ago at most"))
+    }
+
+    /// The type.
+    pub fn kind(&self) -> ProblemType {
+        self.kind
+    }
+
+    fn log(&self) {
+        let (kind, status) = (self.kind.entry().0, self.kind.status());
+        let cause = self.source.as_ref().map(|source| {
+            let mut text = source.to_string();
+            let mut cause = source.source();
+            while let Some(error) = cause {
+                text = format!("{text}: {error}");
+                cause = error.source();
+            }
+            text
+        });
+        if status >= 500 {
+            tracing::error!(problem = kind, status, cause, "the admin API failed");
+        } else {
+            tracing::info!(problem = kind, status, cause, "the admin API refused");
+        }
+    }
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        self.log();
+        let status = StatusCode::from_u16(self.kind.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let mut headers = HeaderMap::new();
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+        if let Some(challenge) = self.challenge.and_then(|challenge| HeaderValue::try_from(challenge).ok()) {
+            headers.insert(WWW_AUTHENTICATE, challenge);
+        }
+        if status == StatusCode::SERVICE_UNAVAILABLE {
+            headers.insert(RETRY_AFTER, RETRY_SECONDS);
+        }
+        let document = ProblemDocument {
+            kind: self.kind.uri(),
+            title: self.kind.title(),
+            status: status.as_u16(),
+            detail: self.detail,
+            errors: self.errors,
+        };
+        let body = serde_json::to_vec(&document).unwrap_or_default();
+        (status, headers, body).into_response()
+    }
+}
+
+/// An outage is never "not found": whoever believed that would make the thing again.
+impl From<StoreError> for Problem {
+    fn from(error: StoreError) -> Self {
+        let kind = match error {
+            StoreError::Unavailable(_) => ProblemType::Unavailable,
+            StoreError::Conflict(_) | StoreError::Corrupt(_) => ProblemType::Internal,
+        };
+        Self::new(kind).with_source(error)
+    }
+}
+
+impl From<SealError> for Problem {
+    fn from(error: SealError) -> Self {
+        Self::new(ProblemType::Internal).with_source(error)
+    }
+}
+
+impl From<serde_json::Error> for Problem {
+    fn from(error: serde_json::Error) -> Self {
+        Self::new(ProblemType::Internal).with_source(error)
+    }
+}
+
+/// For what the admin API shares with the protocol endpoints.
+impl From<OAuthError> for Problem {
+    fn from(error: OAuthError) -> Self {
+        let kind = match error.status() {
+            401 => return Self::unauthenticated(true).with_source(error),
+            413 => ProblemType::BodyTooLarge,
+            415 => ProblemType::UnsupportedMediaType,
+            503 => ProblemType::Unavailable,
+            400..=499 => ProblemType::InvalidParameter,
+            _ => ProblemType::Internal,
+        };
+        let detail = error.description();
+        Self::new(kind).with_detail(detail).with_source(error)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::*;
+
+    #[test]
+    fn every_type_has_a_name_of_its_own_and_a_status_of_an_error() {
+        let uris: HashSet<_> = ProblemType::ALL.map(ProblemType::uri).into();
+        assert_eq!(uris.len(), ProblemType::ALL.len());
+        assert!(ProblemType::ALL.iter().all(|kind| (400..600).contains(&kind.status())));
+    }
+
+    #[tokio::test]
+    async fn a_problem_is_sent_as_a_document_with_its_challenge() {
+        let scope = crate::model::admin_scope::AdminArea::Users.full();
+        let response = Problem::insufficient_scope(scope).into_response();
+        assert_eq!(response.status(), 403);
+        assert_eq!(response.headers()[CONTENT_TYPE], "application/problem+json");
+        let challenge = r#"Bearer realm="ostiary-admin", error="insufficient_scope", scope="admin:users""#;
+        assert_eq!(response.headers()[WWW_AUTHENTICATE], challenge);
+        let body = axum::body::to_bytes(response.into_body(), 4096).await.unwrap();
+        let document: serde_json::Value = serde_json::from_slice(&body).unwrap();
+        let expected = serde_json::json!({
+            "type": "urn:ostiary:problem:insufficient-scope", "title": "The access token lacks a scope", "status": 403,
+            "detail": "the scope admin:users is needed",
+        });
+        assert_eq!(document, expected);
+    }
+}

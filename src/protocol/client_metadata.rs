@@ -1,0 +1,238 @@
+//! Whether what a client registers holds together (RFC 7591 section 2, OpenID Connect Registration section 2, RP-Initiated,
+//! Back-Channel and Front-Channel Logout).
+//!
+//! Whether scopes and resources are registered is for the caller, who has the catalog.
+
+use std::collections::BTreeSet;
+
+use url::Url;
+
+use super::redirect_uri;
+use super::resource;
+use super::scope;
+use crate::model::catalog::Localized;
+use crate::model::client::{ApplicationType, ClientAuthMethod, ClientSettings, GrantType};
+use crate::model::lifetimes::{ClientLifetimes, Lifetimes};
+
+/// The most addresses in one list.
+const MAX_URIS: usize = 100;
+
+/// The longest text that people are shown.
+const MAX_TEXT: usize = 200;
+
+/// Something that is wrong: where, as a JSON pointer (RFC 6901) into the settings, and what.
+pub type Violation = (String, String);
+
+/// Everything that is wrong with the settings of a client.
+pub fn violations(settings: &ClientSettings) -> Vec<Violation> {
+    let mut found = Found(Vec::new());
+    found.localized("/client_name", &settings.client_name);
+    found.grants(settings);
+    found.redirect_uris(settings);
+    found.pages(settings);
+    found.logout(settings);
+    found.scopes_and_resources(settings);
+    found.lifetimes(settings.lifetimes);
+    found.0
+}
+
+/// What is wrong with a text in several languages.
+pub fn localized_violations(pointer: &str, texts: &Localized) -> Vec<Violation> {
+    let mut found = Found(Vec::new());
+    found.localized(pointer, texts);
+    found.0
+}
+
+struct Found(Vec<Violation>);
+
+impl Found {
+    fn add(&mut self, pointer: impl Into<String>, what: impl Into<String>) {
+        self.0.push((pointer.into(), what.into()));
+    }
+
+    fn localized(&mut self, pointer: &str, texts: &Localized) {
+        if !texts.is_empty() && !texts.contains_key("en") {
+            self.add(pointer, "a text must be there in English (en)");
+        }
+        for (tag, text) in texts {
+            let is_tag = !tag.is_empty()
+                && tag.len() <= 35
+                && tag
+                    .split('-')
+                    .all(|part| (1..=8).contains(&part.len()) && part.bytes().all(|b| b.is_ascii_alphanumeric()));
+            if !is_tag {
+                self.add(pointer, "a member must be a language tag such as en or de-AT (BCP 47)");
+            }
+            if text.trim().is_empty() || text.chars().count() > MAX_TEXT || text.chars().any(char::is_control) {
+                self.add(pointer, format!("a text must have 1 to {MAX_TEXT} characters on one line"));
+            }
+        }
+    }
+
+    fn grants(&mut self, settings: &ClientSettings) {
+        let has = |grant| settings.grant_types.contains(&grant);
+        let is_public = settings.token_endpoint_auth_method == ClientAuthMethod::None;
+        if settings.grant_types.iter().collect::<std::collections::HashSet<_>>().len() != settings.grant_types.len() {
+            self.add("/grant_types", "a grant type is there twice");
+        }
+        if has(GrantType::RefreshToken) && !has(GrantType::AuthorizationCode) {
+            self.add("/grant_types", "refresh_token needs authorization_code: nothing else gives refresh tokens");
+        }
+        // RFC 6749 section 4.4.
+        if has(GrantType::ClientCredentials) && is_public {
+            self.add("/grant_types", "client_credentials needs a client that can authenticate");
+        }
+        if has(GrantType::AuthorizationCode) && settings.redirect_uris.is_empty() {
+            self.add("/redirect_uris", "authorization_code needs a redirect URI");
+        }
+        if is_public && !settings.pkce_required {
+            self.add("/pkce_required", "a public client cannot do without PKCE (RFC 9700 section 2.1.1)");
+        }
+    }
+
+    fn redirect_uris(&mut self, settings: &ClientSettings) {
+        let lists = [
+            ("/redirect_uris", &settings.redirect_uris),
+            ("/post_logout_redirect_uris", &settings.post_logout_redirect_uris),
+        ];
+        for (pointer, uris) in lists {
+            self.list(pointer, uris);
+            for (index, uri) in uris.iter().enumerate() {
+                if let Err(error) = redirect_uri::validate_for_registration(uri, settings.application_type) {
+                    self.add(format!("{pointer}/{index}"), error.to_string());
+                }
+            }
+        }
+    }
+
+    fn list(&mut self, pointer: &str, values: &[String]) {
+        if values.len() > MAX_URIS {
+            self.add(pointer, format!("there may be {MAX_URIS} at most"));
+        }
+        if values.iter().collect::<BTreeSet<_>>().len() != values.len() {
+            self.add(pointer, "one is there twice");
+        }
+    }
+
+    fn pages(&mut self, settings: &ClientSettings) {
+        let pages = [
+            ("/client_uri", &settings.client_uri),
+            ("/logo_uri", &settings.logo_uri),
+            ("/policy_uri", &settings.policy_uri),
+            ("/tos_uri", &settings.tos_uri),
+        ];
+        for (pointer, uri) in pages {
+            if let Some(uri) = uri
+                && redirect_uri::validate_for_registration(uri, ApplicationType::Web).is_err()
+            {
+                self.add(pointer, "it must be an absolute https URI without a fragment");
+            }
+        }
+    }
+
+    fn logout(&mut self, settings: &ClientSettings) {
+        let uris = [
+            ("/backchannel_logout_uri", &settings.backchannel_logout_uri),
+            ("/frontchannel_logout_uri", &settings.frontchannel_logout_uri),
+        ];
+        for (pointer, uri) in uris {
+            let Some(uri) = uri else { continue };
+            if let Err(error) = redirect_uri::validate_for_registration(uri, ApplicationType::Web) {
+                let what = error.to_string().replace("a redirect URI", "it");
+                self.add(pointer, what);
+            }
+        }
+        // Front-Channel Logout section 2: it gets `iss` and `sid`, which are for the client's own origin alone.
+        if let Some(uri) = &settings.frontchannel_logout_uri {
+            let origin = |uri: &str| Url::parse(uri).ok().map(|url| url.origin());
+            let is_own = settings.redirect_uris.iter().any(|redirect| origin(redirect) == origin(uri));
+            if !is_own {
+                self.add("/frontchannel_logout_uri", "it must have the origin of one of the redirect URIs");
+            }
+        }
+    }
+
+    fn scopes_and_resources(&mut self, settings: &ClientSettings) {
+        self.list("/scopes", &settings.scopes);
+        for (index, name) in settings.scopes.iter().enumerate() {
+            if !scope::parse(name).is_ok_and(|parsed| parsed == [name.as_str()]) {
+                self.add(format!("/scopes/{index}"), "it is not a scope (RFC 6749 section 3.3)");
+            }
+        }
+        for (pointer, uris) in [("/resources", &settings.resources), ("/serves", &settings.serves)] {
+            for (index, uri) in uris.iter().enumerate() {
+                if resource::parse(uri.as_str()).is_err() {
+                    self.add(format!("{pointer}/{index}"), "it must be an absolute URI without a fragment");
+                }
+            }
+        }
+    }
+
+    fn lifetimes(&mut self, own: ClientLifetimes) {
+        let positive = [
+            ("/lifetimes/access_token", own.access_token),
+            ("/lifetimes/id_token", own.id_token),
+            ("/lifetimes/authorization_code", own.authorization_code),
+            ("/lifetimes/refresh_idle", own.refresh_idle),
+            ("/lifetimes/refresh_absolute", own.refresh_absolute),
+        ];
+        for (pointer, _) in positive.into_iter().filter(|(_, seconds)| *seconds == Some(0)) {
+            self.add(pointer, "it must be a second at least");
+        }
+        if own.authorization_code.is_some_and(|seconds| i64::from(seconds) > Lifetimes::LONGEST_CODE.num_seconds()) {
+            let most = Lifetimes::LONGEST_CODE.num_seconds();
+            self.add("/lifetimes/authorization_code", format!("it may be {most} seconds at most"));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn pointers(change: impl FnOnce(&mut ClientSettings)) -> Vec<String> {
+        let mut settings =
+            ClientSettings { redirect_uris: vec!["https://a.example/callback".into()], ..ClientSettings::default() };
+        change(&mut settings);
+        violations(&settings).into_iter().map(|(pointer, _)| pointer).collect()
+    }
+
+    #[test]
+    fn good_settings_have_no_violations() {
+        assert!(pointers(|_| {}).is_empty());
+        let machine = pointers(|s| {
+            s.grant_types = vec![GrantType::ClientCredentials];
+            s.redirect_uris.clear();
+        });
+        assert!(machine.is_empty());
+    }
+
+    #[test]
+    fn each_rule_is_told_with_its_pointer() {
+        assert_eq!(pointers(|s| s.redirect_uris.clear()), ["/redirect_uris"]);
+        assert_eq!(pointers(|s| s.redirect_uris.push("http://a.example/".into())), ["/redirect_uris/1"]);
+        assert_eq!(pointers(|s| s.grant_types = vec![GrantType::RefreshToken]), ["/grant_types"]);
+        assert_eq!(pointers(|s| s.grant_types.push(GrantType::AuthorizationCode)), ["/grant_types"]);
+        assert_eq!(
+            pointers(|s| {
+                s.token_endpoint_auth_method = ClientAuthMethod::None;
+                s.grant_types.push(GrantType::ClientCredentials);
+                s.pkce_required = false;
+            }),
+            ["/grant_types", "/pkce_required"]
+        );
+        assert_eq!(pointers(|s| s.client_name = [("de".into(), "Laden".into())].into()), ["/client_name"]);
+        assert_eq!(pointers(|s| s.client_name = [("en".into(), " ".into())].into()), ["/client_name"]);
+        assert_eq!(pointers(|s| s.logo_uri = Some("javascript:alert(1)".into())), ["/logo_uri"]);
+        let other_origin = |s: &mut ClientSettings| s.frontchannel_logout_uri = Some("https://b.example/out".into());
+        assert_eq!(pointers(other_origin), ["/frontchannel_logout_uri"]);
+        assert_eq!(
+            pointers(|s| s.backchannel_logout_uri = Some("ftp://b.example".into())),
+            ["/backchannel_logout_uri"]
+        );
+        assert_eq!(pointers(|s| s.scopes.push("two words".into())), ["/scopes/3"]);
+        assert_eq!(pointers(|s| s.scopes.push("openid".into())), ["/scopes"]);
+        assert_eq!(pointers(|s| s.lifetimes.authorization_code = Some(61)), ["/lifetimes/authorization_code"]);
+        assert_eq!(pointers(|s| s.lifetimes.access_token = Some(0)), ["/lifetimes/access_token"]);
+    }
+}
