@@ -17,7 +17,7 @@ const LAYERS: [(&str, &[&str]); 7] = [
     ("config", &["model", "config"]),
 ];
 
-const EDGES: [&str; 3] = ["oauth", "web", "jobs"];
+const EDGES: [&str; 4] = ["oauth", "admin", "web", "jobs"];
 
 /// A crate, and the only places that may name it.
 const CRATES: [(&str, &[&str]); 8] = [
@@ -29,7 +29,7 @@ const CRATES: [(&str, &[&str]); 8] = [
     // The demo application is a relying party of its own, and `ostiary dev` shows a token that it got from itself: both only
     // ever call the development server that they run in.
     ("reqwest", &["fetch", "web/demo", "bootstrap/dev"]),
-    ("axum", &["oauth", "web", "http", "bootstrap", "routes"]),
+    ("axum", &["oauth", "admin", "web", "http", "bootstrap", "routes"]),
     ("anyhow", &["main", "bin", "bootstrap"]),
 ];
 
