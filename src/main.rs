@@ -1,12 +1,15 @@
-//! `ostiary`: serve (without a command), `dev`, `config`.
+//! `ostiary`: serve (without a command), `dev`, `bootstrap`, `plan`, `apply`, `health`, `config`.
 
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::{Context, bail};
 use clap::{Args, Parser, Subcommand};
+use ostiary::app::App;
+use ostiary::bootstrap::desired::{self, ApplyOptions, PlanOptions};
 use ostiary::bootstrap::dev::{self, DevOptions, Guard};
-use ostiary::bootstrap::{build, report, serve, shutdown};
+use ostiary::bootstrap::first_administrator::{self, FirstAdministrator};
+use ostiary::bootstrap::{build, probe, report, serve, shutdown};
 use ostiary::clock::Clock;
 use ostiary::config::{self, Config, Sources};
 use ostiary::telemetry;
@@ -31,7 +34,7 @@ struct Cli {
 #[derive(Args)]
 struct SettingsFile {
     /// The settings file, instead of .env.yaml.
-    #[arg(long = "config", value_name = "FILE")]
+    #[arg(long = "config", id = "settings", value_name = "FILE")]
     file: Option<PathBuf>,
 }
 
@@ -41,6 +44,29 @@ enum Command {
     Serve(SettingsFile),
     /// Serve a demo for development, with a private Postgres in .ostiary/dev and nothing to set up.
     Dev(DevOptions),
+    /// Make the first administrator and the first machine client, once.
+    Bootstrap {
+        #[command(flatten)]
+        settings: SettingsFile,
+        #[command(flatten)]
+        options: FirstAdministrator,
+    },
+    /// Show what `apply` would change.
+    Plan {
+        #[command(flatten)]
+        settings: SettingsFile,
+        #[command(flatten)]
+        options: PlanOptions,
+    },
+    /// Make clients, scopes and resources what a document says.
+    Apply {
+        #[command(flatten)]
+        settings: SettingsFile,
+        #[command(flatten)]
+        options: ApplyOptions,
+    },
+    /// Ask the server on this machine whether it is ready: 0 if it is, 1 if not.
+    Health(SettingsFile),
     /// Look at the settings.
     Config {
         #[command(subcommand)]
@@ -65,6 +91,19 @@ fn main() -> ExitCode {
         None => serve_until_signal(cli.settings),
         Some(Command::Serve(settings)) => serve_until_signal(settings),
         Some(Command::Dev(options)) => dev::run(&options),
+        Some(Command::Bootstrap { settings, options }) => {
+            with_app(settings, async |app| first_administrator::begin(&app, &options).await.map(|()| ExitCode::SUCCESS))
+        }
+        Some(Command::Plan { settings, options }) => {
+            with_app(settings, async |app| desired::plan(&app, &options).await)
+        }
+        Some(Command::Apply { settings, options }) => {
+            with_app(settings, async |app| desired::apply(&app, &options).await)
+        }
+        Some(Command::Health(settings)) => load(settings).and_then(|config| {
+            Runtime::new()?.block_on(probe::probe(config.server.bind))?;
+            Ok(ExitCode::SUCCESS)
+        }),
         Some(Command::Config { command }) => show_config(command),
         Some(Command::DevGuard(guard)) => dev::run_guard(guard),
     };
@@ -79,6 +118,15 @@ fn main() -> ExitCode {
 
 fn load(settings: SettingsFile) -> anyhow::Result<Config> {
     Ok(config::load(&Sources::from_process(settings.file))?)
+}
+
+/// Does something once, with everything that the server would use.
+fn with_app(
+    settings: SettingsFile,
+    work: impl AsyncFnOnce(App) -> anyhow::Result<ExitCode>,
+) -> anyhow::Result<ExitCode> {
+    let config = load(settings)?;
+    Runtime::new()?.block_on(async { work(build(config, Clock::system()).await?).await })
 }
 
 fn show_config(command: ConfigCommand) -> anyhow::Result<ExitCode> {

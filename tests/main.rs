@@ -35,6 +35,7 @@ mod logout;
 mod migrate;
 mod migrations_lint;
 mod openid_client;
+mod operator;
 mod pages;
 mod process;
 mod proxies;

@@ -120,7 +120,7 @@ fn object(bytes: &[u8]) -> Result<Map<String, Value>, Problem> {
 }
 
 /// RFC 7396 section 2. The depth is bounded by that of the parser.
-fn merge(mut target: Map<String, Value>, patch: Map<String, Value>) -> Map<String, Value> {
+pub(super) fn merge(mut target: Map<String, Value>, patch: Map<String, Value>) -> Map<String, Value> {
     for (name, change) in patch {
         let merged = match (change, target.remove(&name)) {
             (Value::Null, _) => continue,

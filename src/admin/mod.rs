@@ -13,6 +13,8 @@ mod admit;
 mod caller;
 // Registered clients.
 mod clients;
+// `ostiary plan` and `ostiary apply`.
+pub mod desired;
 // The endpoints as a table.
 mod endpoint;
 // Repeated creations.

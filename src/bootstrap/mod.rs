@@ -3,14 +3,20 @@
 
 // From settings to an `App`.
 mod build;
+// `ostiary plan` and `ostiary apply`.
+pub mod desired;
 // The embedded default for development.
 pub mod dev;
+// `ostiary bootstrap`.
+pub mod first_administrator;
 // `/health` and `/ready`.
 pub mod health;
 // What surrounds every request.
 mod layers;
 // The names that a development server answers to.
 mod local_names;
+// `ostiary health`.
+pub mod probe;
 // Listeners, jobs, graceful end.
 mod serve;
 // The signals that ask the server to end.

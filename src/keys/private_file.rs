@@ -106,7 +106,7 @@ impl From<FileError> for Problem {
 }
 
 /// Reads a file after checking that nobody else may.
-pub(super) fn read(path: &Path) -> Result<Zeroizing<String>, FileError> {
+pub fn read(path: &Path) -> Result<Zeroizing<String>, FileError> {
     let file = File::open(path).map_err(|error| FileError::reading(path, error))?;
     // The open file is asked, not the path: what is checked is what is read.
     let metadata = file.metadata().map_err(|error| FileError::reading(path, error))?;
@@ -126,7 +126,7 @@ pub(super) fn read(path: &Path) -> Result<Zeroizing<String>, FileError> {
 }
 
 /// Makes a new file; an existing one is left alone and is an error.
-pub(super) fn create(path: &Path, contents: &[u8]) -> Result<(), FileError> {
+pub fn create(path: &Path, contents: &[u8]) -> Result<(), FileError> {
     let folder = folder_of(path);
     let file = prepare(folder, contents).map_err(|error| FileError::writing(path, error))?;
     file.persist_noclobber(path).map_err(|error| FileError::writing(path, error.error))?;

@@ -117,6 +117,11 @@ impl Registry {
         self.0.catalogs.try_get_with(version, load).await.map_err(shared)
     }
 
+    /// What is part of the program rather than of the database.
+    pub fn built_in(&self) -> &Catalog {
+        &self.0.built_in
+    }
+
     /// The catalog as it was last read, however long ago: to tell the public, never to decide by.
     pub fn last_catalog(&self) -> Option<Arc<Catalog>> {
         self.0.last_catalog.load_full()

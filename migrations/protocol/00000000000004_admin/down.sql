@@ -1,3 +1,5 @@
+ALTER TABLE installation DROP COLUMN bootstrapped_at;
+DROP TABLE applied_policy;
 DROP TABLE access_request;
 DROP TABLE kept_answer;
 DROP TRIGGER resource_revision ON resource;

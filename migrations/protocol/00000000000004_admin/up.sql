@@ -50,4 +50,14 @@ CREATE TRIGGER access_request_revision BEFORE UPDATE ON access_request FOR EACH 
 CREATE INDEX access_request_subject ON access_request (subject, created_at);
 CREATE INDEX access_request_open ON access_request (created_at) WHERE status = 'open';
 
+-- What `ostiary apply` brought about last: what differs from it was changed by somebody else.
+CREATE TABLE applied_policy (
+    singleton boolean PRIMARY KEY DEFAULT true CHECK (singleton),
+    objects jsonb NOT NULL,
+    applied_at timestamptz NOT NULL
+);
+
+-- When the first administrator was made, which happens once.
+ALTER TABLE installation ADD COLUMN bootstrapped_at timestamptz;
+
 UPDATE schema_meta SET version = 4;

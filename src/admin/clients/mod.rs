@@ -142,10 +142,16 @@ async fn delete(
 
 /// A fresh secret and what is kept of it.
 fn new_secret(keys: &MasterKeys, id: &ClientId) -> Result<(String, ClientSecret), Problem> {
-    let (secret, key_id) = (random::token(), keys.current());
-    let mac = keys.client_secret_mac(key_id, id, &secret).ok_or_else(|| Problem::new(ProblemType::Internal))?;
-    let id = Uuid::from_bytes(random::bytes());
-    Ok((secret, ClientSecret { id, mac, key_id, expires_at: None }))
+    let secret = random::token();
+    let kept = secret_of(keys, id, &secret)?;
+    Ok((secret, kept))
+}
+
+/// What is kept of a secret.
+pub(super) fn secret_of(keys: &MasterKeys, id: &ClientId, secret: &str) -> Result<ClientSecret, Problem> {
+    let key_id = keys.current();
+    let mac = keys.client_secret_mac(key_id, id, secret).ok_or_else(|| Problem::new(ProblemType::Internal))?;
+    Ok(ClientSecret { id: Uuid::from_bytes(random::bytes()), mac, key_id, expires_at: None })
 }
 
 async fn find(app: &App, id: &ClientId) -> Result<ClientRecord, Problem> {

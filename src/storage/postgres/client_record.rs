@@ -121,29 +121,14 @@ impl Postgres {
         answer: Option<&KeptAnswer>,
         now: DateTime<Utc>,
     ) -> Result<Creation, StoreError> {
-        let settings = &serde_json::to_value(&value.settings).map_err(StoreError::corrupt)?;
-        let taken = self
+        let outcome = self
             .run(async |conn| {
                 conn.transaction(async |conn| {
                     if let Some(before) = keep_in_tx(conn, answer, now).await? {
                         return Ok::<_, Rollback>(before);
                     }
-                    let inserted = diesel::insert_into(client::table)
-                        .values((
-                            client::client_id.eq(value.id.as_str()),
-                            client::enabled.eq(value.enabled),
-                            client::settings.eq(settings),
-                            client::created_at.eq(now),
-                            client::updated_at.eq(now),
-                        ))
-                        .on_conflict_do_nothing()
-                        .execute(conn)
-                        .await?;
-                    if inserted == 0 {
+                    if !insert_client_in_tx(conn, value, now).await? {
                         return Err(Rollback::Taken);
-                    }
-                    for secret in &value.secrets {
-                        insert_secret_in_tx(conn, &value.id, secret, now).await?;
                     }
                     bump_policy_in_tx(conn).await?;
                     Ok(Creation::Created)
@@ -152,7 +137,7 @@ impl Postgres {
                 .or_else(Rollback::into_outcome)
             })
             .await?;
-        Ok(taken)
+        Ok(outcome)
     }
 
     /// Gives a client other settings, and enables or disables it.
@@ -200,22 +185,7 @@ impl Postgres {
                 if diesel::update(standing).set(client::updated_at.eq(now)).execute(conn).await? == 0 {
                     return Err(Rollback::Absent);
                 }
-                let own = client_secret::table.filter(client_secret::client_id.eq(id.as_str()));
-                let live = own.filter(client_secret::expires_at.is_null().or(client_secret::expires_at.gt(now)));
-                let newest = live
-                    .order((client_secret::created_at.desc(), client_secret::id.desc()))
-                    .select(client_secret::id)
-                    .first::<Uuid>(conn)
-                    .await
-                    .optional()?;
-                let kept: Vec<Uuid> = newest.into_iter().filter(|_| overlap_until > now).collect();
-                diesel::delete(own.filter(client_secret::id.ne_all(&kept))).execute(conn).await?;
-                let too_long = client_secret::expires_at.is_null().or(client_secret::expires_at.gt(overlap_until));
-                diesel::update(own.filter(too_long))
-                    .set(client_secret::expires_at.eq(overlap_until))
-                    .execute(conn)
-                    .await?;
-                insert_secret_in_tx(conn, id, secret, now).await?;
+                rotate_secret_in_tx(conn, id, secret, overlap_until, now).await?;
                 bump_policy_in_tx(conn).await?;
                 Ok(Some(Creation::Created))
             })
@@ -324,6 +294,54 @@ async fn finish_in_tx(conn: &mut AsyncPgConnection, id: &ClientId, changed: Opti
     let standing = client::table.filter(client::client_id.eq(id.as_str()).and(client::deleted_at.is_null()));
     let found: Option<i64> = standing.select(client::revision).first(conn).await.optional()?;
     Ok(if found.is_some() { Change::Stale } else { Change::Absent })
+}
+
+/// Inserts a client with its secrets. `false`: the identifier is taken.
+pub(super) async fn insert_client_in_tx(
+    conn: &mut AsyncPgConnection,
+    value: &Client,
+    now: DateTime<Utc>,
+) -> QueryResult<bool> {
+    let inserted = diesel::insert_into(client::table)
+        .values((
+            client::client_id.eq(value.id.as_str()),
+            client::enabled.eq(value.enabled),
+            client::settings.eq(json!(value.settings)),
+            client::created_at.eq(now),
+            client::updated_at.eq(now),
+        ))
+        .on_conflict_do_nothing()
+        .execute(conn)
+        .await?;
+    if inserted > 0 {
+        for secret in &value.secrets {
+            insert_secret_in_tx(conn, &value.id, secret, now).await?;
+        }
+    }
+    Ok(inserted > 0)
+}
+
+/// Gives a client one more secret, under the lock of its row.
+pub(super) async fn rotate_secret_in_tx(
+    conn: &mut AsyncPgConnection,
+    id: &ClientId,
+    secret: &ClientSecret,
+    overlap_until: DateTime<Utc>,
+    now: DateTime<Utc>,
+) -> QueryResult<()> {
+    let own = client_secret::table.filter(client_secret::client_id.eq(id.as_str()));
+    let live = own.filter(client_secret::expires_at.is_null().or(client_secret::expires_at.gt(now)));
+    let newest = live
+        .order((client_secret::created_at.desc(), client_secret::id.desc()))
+        .select(client_secret::id)
+        .first::<Uuid>(conn)
+        .await
+        .optional()?;
+    let kept: Vec<Uuid> = newest.into_iter().filter(|_| overlap_until > now).collect();
+    diesel::delete(own.filter(client_secret::id.ne_all(&kept))).execute(conn).await?;
+    let too_long = client_secret::expires_at.is_null().or(client_secret::expires_at.gt(overlap_until));
+    diesel::update(own.filter(too_long)).set(client_secret::expires_at.eq(overlap_until)).execute(conn).await?;
+    insert_secret_in_tx(conn, id, secret, now).await
 }
 
 async fn insert_secret_in_tx(

@@ -1,11 +1,16 @@
-//! Whether the database belongs to the development mode, so that neither mode ever touches the other's data.
+//! Whether the database belongs to the development mode, so that neither mode ever touches the other's data; and the first
+//! administrator, who is made once.
 
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
 use diesel_async::{AsyncConnection, RunQueryDsl};
 
 use super::Postgres;
+use super::catalog::bump_policy_in_tx;
+use super::client_record::insert_client_in_tx;
+use super::person::{NewPerson, insert_person_in_tx};
 use super::schema::installation;
+use crate::model::client::Client;
 use crate::storage::StoreError;
 
 /// Whose data it is.
@@ -31,7 +36,76 @@ impl InstallationKind {
     }
 }
 
+/// What became of making the first administrator.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Begun {
+    /// They were made, and the client.
+    Made,
+    /// It was done before.
+    Before(DateTime<Utc>),
+    /// There is an account of that name already.
+    UsernameTaken,
+    /// There is or was a client with that identifier.
+    ClientTaken,
+}
+
+/// What makes the transaction leave nothing behind.
+enum Rollback {
+    Because(Begun),
+    Failed(diesel::result::Error),
+}
+
+impl From<diesel::result::Error> for Rollback {
+    fn from(error: diesel::result::Error) -> Self {
+        Self::Failed(error)
+    }
+}
+
 impl Postgres {
+    /// When the first administrator was made.
+    pub async fn find_bootstrapped_at(&self) -> Result<Option<DateTime<Utc>>, StoreError> {
+        let at = installation::table.select(installation::bootstrapped_at);
+        let at: Option<Option<DateTime<Utc>>> = self.run(async |conn| at.first(conn).await.optional()).await?;
+        Ok(at.flatten())
+    }
+
+    /// Makes the first administrator and the first client, once for this installation. Of two at once the second waits for
+    /// the row and finds it done.
+    pub async fn begin_administration(
+        &self,
+        person: &NewPerson,
+        client: &Client,
+        now: DateTime<Utc>,
+    ) -> Result<Begun, StoreError> {
+        self.run(async |conn| {
+            let begun = conn
+                .transaction(async |conn| {
+                    let open = installation::table.filter(installation::bootstrapped_at.is_null());
+                    let is_first =
+                        diesel::update(open).set(installation::bootstrapped_at.eq(now)).execute(conn).await? > 0;
+                    if !is_first {
+                        let at = installation::table.select(installation::bootstrapped_at);
+                        let at: Option<DateTime<Utc>> = at.first(conn).await?;
+                        return Ok(Begun::Before(at.unwrap_or(now)));
+                    }
+                    if insert_person_in_tx(conn, person, now).await?.is_none() {
+                        return Err(Rollback::Because(Begun::UsernameTaken));
+                    }
+                    if !insert_client_in_tx(conn, client, now).await? {
+                        return Err(Rollback::Because(Begun::ClientTaken));
+                    }
+                    bump_policy_in_tx(conn).await?;
+                    Ok(Begun::Made)
+                })
+                .await;
+            match begun {
+                Ok(begun) | Err(Rollback::Because(begun)) => Ok(begun),
+                Err(Rollback::Failed(error)) => Err(error),
+            }
+        })
+        .await
+    }
+
     /// Marks the database as `kind` if it is not marked yet, and says what it is now.
     pub async fn claim_installation(
         &self,

@@ -3,6 +3,8 @@
 //! A verb is one transaction, mostly one statement, and takes its time from the caller. Rows, SQL and diesel stay in
 //! here; what comes out are values of the model.
 
+// What `ostiary apply` brings about.
+pub mod applied_policy;
 // Scopes, resources and the version of the policy.
 pub mod catalog;
 // Registered clients and their secrets.

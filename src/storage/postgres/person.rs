@@ -1,10 +1,10 @@
 //! The people of the local backend: who they are and the hashes of their passwords.
 
 use chrono::{DateTime, Utc};
-use diesel::OptionalExtension;
 use diesel::prelude::QueryableByName;
 use diesel::sql_types::{BigInt, Bool, Jsonb, Text, Timestamptz};
-use diesel_async::RunQueryDsl;
+use diesel::{OptionalExtension, QueryResult};
+use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use serde_json::{Map, Value};
 
 use super::Postgres;
@@ -116,16 +116,7 @@ struct FoundRow {
 impl Postgres {
     /// Registers somebody, with a subject of their own. `None`: the username is taken.
     pub async fn insert_person(&self, new: &NewPerson, now: DateTime<Utc>) -> Result<Option<SubjectId>, StoreError> {
-        let username = new.username.trim();
-        let statement = Statement::new(INSERT)
-            .bind::<Text, _>(username)
-            .bind::<Text, _>(username_key(username))
-            .bind::<Jsonb, _>(Value::Object(new.claims.clone()))
-            .bind::<Bool, _>(new.is_administrator)
-            .bind::<Text, _>(&new.phc)
-            .bind::<Timestamptz, _>(now);
-        let row = self.run(async |conn| statement.get_result::<SubjectRow>(conn).await.optional()).await?;
-        Ok(row.map(|row| SubjectId::new(row.id)))
+        self.run(async |conn| insert_person_in_tx(conn, new, now).await).await
     }
 
     /// What to check a password against, by [`username_key`]; only of subjects who may sign in.
@@ -182,4 +173,22 @@ impl PersonRow {
         };
         Ok(Self { username, claims, is_administrator, updated_at })
     }
+}
+
+/// Registers somebody, with a subject of their own. `None`: the username is taken.
+pub(super) async fn insert_person_in_tx(
+    conn: &mut AsyncPgConnection,
+    new: &NewPerson,
+    now: DateTime<Utc>,
+) -> QueryResult<Option<SubjectId>> {
+    let username = new.username.trim();
+    let statement = Statement::new(INSERT)
+        .bind::<Text, _>(username)
+        .bind::<Text, _>(username_key(username))
+        .bind::<Jsonb, _>(Value::Object(new.claims.clone()))
+        .bind::<Bool, _>(new.is_administrator)
+        .bind::<Text, _>(&new.phc)
+        .bind::<Timestamptz, _>(now);
+    let row = statement.get_result::<SubjectRow>(conn).await.optional()?;
+    Ok(row.map(|row| SubjectId::new(row.id)))
 }

@@ -19,6 +19,14 @@ diesel::table! {
 }
 
 diesel::table! {
+    applied_policy (singleton) {
+        singleton -> Bool,
+        objects -> Jsonb,
+        applied_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
     client (client_id) {
         client_id -> Text,
         enabled -> Bool,
@@ -58,6 +66,7 @@ diesel::table! {
         singleton -> Bool,
         kind -> Text,
         created_at -> Timestamptz,
+        bootstrapped_at -> Nullable<Timestamptz>,
     }
 }
 

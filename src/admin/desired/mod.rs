@@ -1,0 +1,341 @@
+//! `ostiary plan` and `ostiary apply`: clients, scopes and resources as one document says.
+//!
+//! 1. The document is read and checked whole.
+//! 2. What is there is compared with it, and with what was applied the last time: what differs from that was changed by
+//!    somebody else.
+//! 3. The changes are made in one transaction, which fails if anything was changed since step 2.
+//!
+//! Whoever runs it has the database, so nobody's admin scopes limit what the document may give.
+
+// How two states differ.
+mod diff;
+// What should be there.
+mod document;
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::path::Path;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use secrecy::{ExposeSecret, SecretString};
+use serde::Serialize;
+use serde_json::{Map, Value};
+
+pub use self::diff::{Member, Step};
+use self::document::{Desired, DesiredClient, client_object, resource_object, scope_object};
+use super::clients::{document::unregistered, secret_of};
+use super::json::escape;
+use crate::app::App;
+use crate::http::problem::Violation;
+use crate::keys::private_file;
+use crate::model::client::{Client, ClientAuthMethod};
+use crate::model::id::{ClientId, ResourceUri};
+use crate::random;
+use crate::storage::StoreError;
+use crate::storage::postgres::applied_policy::{Applied, PolicyChanges};
+use crate::storage::postgres::client_record::ClientRecord;
+use crate::storage::registry::Catalog;
+
+/// How long a secret that its file no longer holds goes on.
+const OVERLAP: TimeDelta = TimeDelta::hours(24);
+
+/// So many clients are read at a time.
+const BATCH: i64 = 500;
+
+/// The shortest secret that a file may hold: the one that we make has 43 characters.
+const SHORTEST_SECRET: usize = 32;
+
+/// One thing: its kind and its identifier.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+pub struct Key {
+    /// `scopes`, `resources` or `clients`.
+    pub kind: &'static str,
+    /// Its identifier.
+    pub id: String,
+}
+
+/// What `apply` would do.
+pub struct Plan {
+    /// Each thing that changes, and how.
+    pub steps: Vec<(Key, Step)>,
+    /// Things that no document names; they are left alone.
+    pub unmanaged: Vec<Key>,
+    changes: PolicyChanges,
+    version: i64,
+    generated: Vec<GeneratedSecret>,
+    is_remembered: bool,
+}
+
+/// A secret that was made up for a new client. It has no `Debug`.
+pub struct GeneratedSecret {
+    /// Whose it is.
+    pub client_id: ClientId,
+    /// The secret.
+    pub secret: SecretString,
+}
+
+/// Why a document cannot be applied.
+#[derive(Debug, thiserror::Error)]
+pub enum DesiredError {
+    /// It is wrong.
+    #[error("the document is not valid:{}", told(.0))]
+    Document(Vec<Violation>),
+    /// Somebody changed something meanwhile.
+    #[error("a client, scope or resource was changed at the same time; nothing was changed, so run it again")]
+    Stale,
+    /// A client was deleted before.
+    #[error("there was a client {0} before, and identifiers are not used again; choose another one")]
+    Taken(ClientId),
+    /// A store does not answer.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+fn told(violations: &[Violation]) -> String {
+    let line = |violation: &Violation| format!("\n  - {}: {}", violation.pointer, violation.detail);
+    violations.iter().map(line).collect()
+}
+
+impl Key {
+    fn scope(name: &str) -> Self {
+        Self { kind: "scopes", id: name.to_owned() }
+    }
+
+    fn resource(uri: &ResourceUri) -> Self {
+        Self { kind: "resources", id: uri.as_str().to_owned() }
+    }
+
+    fn client(id: &ClientId) -> Self {
+        Self { kind: "clients", id: id.as_str().to_owned() }
+    }
+}
+
+impl fmt::Display for Key {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.kind, self.id)
+    }
+}
+
+impl Plan {
+    /// Whether everything is as the document says.
+    pub fn is_empty(&self) -> bool {
+        self.steps.is_empty()
+    }
+
+    /// Whether something is taken away.
+    pub fn has_deletions(&self) -> bool {
+        self.steps.iter().any(|(_, step)| *step == Step::Delete)
+    }
+
+    /// The clients for which a secret is made up.
+    pub fn generated(&self) -> &[GeneratedSecret] {
+        &self.generated
+    }
+}
+
+/// Compares what is there with the document. `folder` is where its relative paths begin.
+pub async fn plan(app: &App, text: &str, folder: &Path, now: DateTime<Utc>) -> Result<Plan, DesiredError> {
+    let desired = Desired::parse(text).map_err(DesiredError::Document)?;
+    // Read before the rest: whatever changes afterwards raises it.
+    let version = app.postgres.find_policy_version().await?;
+    let catalog =
+        Catalog { scopes: app.postgres.list_scopes().await?, resources: app.postgres.list_resources().await? };
+    let records = every_client(app).await?;
+    let last = app.postgres.find_applied_policy().await?.map(|(objects, _)| objects);
+    let applied = last.as_ref().map(remembered).unwrap_or_default();
+    let (actual, objects) = (actual(&catalog, &records), desired.objects());
+    let mut steps = diff::steps(&objects, &actual, &applied);
+    let is_named = |key: &Key| objects.contains_key(key) || applied.contains_key(key);
+    let unmanaged = actual.keys().filter(|key| !is_named(key)).cloned().collect();
+    let mut changes = PolicyChanges { applied: to_remember(&objects), ..PolicyChanges::default() };
+    check_references(&desired, &after(&catalog, &desired, &steps, app.registry.built_in()))?;
+    let mut generated = Vec::new();
+    let mut violations = Vec::new();
+    for client in &desired.clients {
+        let secret = Secret::read(client, folder).unwrap_or_else(|violation| {
+            violations.push(violation);
+            Secret::None
+        });
+        let record = records.iter().find(|record| record.id == client.id);
+        let key = Key::client(&client.id);
+        if let Some((_, step)) = steps.iter().find(|(changed, _)| *changed == key).cloned() {
+            secret.add_changed(app, client, &step, &mut changes, &mut generated)?;
+        }
+        if record.is_some() && secret.add_rotated(app, client, &mut changes, now).await? {
+            steps.push((key, Step::Secret));
+        }
+    }
+    if !violations.is_empty() {
+        return Err(DesiredError::Document(violations));
+    }
+    add_catalog(&desired, &steps, &mut changes);
+    let is_remembered = last.as_ref() == Some(&changes.applied);
+    Ok(Plan { steps, unmanaged, changes, version, generated, is_remembered })
+}
+
+/// Makes the changes of a plan.
+pub async fn apply(app: &App, plan: &Plan, now: DateTime<Utc>) -> Result<(), DesiredError> {
+    if plan.is_empty() && plan.is_remembered {
+        return Ok(());
+    }
+    match app.postgres.apply_policy(&plan.changes, plan.version, now).await? {
+        Applied::Done => Ok(()),
+        Applied::Stale => Err(DesiredError::Stale),
+        Applied::Taken(id) => Err(DesiredError::Taken(id)),
+    }
+}
+
+/// Where the secret of a client comes from.
+enum Secret {
+    /// It has none.
+    None,
+    /// It is made up when the client is.
+    Generated,
+    /// A file holds it.
+    Given(SecretString),
+}
+
+impl Secret {
+    fn read(client: &DesiredClient, folder: &Path) -> Result<Self, Violation> {
+        let is_public = client.settings.token_endpoint_auth_method == ClientAuthMethod::None;
+        let Some(file) = &client.secret_file else {
+            return Ok(if is_public { Self::None } else { Self::Generated });
+        };
+        let at = |what: String| Violation::new(format!("{}/client_secret_file", Key::client(&client.id)), what);
+        let text = private_file::read(&folder.join(file)).map_err(|error| at(error.to_string()))?;
+        let secret = text.trim();
+        if secret.len() < SHORTEST_SECRET || !secret.bytes().all(|byte| byte.is_ascii_graphic()) {
+            return Err(at(format!("the secret must be {SHORTEST_SECRET} visible ASCII characters or more")));
+        }
+        Ok(Self::Given(SecretString::from(secret.to_owned())))
+    }
+
+    fn add_changed(
+        &self,
+        app: &App,
+        client: &DesiredClient,
+        step: &Step,
+        changes: &mut PolicyChanges,
+        generated: &mut Vec<GeneratedSecret>,
+    ) -> Result<(), StoreError> {
+        let DesiredClient { id, enabled, settings, .. } = client;
+        if *step != Step::Create {
+            changes.changed_clients.push((id.clone(), *enabled, settings.clone()));
+            return Ok(());
+        }
+        let secret = match self {
+            Self::None => None,
+            Self::Given(secret) => Some(secret.clone()),
+            Self::Generated => {
+                let secret = SecretString::from(random::token());
+                generated.push(GeneratedSecret { client_id: id.clone(), secret: secret.clone() });
+                Some(secret)
+            }
+        };
+        let kept = secret.map(|secret| secret_of(&app.master_keys, id, secret.expose_secret()));
+        let secrets = kept.transpose().map_err(|_| no_key())?.into_iter().collect();
+        changes.new_clients.push(Client { id: id.clone(), enabled: *enabled, settings: settings.clone(), secrets });
+        Ok(())
+    }
+
+    /// Gives a client that is there the secret of its file, unless that is one of its secrets already.
+    async fn add_rotated(
+        &self,
+        app: &App,
+        client: &DesiredClient,
+        changes: &mut PolicyChanges,
+        now: DateTime<Utc>,
+    ) -> Result<bool, StoreError> {
+        let Self::Given(secret) = self else { return Ok(false) };
+        let stored = app.postgres.find_client(&client.id).await?;
+        let is_live = stored.iter().flat_map(|client| &client.secrets).any(|kept| {
+            let mac = app.master_keys.client_secret_mac(kept.key_id, &client.id, secret.expose_secret());
+            mac == Some(kept.mac) && kept.expires_at.is_none()
+        });
+        if is_live {
+            return Ok(false);
+        }
+        let kept = secret_of(&app.master_keys, &client.id, secret.expose_secret()).map_err(|_| no_key())?;
+        changes.new_secrets.push((client.id.clone(), kept, now + OVERLAP));
+        Ok(true)
+    }
+}
+
+fn no_key() -> StoreError {
+    StoreError::corrupt("the current master key is missing")
+}
+
+async fn every_client(app: &App) -> Result<Vec<ClientRecord>, StoreError> {
+    let mut records: Vec<ClientRecord> = Vec::new();
+    loop {
+        let after = records.last().map(|record| record.id.clone());
+        let batch = app.postgres.list_client_records(after.as_ref(), None, BATCH).await?;
+        if batch.is_empty() {
+            return Ok(records);
+        }
+        records.extend(batch);
+    }
+}
+
+fn actual(catalog: &Catalog, records: &[ClientRecord]) -> BTreeMap<Key, Value> {
+    let scopes = catalog.scopes.iter().map(|one| (Key::scope(&one.name), scope_object(one)));
+    let resources = catalog.resources.iter().map(|one| (Key::resource(&one.uri), resource_object(one)));
+    let clients = records.iter().map(|one| (Key::client(&one.id), client_object(one.enabled, &one.settings)));
+    scopes.chain(resources).chain(clients).collect()
+}
+
+/// The catalog as it will be.
+fn after(catalog: &Catalog, desired: &Desired, steps: &[(Key, Step)], built_in: &Catalog) -> Catalog {
+    let stays = |key: &Key| !steps.iter().any(|(gone, step)| gone == key && *step == Step::Delete);
+    let mut after = built_in.clone();
+    after.scopes.extend(desired.scopes.iter().cloned());
+    after.scopes.extend(catalog.scopes.iter().filter(|one| stays(&Key::scope(&one.name))).cloned());
+    after.resources.extend(desired.resources.iter().cloned());
+    after.resources.extend(catalog.resources.iter().filter(|one| stays(&Key::resource(&one.uri))).cloned());
+    after
+}
+
+fn check_references(desired: &Desired, catalog: &Catalog) -> Result<(), DesiredError> {
+    let mut violations = Vec::new();
+    for client in &desired.clients {
+        let at = Key::client(&client.id);
+        let found = unregistered(&client.settings, catalog);
+        violations.extend(found.into_iter().map(|one| Violation::new(format!("{at}{}", one.pointer), one.detail)));
+    }
+    for resource in &desired.resources {
+        let missing = resource.scopes.iter().filter(|name| catalog.find_scope(name).is_none());
+        let at = format!("{}/scopes", Key::resource(&resource.uri));
+        violations.extend(missing.map(|name| Violation::new(&at, format!("there is no scope {name}"))));
+    }
+    if violations.is_empty() { Ok(()) } else { Err(DesiredError::Document(violations)) }
+}
+
+fn add_catalog(desired: &Desired, steps: &[(Key, Step)], changes: &mut PolicyChanges) {
+    let changes_to = |key: Key| steps.iter().any(|(changed, step)| *changed == key && *step != Step::Delete);
+    changes.scopes = desired.scopes.iter().filter(|one| changes_to(Key::scope(&one.name))).cloned().collect();
+    changes.resources = desired.resources.iter().filter(|one| changes_to(Key::resource(&one.uri))).cloned().collect();
+    for (key, _) in steps.iter().filter(|(_, step)| *step == Step::Delete) {
+        match key.kind {
+            "scopes" => changes.deleted_scopes.push(key.id.clone()),
+            "resources" => changes.deleted_resources.push(ResourceUri::new(&key.id)),
+            _ => changes.deleted_clients.push(ClientId::new(&key.id)),
+        }
+    }
+}
+
+/// `{"/clients/a": {...}}`.
+fn to_remember(objects: &BTreeMap<Key, Value>) -> Value {
+    let member = |(key, value): (&Key, &Value)| (format!("/{}{}", key.kind, escape(&key.id)), value.clone());
+    Value::Object(objects.iter().map(member).collect::<Map<_, _>>())
+}
+
+fn remembered(objects: &Value) -> BTreeMap<Key, Value> {
+    let kinds = ["scopes", "resources", "clients"];
+    let key = |pointer: &str| {
+        let (kind, id) = pointer.strip_prefix('/')?.split_once('/')?;
+        let kind = kinds.into_iter().find(|known| *known == kind)?;
+        Some(Key { kind, id: id.replace("~1", "/").replace("~0", "~") })
+    };
+    let members = objects.as_object().into_iter().flatten();
+    members.filter_map(|(pointer, value)| Some((key(pointer)?, value.clone()))).collect()
+}

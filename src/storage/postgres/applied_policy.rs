@@ -1,0 +1,190 @@
+//! Clients, scopes and resources brought from one state to another in one transaction, if nobody else changed any of them
+//! since the first state was read.
+
+use chrono::{DateTime, Utc};
+use diesel::QueryResult;
+use diesel::prelude::*;
+use diesel_async::{AsyncConnection, AsyncPgConnection, RunQueryDsl};
+use serde_json::{Value, json};
+
+use super::Postgres;
+use super::catalog::bump_policy_in_tx;
+use super::client_record::{insert_client_in_tx, rotate_secret_in_tx};
+use super::schema::{applied_policy, client, client_secret, policy_version, resource, scope};
+use crate::model::catalog::{Resource, Scope};
+use crate::model::client::{Client, ClientSecret, ClientSettings};
+use crate::model::id::{ClientId, ResourceUri};
+use crate::storage::StoreError;
+
+/// What is to be changed.
+#[derive(Clone, Debug, Default)]
+pub struct PolicyChanges {
+    /// Scopes to register or to replace.
+    pub scopes: Vec<Scope>,
+    /// Resources to register or to replace.
+    pub resources: Vec<Resource>,
+    /// Clients to register, with their secrets.
+    pub new_clients: Vec<Client>,
+    /// Clients to give other settings, and to enable or disable.
+    pub changed_clients: Vec<(ClientId, bool, ClientSettings)>,
+    /// Clients to give a new secret; what they had works until the time beside it.
+    pub new_secrets: Vec<(ClientId, ClientSecret, DateTime<Utc>)>,
+    /// Scopes to take away.
+    pub deleted_scopes: Vec<String>,
+    /// Resources to take away.
+    pub deleted_resources: Vec<ResourceUri>,
+    /// Clients to take away for good.
+    pub deleted_clients: Vec<ClientId>,
+    /// What stands in the document now, to be compared with the next time.
+    pub applied: Value,
+}
+
+/// How it went.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Applied {
+    /// Everything was changed.
+    Done,
+    /// Somebody changed a client, scope or resource meanwhile; nothing was changed.
+    Stale,
+    /// A new client has the identifier of one that was deleted; nothing was changed.
+    Taken(ClientId),
+}
+
+/// What makes the transaction leave nothing behind.
+enum Rollback {
+    Because(Applied),
+    Failed(diesel::result::Error),
+}
+
+impl From<diesel::result::Error> for Rollback {
+    fn from(error: diesel::result::Error) -> Self {
+        Self::Failed(error)
+    }
+}
+
+impl Postgres {
+    /// What was applied last, and when.
+    pub async fn find_applied_policy(&self) -> Result<Option<(Value, DateTime<Utc>)>, StoreError> {
+        let last = applied_policy::table.select((applied_policy::objects, applied_policy::applied_at));
+        self.run(async |conn| last.first(conn).await.optional()).await
+    }
+
+    /// Makes the changes, if the policy still has the version that they were made for.
+    pub async fn apply_policy(
+        &self,
+        changes: &PolicyChanges,
+        expected_version: i64,
+        now: DateTime<Utc>,
+    ) -> Result<Applied, StoreError> {
+        self.run(async |conn| {
+            let applied = conn
+                .transaction(async |conn| {
+                    let version = policy_version::table.select(policy_version::version).for_update();
+                    if version.first::<i64>(conn).await? != expected_version {
+                        return Err(Rollback::Because(Applied::Stale));
+                    }
+                    change_catalog_in_tx(conn, changes, now).await?;
+                    change_clients_in_tx(conn, changes, now).await?;
+                    remember_in_tx(conn, &changes.applied, now).await?;
+                    bump_policy_in_tx(conn).await?;
+                    Ok(Applied::Done)
+                })
+                .await;
+            match applied {
+                Ok(applied) | Err(Rollback::Because(applied)) => Ok(applied),
+                Err(Rollback::Failed(error)) => Err(error),
+            }
+        })
+        .await
+    }
+}
+
+async fn change_catalog_in_tx(
+    conn: &mut AsyncPgConnection,
+    changes: &PolicyChanges,
+    now: DateTime<Utc>,
+) -> QueryResult<()> {
+    for value in &changes.scopes {
+        let set = || (scope::description.eq(json!(value.description)), scope::published.eq(value.published));
+        diesel::insert_into(scope::table)
+            .values((scope::name.eq(&value.name), set(), scope::created_at.eq(now), scope::updated_at.eq(now)))
+            .on_conflict(scope::name)
+            .do_update()
+            .set((set(), scope::updated_at.eq(now)))
+            .execute(conn)
+            .await?;
+    }
+    for value in &changes.resources {
+        let set = || {
+            (
+                resource::name.eq(json!(value.name)),
+                resource::scopes.eq(&value.scopes),
+                resource::restricted.eq(value.restricted),
+            )
+        };
+        diesel::insert_into(resource::table)
+            .values((
+                resource::uri.eq(value.uri.as_str()),
+                set(),
+                resource::created_at.eq(now),
+                resource::updated_at.eq(now),
+            ))
+            .on_conflict(resource::uri)
+            .do_update()
+            .set((set(), resource::updated_at.eq(now)))
+            .execute(conn)
+            .await?;
+    }
+    diesel::delete(scope::table.filter(scope::name.eq_any(&changes.deleted_scopes))).execute(conn).await?;
+    let uris: Vec<&str> = changes.deleted_resources.iter().map(ResourceUri::as_str).collect();
+    diesel::delete(resource::table.filter(resource::uri.eq_any(uris))).execute(conn).await?;
+    Ok(())
+}
+
+async fn change_clients_in_tx(
+    conn: &mut AsyncPgConnection,
+    changes: &PolicyChanges,
+    now: DateTime<Utc>,
+) -> Result<(), Rollback> {
+    for value in &changes.new_clients {
+        if !insert_client_in_tx(conn, value, now).await? {
+            return Err(Rollback::Because(Applied::Taken(value.id.clone())));
+        }
+    }
+    for (id, enabled, settings) in &changes.changed_clients {
+        diesel::update(client::table.find(id.as_str()))
+            .set((client::enabled.eq(enabled), client::settings.eq(json!(settings)), client::updated_at.eq(now)))
+            .execute(conn)
+            .await?;
+    }
+    for (id, secret, overlap_until) in &changes.new_secrets {
+        diesel::update(client::table.find(id.as_str())).set(client::updated_at.eq(now)).execute(conn).await?;
+        rotate_secret_in_tx(conn, id, secret, *overlap_until, now).await?;
+    }
+    for id in &changes.deleted_clients {
+        diesel::update(client::table.find(id.as_str()))
+            .set((
+                client::enabled.eq(false),
+                client::deleted_at.eq(now),
+                client::settings.eq(json!({})),
+                client::updated_at.eq(now),
+            ))
+            .execute(conn)
+            .await?;
+        let own = client_secret::table.filter(client_secret::client_id.eq(id.as_str()));
+        diesel::delete(own).execute(conn).await?;
+    }
+    Ok(())
+}
+
+async fn remember_in_tx(conn: &mut AsyncPgConnection, objects: &Value, now: DateTime<Utc>) -> QueryResult<()> {
+    let set = (applied_policy::objects.eq(objects), applied_policy::applied_at.eq(now));
+    diesel::insert_into(applied_policy::table)
+        .values((applied_policy::singleton.eq(true), set))
+        .on_conflict(applied_policy::singleton)
+        .do_update()
+        .set(set)
+        .execute(conn)
+        .await?;
+    Ok(())
+}

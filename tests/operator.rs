@@ -1,0 +1,225 @@
+//! What an operator runs beside the server: `ostiary bootstrap`, `ostiary plan`, `ostiary apply`.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+
+use http::Method;
+use serde_json::{Value, json};
+
+use crate::harness::program::{Ended, OSTIARY, Workplace};
+use crate::harness::{TestApp, basic, key_directory, master_key};
+
+/// A server, and a folder in which its programs are run.
+struct Operator {
+    app: TestApp,
+    workplace: Workplace,
+}
+
+impl Operator {
+    async fn new() -> Self {
+        let (app, workplace) = (TestApp::start().await, Workplace::new());
+        let keys = key_directory().to_str().unwrap();
+        let settings = json!({
+            "keys": {"directory": keys, "master_key": master_key()}, "database": {"url": app.database_url()},
+        });
+        workplace.write("settings.yaml", &settings.to_string());
+        Self { app, workplace }
+    }
+
+    async fn run(&self, arguments: &[&str]) -> Ended {
+        let (command, options) = arguments.split_first().unwrap();
+        let all: Vec<&str> =
+            [*command, "--config", "settings.yaml"].into_iter().chain(options.iter().copied()).collect();
+        self.workplace.run(OSTIARY, &all, &[("ISSUER", self.app.issuer())]).await
+    }
+
+    async fn succeeds(&self, arguments: &[&str]) -> Ended {
+        let ended = self.run(arguments).await;
+        assert_eq!(ended.code, Some(0), "{ended:?}");
+        // Another process changed it: what is remembered here for up to a second is old.
+        self.app.app.registry.poll(self.app.now()).await.unwrap();
+        ended
+    }
+
+    async fn refused(&self, arguments: &[&str], words: &str) -> Ended {
+        let ended = self.run(arguments).await;
+        assert_eq!(ended.code, Some(1), "{ended:?}");
+        assert!(ended.stderr.contains(words), "{words}: {ended:?}");
+        ended
+    }
+
+    fn read(&self, name: &str) -> Value {
+        serde_json::from_str(&fs::read_to_string(self.workplace.path(name)).unwrap()).unwrap()
+    }
+
+    async fn machine_token(&self, id: &str, secret: &str, more: &[(&str, &str)]) -> Option<String> {
+        let mut form = vec![("grant_type", "client_credentials")];
+        form.extend(more);
+        let answer = self.app.post("/token").header("authorization", &basic(id, secret)).form(&form).send().await;
+        (answer.status == 200).then(|| answer.json()["access_token"].as_str().unwrap().to_owned())
+    }
+}
+
+#[tokio::test]
+async fn bootstrap_makes_an_administrator_and_a_client_that_work() {
+    let operator = Operator::new().await;
+    let ended = operator.succeeds(&["bootstrap", "--output", "first.json"]).await;
+    let mode = fs::metadata(operator.workplace.path("first.json")).unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o600);
+    let first = operator.read("first.json");
+    let text = |pointer: &str| first.pointer(pointer).and_then(Value::as_str).unwrap().to_owned();
+    let (password, secret) = (text("/administrator/password"), text("/client/client_secret"));
+    assert!(!ended.stdout.contains(&password) && !ended.stderr.contains(&password), "{ended:?}");
+    assert!(!ended.stdout.contains(&secret) && !ended.stderr.contains(&secret), "{ended:?}");
+    let resource = text("/resource");
+    let token = operator.machine_token(&text("/client/client_id"), &secret, &[("resource", &resource)]).await.unwrap();
+    operator.app.get("/admin/clients").bearer(&token).send().await.document(200);
+    // The administrator can sign in, and then use the API from the browser.
+    let mut browser = operator.app.browser();
+    let page = browser.open("/login").await;
+    let typed = [("username", "admin"), ("password", password.as_str())];
+    browser.submit(&page, "login-submit", &typed).await;
+    operator.app.fetch(&browser, Method::GET, "/admin/clients").send().await.document(200);
+}
+
+#[tokio::test]
+async fn bootstrap_happens_once_even_when_two_run_at_once() {
+    let operator = Operator::new().await;
+    let files = ["a.json", "b.json", "c.json"];
+    let run = async |file| operator.run(&["bootstrap", "--output", file]).await;
+    let ended = futures_util::future::join_all(files.map(run)).await;
+    assert!(ended.iter().all(|ended| ended.code == Some(0)), "{ended:?}");
+    let made = ended.iter().filter(|ended| ended.stdout.starts_with("made the administrator")).count();
+    assert_eq!(made, 1, "{ended:?}");
+    // Only the one that made them leaves a file: what stands in it works.
+    let left: Vec<_> = files.into_iter().filter(|file| operator.workplace.path(file).exists()).collect();
+    assert_eq!(left.len(), 1, "{left:?}");
+    let again = operator.succeeds(&["bootstrap", "--output", "again.json"]).await;
+    assert!(again.stdout.starts_with("nothing to do: it was done at "), "{again:?}");
+    assert!(!operator.workplace.path("again.json").exists());
+}
+
+#[tokio::test]
+async fn bootstrap_shows_secrets_to_a_terminal_only() {
+    let operator = Operator::new().await;
+    operator.refused(&["bootstrap"], "add `--output FILE`").await;
+    operator.workplace.write("there.json", "{}");
+    operator.refused(&["bootstrap", "--output", "there.json"], "exists already").await;
+    operator.refused(&["bootstrap", "--output", "x.json", "--client-id", "u.x"], "--client-id").await;
+    operator.app.person("admin", serde_json::Map::new()).await;
+    operator.refused(&["bootstrap", "--output", "x.json"], "choose another name with --username").await;
+    assert!(!operator.workplace.path("x.json").exists(), "nothing was made, so nothing is kept");
+    operator.succeeds(&["bootstrap", "--output", "x.json", "--username", "root"]).await;
+}
+
+const DOCUMENT: &str = "
+policies:
+  ours: {consent: first_party, lifetimes: {access_token: 300}}
+scopes:
+  - {name: notes.read, description: {en: Read your notes, de: Ihre Notizen lesen}}
+resources:
+  - {uri: 'https://notes.example/', name: {en: Notes}, scopes: [notes.read]}
+clients:
+  - {client_id: notes, policy: ours, redirect_uris: ['https://notes.example/callback'], scopes: [openid, notes.read]}
+  - {client_id: notes-job, grant_types: [client_credentials], scopes: [notes.read], client_secret_file: job.secret}
+";
+
+impl Operator {
+    fn write_secret(&self, secret: &str) {
+        let path = self.workplace.write("job.secret", secret);
+        fs::set_permissions(path, fs::Permissions::from_mode(0o600)).unwrap();
+    }
+}
+
+#[tokio::test]
+async fn apply_brings_about_what_the_document_says_and_then_changes_nothing() {
+    let operator = Operator::new().await;
+    let (first, second) = ("a".repeat(40), "b".repeat(40));
+    operator.write_secret(&first);
+    operator.workplace.write("policy.yaml", DOCUMENT);
+    let plan = operator.run(&["plan", "policy.yaml", "--exit-code"]).await;
+    assert_eq!(plan.code, Some(2), "{plan:?}");
+    let lines = ["+ scopes/notes.read", "+ resources/https://notes.example/", "+ clients/notes", "+ clients/notes-job"];
+    assert!(lines.iter().all(|line| plan.stdout.lines().any(|said| said == *line)), "{plan:?}");
+    assert!(operator.machine_token("notes-job", &first, &[]).await.is_none(), "a plan changes nothing");
+    operator.refused(&["apply", "policy.yaml"], "--secrets FILE").await;
+    operator.succeeds(&["apply", "policy.yaml", "--secrets", "made.json"]).await;
+    let mode = fs::metadata(operator.workplace.path("made.json")).unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o600);
+    let made = operator.read("made.json");
+    assert_eq!(made["clients"][0]["client_id"], "notes");
+    assert!(operator.machine_token("notes-job", &first, &[("resource", "https://notes.example/")]).await.is_some());
+    let again = operator.succeeds(&["apply", "policy.yaml"]).await;
+    assert!(again.stdout.contains("nothing to change"), "{again:?}");
+    let plan = operator.succeeds(&["plan", "policy.yaml", "--exit-code"]).await;
+    assert!(plan.stdout.starts_with("everything is as the document says"), "{plan:?}");
+    // What no document names is left alone, and told.
+    assert!(plan.stdout.contains("  scopes/photos.read\n"), "{plan:?}");
+    // Another secret in the file: both work for a while.
+    operator.write_secret(&second);
+    let applied = operator.succeeds(&["apply", "policy.yaml"]).await;
+    assert!(applied.stdout.contains("secret: the one of its file") && !applied.stdout.contains(&second), "{applied:?}");
+    for secret in [&first, &second] {
+        assert!(operator.machine_token("notes-job", secret, &[]).await.is_some());
+    }
+    let again = operator.succeeds(&["apply", "policy.yaml"]).await;
+    assert!(again.stdout.contains("nothing to change"), "{again:?}");
+}
+
+#[tokio::test]
+async fn what_somebody_else_changed_is_told_as_drift_and_mended() {
+    let operator = Operator::new().await;
+    operator.write_secret(&"a".repeat(40));
+    operator.workplace.write("policy.yaml", DOCUMENT);
+    operator.succeeds(&["apply", "policy.yaml", "--secrets", "made.json"]).await;
+    let admin = operator.app.admin(&["admin:clients"]).await;
+    admin.patch("/admin/clients/notes", &json!({"consent": "always"})).await.document(200);
+    let changed = DOCUMENT.replace("access_token: 300", "access_token: 200");
+    operator.workplace.write("policy.yaml", &changed);
+    let plan = operator.run(&["plan", "policy.yaml"]).await;
+    let said = |line: &str| plan.stdout.lines().any(|said| said.trim() == line);
+    assert!(
+        said(r#"consent: "always" -> "first_party"   (drift: changed by somebody else since the last apply)"#),
+        "{plan:?}"
+    );
+    assert!(said("lifetimes.access_token: 300 -> 200"), "{plan:?}");
+    operator.succeeds(&["apply", "policy.yaml"]).await;
+    let client = admin.get("/admin/clients/notes").await.document(200);
+    assert_eq!((&client["consent"], &client["lifetimes"]), (&json!("first_party"), &json!({"access_token": 200})));
+}
+
+#[tokio::test]
+async fn what_leaves_the_document_is_taken_away_only_when_that_is_said() {
+    let operator = Operator::new().await;
+    let secret = "a".repeat(40);
+    operator.write_secret(&secret);
+    operator.workplace.write("policy.yaml", DOCUMENT);
+    operator.succeeds(&["apply", "policy.yaml", "--secrets", "made.json"]).await;
+    let shorter: String = DOCUMENT.lines().filter(|line| !line.contains("notes-job")).collect::<Vec<_>>().join("\n");
+    operator.workplace.write("policy.yaml", &shorter);
+    let refused = operator.refused(&["apply", "policy.yaml"], "add --delete").await;
+    assert!(refused.stdout.contains("- clients/notes-job"), "{refused:?}");
+    assert!(operator.machine_token("notes-job", &secret, &[]).await.is_some());
+    operator.succeeds(&["apply", "policy.yaml", "--delete"]).await;
+    assert!(operator.machine_token("notes-job", &secret, &[]).await.is_none());
+    operator.workplace.write("policy.yaml", DOCUMENT);
+    operator.refused(&["apply", "policy.yaml"], "identifiers are not used again").await;
+}
+
+#[tokio::test]
+async fn a_document_that_is_wrong_changes_nothing() {
+    let operator = Operator::new().await;
+    let wrong = "
+        scopes: [{name: notes.read, description: {en: Read}}]
+        clients:
+          - {client_id: notes, redirect_uris: ['https://notes.example/'], scopes: [openid, nothing], colour: red}
+    ";
+    operator.workplace.write("policy.yaml", wrong);
+    operator.refused(&["apply", "policy.yaml", "--secrets", "made.json"], "/clients/0/colour").await;
+    operator.workplace.write("policy.yaml", &wrong.replace(", colour: red", ""));
+    operator.refused(&["apply", "policy.yaml", "--secrets", "made.json"], "clients/notes/scopes/1").await;
+    operator.refused(&["apply", "nowhere.yaml"], "nowhere.yaml cannot be read").await;
+    assert!(!operator.workplace.path("made.json").exists());
+    let admin = operator.app.admin(&["admin:clients:read"]).await;
+    admin.get("/admin/clients/notes").await.problem(404, "not-found");
+}
