@@ -92,6 +92,14 @@ impl Installation {
         self.workplace.start(OSTIARY, &["--config", "settings.yaml"], &environment)
     }
 
+    /// What a container's health check runs.
+    async fn health(&self) -> Ended {
+        let (bind, issuer) = (format!("127.0.0.1:{}", self.port), self.base());
+        let url = self.workplace.path("database-url");
+        let environment = [("BIND", bind.as_str()), ("ISSUER", &issuer), ("DATABASE_URL_FILE", text(&url))];
+        self.workplace.run(OSTIARY, &["health", "--config", "settings.yaml"], &environment).await
+    }
+
     async fn refused(&self, more: &[(&str, &str)], findings: &[(&str, &str)]) {
         assert_refused(&self.start(more).ended().await, findings);
     }
@@ -243,9 +251,13 @@ async fn an_installation_is_made_step_by_step_and_serves() {
     assert_eq!(second.code, Some(1), "{second:?}");
     assert!(second.stderr.contains("server.bind") && second.stderr.contains("mend: "), "{second:?}");
 
+    assert_eq!(installation.health().await.code, Some(0));
     let machine = installation.machine().await;
     rotation_is_picked_up(&installation, &machine).await;
     drains(&installation, &machine, server).await;
+    let ended = installation.health().await;
+    assert_eq!(ended.code, Some(1), "{ended:?}");
+    assert!(ended.stderr.contains("nothing listens on"), "{ended:?}");
 
     // And it starts again on what is there, as JSON lines this time.
     let mut server = installation.start(&[("LOG_FORMAT", "json")]);
