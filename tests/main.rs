@@ -29,6 +29,7 @@ mod faults_valkey;
 mod flows;
 mod frontchannel_logout;
 mod harness;
+mod interaction;
 mod introspection;
 mod jwks;
 mod logout;

@@ -216,7 +216,9 @@ fn check_lifetimes(config: &Config, found: &mut Findings) {
         ("sessions.idle", config.sessions.idle, config.sessions.lifetime),
         ("sessions.lifetime", config.sessions.lifetime, TimeDelta::days(400)),
         ("interactions.lifetime", config.interactions.lifetime, TimeDelta::days(1)),
+        ("interactions.kept_untouched", config.interactions.kept_untouched, TimeDelta::days(1)),
         ("throttle.window", config.throttle.window, TimeDelta::days(1)),
+        ("throttle.beginnings_window", config.throttle.beginnings_window, TimeDelta::days(1)),
     ] {
         let mend = format!("at least 1 second and at most {} seconds", longest.num_seconds());
         found.require(lifetime >= TimeDelta::seconds(1) && lifetime <= longest, key, "is out of range", mend);
@@ -237,7 +239,10 @@ fn check_passwords(config: &Config, found: &mut Findings) {
         ("throttle.per_network", config.throttle.per_network),
         ("throttle.per_account_and_network", config.throttle.per_account_and_network),
         ("throttle.per_account", config.throttle.per_account),
+        ("throttle.per_site", config.throttle.per_site),
         ("throttle.per_device", config.throttle.per_device),
+        ("throttle.beginnings_per_network", config.throttle.beginnings_per_network),
+        ("throttle.beginnings_per_site", config.throttle.beginnings_per_site),
     ];
     for (key, value) in at_least_once {
         found.require(value > 0, key, "is zero: nobody could sign in", "at least 1");

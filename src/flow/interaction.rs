@@ -18,9 +18,10 @@ use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 
 use self::missing::{consent_scopes, missing_sign_in, question, requires_consent};
-use self::record::{KEEP, change, close, key, read};
+use self::record::{change, close, kept_until, key, read};
 use super::authorization_request::{AuthorizationRequest, AuthorizationResponse};
 use super::code;
+use super::throttle::{self, Network};
 use crate::app::App;
 use crate::identity::backend::Person;
 use crate::model::catalog::{Resource, Scope};
@@ -113,13 +114,19 @@ pub struct ConsentQuestion {
     pub is_offline: bool,
 }
 
-/// Begins an attempt. Without `browser` the first page that opens it binds it.
+/// Begins an attempt, unless `network` began too many. Without `browser` the first page that opens it binds it.
 pub async fn begin(
     app: &App,
     request: AuthorizationRequest,
     browser: Option<String>,
+    network: &Network,
     now: DateTime<Utc>,
-) -> Result<Interaction, StoreError> {
+) -> Result<Interaction, OAuthError> {
+    // Anyone may begin, signed in or not, and every beginning is a record.
+    if let Some(wait) = throttle::count_beginning(app.state.as_ref(), &app.config.throttle, network, now).await? {
+        let error = OAuthError::temporarily_unavailable("too many sign-ins were begun from this network");
+        return Err(error.with_wait(wait));
+    }
     let interaction = Interaction {
         id: random::token(),
         request,
@@ -129,7 +136,7 @@ pub async fn begin(
         finished_at: None,
     };
     let key = key(&interaction.id);
-    state::put_json(app.state.as_ref(), &key, &interaction, interaction.expires_at + KEEP, now).await?;
+    state::put_json(app.state.as_ref(), &key, &interaction, kept_until(app, &interaction), now).await?;
     Ok(interaction)
 }
 

@@ -13,7 +13,7 @@ use secrecy::{ExposeSecret, SecretString};
 
 use super::device::Device;
 use super::logout;
-use super::throttle::{self, Admission};
+use super::throttle::{self, Admission, Network};
 use crate::app::App;
 use crate::identity::backend::{PasswordOutcome, VerifiedPerson};
 use crate::model::id::Sid;
@@ -41,8 +41,8 @@ pub struct Attempt<'a> {
     pub username: &'a str,
     /// The password.
     pub password: &'a SecretString,
-    /// The client's network, see `http::client_ip`.
-    pub network: &'a str,
+    /// The client's network.
+    pub network: &'a Network,
     /// The device cookie, as it was sent.
     pub device: Option<&'a str>,
     /// Who is signed in in this browser.

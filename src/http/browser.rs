@@ -5,24 +5,27 @@ use axum::response::{IntoResponse, Response};
 use http::header::{ACCEPT_LANGUAGE, CONTENT_SECURITY_POLICY, CONTENT_TYPE, LOCATION, SET_COOKIE};
 use http::request::Parts;
 use http::{HeaderValue, StatusCode};
-use std::convert::Infallible;
 
+use super::client_ip::ClientIp;
 use super::cookies::BrowserId;
 use super::headers::{no_store, page_csp};
 use super::pages::locale::Locale;
 use super::pages::view::Site;
 use super::session::BrowserSession;
 use crate::app::App;
+use crate::flow::throttle::Network;
 
 /// The header in which every answer carries the id that finds its log lines.
 pub const REQUEST_ID: &str = "x-request-id";
 
-/// A browser. Taken as a handler's argument it never refuses; its cookie travels with whatever it is sent.
+/// A browser. Its cookie travels with whatever it is sent.
 pub struct Browser {
     /// Which browser: attempts and forms are bound to it.
     pub id: BrowserId,
     /// Who is signed in.
     pub session: BrowserSession,
+    /// Where it is, for limits.
+    pub network: Network,
     /// What support needs to find this request in the log.
     pub support_id: String,
     /// Present when the browser had no cookie yet, and would have sent it.
@@ -105,18 +108,20 @@ impl Browser {
 }
 
 impl FromRequestParts<App> for Browser {
-    type Rejection = Infallible;
+    type Rejection = StatusCode;
 
-    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Infallible> {
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, StatusCode> {
         let (id, set_cookie) = BrowserId::from_headers(&parts.headers, app.config.server.has_secure_cookies());
         // A form posted from another site comes without the cookie of a browser that has one (`SameSite=Lax`): giving it
         // another would let any site end the attempts that the person is in.
         let set_cookie = set_cookie.filter(|_| parts.method.is_safe());
-        let session = BrowserSession::from_request_parts(parts, app).await?;
+        let Ok(session) = BrowserSession::from_request_parts(parts, app).await;
+        let network = ClientIp::from_request_parts(parts, app).await?.network();
         let text = |name: &str| parts.headers.get(name).and_then(|value| value.to_str().ok()).map(ToOwned::to_owned);
         Ok(Self {
             id,
             session,
+            network,
             set_cookie,
             support_id: text(REQUEST_ID).unwrap_or_default(),
             accept_language: text(ACCEPT_LANGUAGE.as_str()),

@@ -16,6 +16,7 @@ use ipnet::IpNet;
 
 use crate::app::App;
 use crate::config::ClientIpHeaderMode;
+use crate::flow::throttle::Network;
 
 const X_FORWARDED_FOR: &str = "x-forwarded-for";
 
@@ -24,11 +25,15 @@ const X_FORWARDED_FOR: &str = "x-forwarded-for";
 pub struct ClientIp(pub IpAddr);
 
 impl ClientIp {
-    /// The network it counts as: an IPv4 address, or the /64 that one IPv6 subscriber has all addresses of.
-    pub fn network(&self) -> String {
+    /// The network it counts as.
+    pub fn network(&self) -> Network {
+        let prefix = |address: Ipv6Addr, length: u32| {
+            let host = 128 - length;
+            format!("{}/{length}", Ipv6Addr::from(u128::from(address) >> host << host))
+        };
         match self.0 {
-            IpAddr::V4(address) => address.to_string(),
-            IpAddr::V6(address) => format!("{}/64", Ipv6Addr::from(u128::from(address) >> 64 << 64)),
+            IpAddr::V4(address) => Network { name: address.to_string(), site: None },
+            IpAddr::V6(address) => Network { name: prefix(address, 64), site: Some(prefix(address, 48)) },
         }
     }
 

@@ -2,7 +2,8 @@
 
 use axum::response::Response;
 use chrono::{DateTime, Utc};
-use http::StatusCode;
+use http::header::RETRY_AFTER;
+use http::{HeaderValue, StatusCode};
 
 use super::authorization_response;
 use super::browser::{Browser, Csp};
@@ -62,7 +63,7 @@ async fn try_proceed(
     let attempt = match attempt {
         Some(attempt) if !attempt.is_repeatable(now) => attempt,
         // None yet, or the person came back after they refused: it begins anew.
-        _ => interaction::begin(app, request, Some(browser.id.hash()), now).await?,
+        _ => interaction::begin(app, request, Some(browser.id.hash()), &browser.network, now).await?,
     };
     // A frontend of the operator's own takes the place of our pages; same-site, so the cookies reach it.
     let base = app.config.server.frontend_base_url.as_deref().unwrap_or(app.issuer()).trim_end_matches('/');
@@ -130,8 +131,8 @@ fn explain(browser: &Browser, error: &OAuthError, kind: ErrorKind, back: Option<
         status => StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR),
     };
     let mut response = browser.page(status, pages::html(&page), &Csp::default());
-    if status == StatusCode::SERVICE_UNAVAILABLE {
-        response.headers_mut().insert(http::header::RETRY_AFTER, http::HeaderValue::from_static("5"));
+    if let Some(wait) = error.retry_after() {
+        response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(wait.as_secs().max(1)));
     }
     response
 }

@@ -13,9 +13,6 @@ use crate::protocol::error::{Challenge, OAuthError};
 /// What both challenges call the protected space (RFC 9110 section 11.5).
 const REALM: &str = "ostiary";
 
-/// Seconds after which a client may try again: longer than a restart of a store takes, shorter than a person waits.
-const RETRY_SECONDS: HeaderValue = HeaderValue::from_static("5");
-
 impl IntoResponse for OAuthError {
     fn into_response(self) -> Response {
         log_failure(&self);
@@ -26,8 +23,8 @@ impl IntoResponse for OAuthError {
         if let Some(challenge) = challenge(&self) {
             headers.insert(WWW_AUTHENTICATE, challenge);
         }
-        if matches!(status, StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS) {
-            headers.insert(RETRY_AFTER, RETRY_SECONDS);
+        if let Some(wait) = self.retry_after() {
+            headers.insert(RETRY_AFTER, HeaderValue::from(wait.as_secs().max(1)));
         }
         // RFC 6750 section 3.1: who sent no token learns no error code, in the body neither.
         if self.challenge() == Challenge::BearerMissing {

@@ -7,6 +7,10 @@
 use std::error::Error;
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
+
+/// When to come again if nothing more is known: longer than a restart of a store takes, shorter than a person waits.
+const RETRY: Duration = Duration::from_secs(5);
 
 /// A registered error code.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -119,6 +123,7 @@ pub struct OAuthError {
     description: &'static str,
     challenge: Challenge,
     status: Option<u16>,
+    retry_after: Option<Duration>,
     source: Option<Arc<dyn Error + Send + Sync>>,
 }
 
@@ -136,7 +141,7 @@ macro_rules! constructors {
 impl OAuthError {
     /// An error with a fixed description in printable ASCII without `"` and `\`.
     pub fn new(code: ErrorCode, description: &'static str) -> Self {
-        Self { code, description, challenge: Challenge::None, status: None, source: None }
+        Self { code, description, challenge: Challenge::None, status: None, retry_after: None, source: None }
     }
 
     constructors! {
@@ -182,6 +187,12 @@ impl OAuthError {
         self
     }
 
+    /// The same error for whoever asked too often: with 429, and when to come again.
+    pub fn with_wait(mut self, wait: Duration) -> Self {
+        self.retry_after = Some(wait);
+        self.with_status(429)
+    }
+
     /// The code.
     pub fn code(&self) -> ErrorCode {
         self.code
@@ -195,6 +206,11 @@ impl OAuthError {
     /// The challenge.
     pub fn challenge(&self) -> Challenge {
         self.challenge
+    }
+
+    /// When to come again, for a direct answer that says so.
+    pub fn retry_after(&self) -> Option<Duration> {
+        self.retry_after.or(matches!(self.status(), 429 | 503).then_some(RETRY))
     }
 
     /// The status of a direct answer.

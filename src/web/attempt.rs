@@ -60,11 +60,11 @@ pub async fn refusable(
     browser: &Browser,
     id: &str,
     now: DateTime<Utc>,
-) -> Result<Option<Interaction>, StoreError> {
+) -> Result<Option<Interaction>, OAuthError> {
     Ok(match interaction::find(app, id, &browser.id.hash(), now).await? {
         Found::Open(attempt) => Some(*attempt),
         Found::Finished(attempt) => Some(*attempt).filter(|attempt| attempt.is_repeatable(now)),
-        Found::Expired(request) => Some(interaction::begin(app, *request, Some(browser.id.hash()), now).await?),
+        Found::Expired(request) => Some(interaction::begin(app, *request, Some(browser.id.hash()), &browser.network, now).await?),
         Found::Foreign => None,
     })
 }

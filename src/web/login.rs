@@ -15,7 +15,6 @@ use super::sign_in::{self, Signed};
 use crate::app::App;
 use crate::flow::interaction::{self, Found, Interaction, Next};
 use crate::http::browser::{Browser, Csp};
-use crate::http::client_ip::ClientIp;
 use crate::http::form::{OAuthForm, OAuthQuery};
 use crate::http::pages::login::{LoginNotice, LoginPage, LoginProblem};
 use crate::http::pages::view::Guard;
@@ -45,11 +44,10 @@ pub async fn get(State(app): State<App>, browser: Browser, query: Result<OAuthQu
 pub async fn post(
     State(app): State<App>,
     browser: Browser,
-    ip: ClientIp,
     headers: HeaderMap,
     form: Result<OAuthForm, OAuthError>,
 ) -> Response {
-    continuation::or_error_page(&browser, async { submit(&app, &browser, &ip, &headers, &form?.0).await }).await
+    continuation::or_error_page(&browser, async { submit(&app, &browser, &headers, &form?.0).await }).await
 }
 
 async fn show(app: &App, browser: &Browser, form: &Form, now: DateTime<Utc>) -> Result<Response, OAuthError> {
@@ -62,7 +60,7 @@ async fn show(app: &App, browser: &Browser, form: &Form, now: DateTime<Utc>) -> 
     match interaction::find(app, id, &browser.id.hash(), now).await? {
         Found::Open(attempt) => show_attempt(app, browser, *attempt, form, now).await,
         Found::Expired(request) => {
-            let attempt = interaction::begin(app, *request, Some(browser.id.hash()), now).await?;
+            let attempt = interaction::begin(app, *request, Some(browser.id.hash()), &browser.network, now).await?;
             Ok(browser.redirect(&app.url(&format!("/login?interaction={}&notice=expired", attempt.id))))
         }
         Found::Finished(attempt) => Ok(continuation::finished(app, browser, *attempt, now).await),
@@ -102,13 +100,7 @@ async fn show_attempt(
     page(app, browser, Some(&attempt), shown, now).await
 }
 
-async fn submit(
-    app: &App,
-    browser: &Browser,
-    ip: &ClientIp,
-    headers: &HeaderMap,
-    form: &Form,
-) -> Result<Response, OAuthError> {
+async fn submit(app: &App, browser: &Browser, headers: &HeaderMap, form: &Form) -> Result<Response, OAuthError> {
     let now = app.clock.now();
     if !attempt::is_ours(app, browser, headers, form)? {
         return Ok(continuation::forged(browser));
@@ -122,7 +114,7 @@ async fn submit(
         Some(id) => match interaction::find(app, id, &browser.id.hash(), now).await? {
             Found::Open(attempt) => Some(*attempt),
             Found::Expired(request) => {
-                let attempt = interaction::begin(app, *request, Some(browser.id.hash()), now).await?;
+                let attempt = interaction::begin(app, *request, Some(browser.id.hash()), &browser.network, now).await?;
                 let shown = Shown { username, notice: Some(LoginNotice::Expired), ..Shown::default() };
                 return page(app, browser, Some(&attempt), shown, now).await;
             }
@@ -132,7 +124,7 @@ async fn submit(
     };
     let problem = match form.one("password")? {
         Some(password) if !username.is_empty() => {
-            match sign_in::sign_in(app, browser, (&username, password), (ip, headers), now).await? {
+            match sign_in::sign_in(app, browser, (&username, password), headers, now).await? {
                 Signed::In { signed_in, cookie } => {
                     let mut response = match attempt {
                         None => browser.redirect(&app.url(ACCOUNT)),

@@ -8,7 +8,6 @@ use crate::app::App;
 use crate::flow::device;
 use crate::flow::sign_in::{self, SignIn};
 use crate::http::browser::Browser;
-use crate::http::client_ip::ClientIp;
 use crate::http::cookies::CookieName;
 use crate::http::pages::login::LoginProblem;
 use crate::model::session::SignedIn;
@@ -32,7 +31,7 @@ pub async fn sign_in(
     app: &App,
     browser: &Browser,
     (username, password): (&str, &str),
-    (ip, headers): (&ClientIp, &HeaderMap),
+    headers: &HeaderMap,
     now: DateTime<Utc>,
 ) -> Result<Signed, StoreError> {
     let is_secure = app.config.server.has_secure_cookies();
@@ -40,7 +39,7 @@ pub async fn sign_in(
     let attempt = sign_in::Attempt {
         username,
         password: &SecretString::from(password),
-        network: &ip.network(),
+        network: &browser.network,
         device: CookieName::Device.find(headers, is_secure),
         present: present.as_ref(),
     };

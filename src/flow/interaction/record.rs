@@ -2,20 +2,26 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-use super::{Interaction, REPEAT_WINDOW};
+use super::{Interaction, REPEAT_WINDOW, Steps};
 use crate::app::App;
 use crate::protocol::error::OAuthError;
 use crate::storage::StoreError;
 use crate::storage::state::{self, Expected, Kind, StateKey};
 
-/// How long the record is kept after it expired, so that a page left open can begin anew instead of failing.
-pub(super) const KEEP: TimeDelta = TimeDelta::days(1);
+/// How long the record of an attempt in which somebody got a step further is kept after it expired, so that a page left open
+/// can begin anew instead of failing. Anyone can make one without a step, so those go sooner.
+const KEEP: TimeDelta = TimeDelta::days(1);
 
 /// How often a step is tried against another writer of the same record.
 const ATTEMPTS: usize = 4;
 
 pub(super) fn key(id: &str) -> StateKey {
     StateKey::new(Kind::Interaction, id)
+}
+
+pub(super) fn kept_until(app: &App, interaction: &Interaction) -> DateTime<Utc> {
+    let is_untouched = interaction.steps == Steps::default();
+    interaction.expires_at + if is_untouched { app.config.interactions.kept_untouched } else { KEEP }
 }
 
 pub(super) async fn read(app: &App, id: &str, now: DateTime<Utc>) -> Result<Option<Interaction>, StoreError> {
@@ -39,7 +45,7 @@ pub(super) async fn change(
         step(&mut changed);
         let after = serde_json::to_vec(&changed).map_err(StoreError::corrupt)?;
         let key = key(&interaction.id);
-        let until = interaction.expires_at + KEEP;
+        let until = kept_until(app, &changed);
         if app.state.replace_if(&key, Expected::Equals(&before), &after, until, now).await? {
             return Ok(changed);
         }

@@ -44,7 +44,8 @@ impl TestApp {
     async fn try_as(&self, username: &str, password: &str, from: From<'_>) -> SignIn {
         let password = SecretString::from(password);
         let From { network, device, present } = from;
-        let attempt = Attempt { username, password: &password, network, device, present };
+        let network = Network { name: network.to_owned(), site: None };
+        let attempt = Attempt { username, password: &password, network: &network, device, present };
         sign_in(&self.app, attempt, self.now()).await.unwrap()
     }
 

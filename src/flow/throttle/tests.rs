@@ -1,12 +1,23 @@
 use std::sync::Arc;
 
+use chrono::TimeDelta;
+
 use super::*;
+use crate::storage::state::StateKey;
 use crate::storage::state::memory::MemoryState;
 
 const WINDOW: TimeDelta = TimeDelta::minutes(15);
 
 fn limits() -> ThrottleConfig {
-    ThrottleConfig { window: WINDOW, per_network: 100, per_account_and_network: 10, per_account: 50, per_device: 10 }
+    ThrottleConfig {
+        window: WINDOW,
+        per_network: 100,
+        per_site: 1000,
+        per_account_and_network: 10,
+        per_account: 50,
+        per_device: 10,
+        ..ThrottleConfig::default()
+    }
 }
 
 /// Sign-ins at one store, by whoever, with a clock to move.
@@ -23,12 +34,12 @@ impl World {
         Self { store: Arc::new(MemoryState::new()), limits: limits(), now }
     }
 
-    async fn reserve(&self, attempt: Attempt<'_>) -> Admission {
-        reserve(self.store.as_ref(), &self.limits, attempt, self.now).await.unwrap()
+    async fn reserve(&self, attempt: From<'_>) -> Admission {
+        try_reserve(self.store.as_ref(), &self.limits, attempt, self.now).await.unwrap()
     }
 
     /// An attempt with a wrong password: whether the password was looked at.
-    async fn guess(&self, attempt: Attempt<'_>) -> bool {
+    async fn guess(&self, attempt: From<'_>) -> bool {
         match self.reserve(attempt).await {
             Admission::Admitted(reserved) => {
                 reserved.count_failure(self.store.as_ref(), self.now).await.unwrap();
@@ -39,7 +50,7 @@ impl World {
     }
 
     /// An attempt with the right password: whether it was let in.
-    async fn sign_in(&self, attempt: Attempt<'_>) -> bool {
+    async fn sign_in(&self, attempt: From<'_>) -> bool {
         match self.reserve(attempt).await {
             Admission::Admitted(reserved) => {
                 reserved.refund(self.store.as_ref(), self.now).await.unwrap();
@@ -49,7 +60,7 @@ impl World {
         }
     }
 
-    async fn wait(&self, attempt: Attempt<'_>) -> Option<Duration> {
+    async fn wait(&self, attempt: From<'_>) -> Option<Duration> {
         match self.reserve(attempt).await {
             Admission::Admitted(reserved) => {
                 reserved.refund(self.store.as_ref(), self.now).await.unwrap();
@@ -64,8 +75,27 @@ impl World {
     }
 }
 
-fn from<'a>(network: &'a str, account: &'a str) -> Attempt<'a> {
-    Attempt { network, account, device: None }
+/// Where an attempt comes from, and to what.
+#[derive(Clone, Copy)]
+struct From<'a> {
+    network: &'a str,
+    site: Option<&'a str>,
+    account: &'a str,
+    device: Option<&'a str>,
+}
+
+fn from<'a>(network: &'a str, account: &'a str) -> From<'a> {
+    From { network, site: None, account, device: None }
+}
+
+async fn try_reserve(
+    store: &dyn StateStore,
+    limits: &ThrottleConfig,
+    from: From<'_>,
+    now: DateTime<Utc>,
+) -> Result<Admission, StoreError> {
+    let network = Network { name: from.network.to_owned(), site: from.site.map(ToOwned::to_owned) };
+    reserve(store, limits, Attempt { network: &network, account: from.account, device: from.device }, now).await
 }
 
 #[tokio::test]
@@ -92,6 +122,50 @@ async fn one_network_guesses_at_all_accounts_together_a_hundred_times() {
     }
     assert_eq!(guesses, 100);
     assert!(world.guess(from("192.0.2.2", "person1")).await, "another network goes on");
+}
+
+#[tokio::test]
+async fn the_networks_of_one_site_guess_together_a_thousand_times() {
+    let world = World::new();
+    let (mut guesses, mut wait) = (0, None);
+    for n in 0..2000 {
+        let (network, account) = (format!("2001:db8:0:{n:x}::/64"), format!("person{n}"));
+        let attempt = From { site: Some("2001:db8::/48"), ..from(&network, &account) };
+        match world.wait(attempt).await {
+            None => guesses += u32::from(world.guess(attempt).await),
+            over => wait = over,
+        }
+    }
+    assert_eq!(guesses, 1000);
+    assert!(wait.is_some_and(|wait| wait <= Duration::from_secs(2 * 15 * 60)), "{wait:?}");
+    let neighbour = From { site: Some("2001:db8:1::/48"), ..from("2001:db8:1:1::/64", "person1") };
+    assert!(world.guess(neighbour).await, "another site goes on");
+}
+
+#[tokio::test]
+async fn beginnings_are_limited_by_network_and_by_site_and_slide() {
+    let mut world = World::new();
+    world.limits.beginnings_window = TimeDelta::minutes(10);
+    (world.limits.beginnings_per_network, world.limits.beginnings_per_site) = (6, 15);
+    let subnet = |n: u32| Network { name: format!("2001:db8:0:{n:x}::/64"), site: Some("2001:db8::/48".into()) };
+    let begun = async |world: &World, network: &Network| {
+        let mut begun = 0;
+        for _ in 0..20 {
+            let wait = count_beginning(world.store.as_ref(), &world.limits, network, world.now).await.unwrap();
+            begun += u32::from(wait.is_none());
+        }
+        begun
+    };
+    assert_eq!([begun(&world, &subnet(1)).await, begun(&world, &subnet(2)).await], [6, 6]);
+    assert_eq!([begun(&world, &subnet(3)).await, begun(&world, &subnet(4)).await], [3, 0]);
+    let elsewhere = Network { name: "192.0.2.1".into(), site: None };
+    assert_eq!(begun(&world, &elsewhere).await, 6);
+    assert!(world.guess(from("192.0.2.1", "victim")).await, "passwords are counted apart");
+    let wait = count_beginning(world.store.as_ref(), &world.limits, &elsewhere, world.now).await.unwrap();
+    world.pass(TimeDelta::from_std(wait.expect("over the limit")).unwrap());
+    assert!((1..6).contains(&begun(&world, &elsewhere).await), "some of it has slid away");
+    world.pass(TimeDelta::minutes(20));
+    assert_eq!(begun(&world, &elsewhere).await, 6);
 }
 
 #[tokio::test]
@@ -137,7 +211,7 @@ async fn a_browser_that_the_victim_used_before_is_not_slowed_even_by_its_own_net
         n += 1;
         world.guess(from("192.0.2.1", &format!("person{n}"))).await;
     }
-    let known = Attempt { network: "192.0.2.1", account: "victim", device: Some("laptop") };
+    let known = From { device: Some("laptop"), ..from("192.0.2.1", "victim") };
     for _ in 0..20 {
         assert!(world.sign_in(known).await);
     }
@@ -149,12 +223,12 @@ async fn a_stolen_device_cookie_gives_ten_guesses_at_its_own_account() {
     let mut guesses = 0;
     for n in 0..200 {
         let network = format!("198.18.0.{n}");
-        let stolen = Attempt { network: &network, account: "victim", device: Some("laptop") };
+        let stolen = From { device: Some("laptop"), ..from(&network, "victim") };
         guesses += u32::from(world.guess(stolen).await);
     }
     assert_eq!(guesses, 10);
     assert!(world.sign_in(from("203.0.113.7", "victim")).await);
-    let phone = Attempt { network: "203.0.113.7", account: "victim", device: Some("phone") };
+    let phone = From { device: Some("phone"), ..from("203.0.113.7", "victim") };
     assert!(world.sign_in(phone).await, "the victim's other browser");
 }
 
@@ -231,7 +305,7 @@ async fn a_network_over_its_limit_makes_no_counters_for_names() {
 #[tokio::test]
 async fn without_the_store_nobody_is_admitted_and_nobody_is_refused() {
     let store = Recorder { is_down: true, ..Recorder::default() };
-    let answer = reserve(&store, &limits(), from("192.0.2.1", "victim"), World::new().now).await;
+    let answer = try_reserve(&store, &limits(), from("192.0.2.1", "victim"), World::new().now).await;
     assert!(matches!(answer, Err(StoreError::Unavailable(_))));
 }
 
@@ -245,9 +319,11 @@ fn the_allowance_shrinks_with_the_failures_from_everywhere_and_is_never_less_tha
 
 #[test]
 fn counters_of_different_things_are_different() {
-    let key = |parts: &[&str]| Counter::new(parts).key(1).as_str().to_owned();
+    let key = |parts: &[&str]| Counter::new(Limit::Password, parts).key(1).as_str().to_owned();
     assert_ne!(key(&["account", "ab", "c"]), key(&["account", "a", "bc"]));
     assert_ne!(key(&["network", "a"]), key(&["account", "a"]));
+    let other = Counter::new(Limit::Beginning, &["network", "a"]).key(1).as_str().to_owned();
+    assert_ne!(key(&["network", "a"]), other);
 }
 
 /// A memory store that remembers the names of its keys, or is down.

@@ -89,10 +89,11 @@ fn a_client_cannot_quote_away_what_the_proxy_wrote() {
 }
 
 #[test]
-fn the_network_is_the_address_or_the_64() {
+fn the_network_is_the_address_or_the_64_and_its_site_the_48() {
     let network = |ip: &str| ClientIp(ip.parse().unwrap()).network();
-    assert_eq!(network("198.51.100.7"), "198.51.100.7");
-    assert_eq!(network("2001:db8:1:2:3:4:5:6"), "2001:db8:1:2::/64");
+    assert_eq!(network("198.51.100.7"), Network { name: "198.51.100.7".into(), site: None });
+    let (name, site) = ("2001:db8:1:2::/64".into(), Some("2001:db8:1::/48".into()));
+    assert_eq!(network("2001:db8:1:2:3:4:5:6"), Network { name, site });
     assert_eq!(network("2001:db8:1:2::"), network("2001:db8:1:2:ffff:ffff:ffff:ffff"));
 }
 

@@ -32,6 +32,8 @@ pub enum ErrorKind {
     Denied,
     /// There is no such page.
     NotFound,
+    /// Too much was asked from where they are.
+    Busy,
     /// A part of the server is down.
     Unavailable,
     /// A fault of ours.
@@ -50,6 +52,7 @@ impl ErrorKind {
         match error.status() {
             403 => Self::Denied,
             404 => Self::NotFound,
+            429 => Self::Busy,
             503 => Self::Unavailable,
             500.. => Self::Server,
             _ => Self::Request,
@@ -64,6 +67,7 @@ impl ErrorPage<'_> {
             ErrorKind::Request => m.request_title,
             ErrorKind::Denied => m.denied_title,
             ErrorKind::NotFound => m.not_found_title,
+            ErrorKind::Busy => m.busy_title,
             ErrorKind::Unavailable => m.unavailable_title,
             ErrorKind::Server => m.server_title,
             ErrorKind::Lost => m.lost_title,
@@ -78,6 +82,7 @@ impl ErrorPage<'_> {
             ErrorKind::Request => m.request,
             ErrorKind::Denied => m.denied,
             ErrorKind::NotFound => m.not_found,
+            ErrorKind::Busy => m.busy,
             ErrorKind::Unavailable => m.unavailable,
             ErrorKind::Server => m.server,
             ErrorKind::Lost => m.lost,

@@ -57,9 +57,9 @@ pub async fn post(State(app): State<App>, browser: Browser, body: Result<OAuthFo
         Err(refusal) => return refuse(&app, &browser, refusal),
     };
     let to = request.return_address();
-    match interaction::begin(&app, request, None, now).await {
+    match interaction::begin(&app, request, None, &browser.network, now).await {
         Ok(attempt) => browser.redirect(&app.url(&format!("{AUTHORIZE_RESUME}?interaction={}", attempt.id))),
-        Err(error) => refuse(&app, &browser, Refusal::Redirect(to, error.into())),
+        Err(error) => refuse(&app, &browser, Refusal::Redirect(to, error)),
     }
 }
 

@@ -24,7 +24,6 @@ use crate::app::App;
 use crate::flow::authorization_request::AuthorizationRequest;
 use crate::flow::interaction::{self, Found, Interaction};
 use crate::http::browser::Browser;
-use crate::http::client_ip::ClientIp;
 use crate::http::csrf;
 use crate::http::form::OAuthQuery;
 use crate::http::headers::no_store;
@@ -95,7 +94,6 @@ pub async fn consent(State(app): State<App>, browser: Browser, query: Result<OAu
 pub async fn login(
     State(app): State<App>,
     browser: Browser,
-    ip: ClientIp,
     headers: HeaderMap,
     body: Result<Json<Credentials>, JsonRejection>,
 ) -> Response {
@@ -110,7 +108,7 @@ pub async fn login(
             Some(id) => Some(find(&app, &browser, id, now).await?),
             None => None,
         };
-        match sign_in::sign_in(&app, &browser, (&body.username, &body.password), (&ip, &headers), now).await? {
+        match sign_in::sign_in(&app, &browser, (&body.username, &body.password), &headers, now).await? {
             Signed::Refused(problem) => Ok(refused(&browser, problem)),
             Signed::In { signed_in, cookie } => {
                 let step = match waiting {
@@ -120,7 +118,7 @@ pub async fn login(
                         next_step(&app, &browser, request, Some(attempt), now).await?
                     }
                     Some((request, None)) => {
-                        let attempt = interaction::begin(&app, request, Some(browser.id.hash()), now).await?;
+                        let attempt = interaction::begin(&app, request, Some(browser.id.hash()), &browser.network, now).await?;
                         let attempt = interaction::record_sign_in(&app, attempt, &signed_in, now).await?;
                         next_step(&app, &browser, attempt.request.clone(), Some(attempt), now).await?
                     }

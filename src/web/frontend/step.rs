@@ -87,7 +87,7 @@ pub(super) async fn next_step(
     let attempt = match attempt {
         Some(attempt) if !attempt.is_repeatable(now) => attempt,
         // None yet, or the person came back after they refused: it begins anew.
-        _ => interaction::begin(app, request, Some(browser.id.hash()), now).await?,
+        _ => interaction::begin(app, request, Some(browser.id.hash()), &browser.network, now).await?,
     };
     let (site, client) = attempt::site_and_client(app, browser, &attempt, now).await?;
     let asker = client.map(|client| Asker::new(app, client));

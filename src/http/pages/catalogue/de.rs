@@ -94,6 +94,9 @@ pub(super) static MESSAGES: Messages = Messages {
         denied: "Sie haben hier keinen Zugang.",
         not_found_title: "Hier ist nichts",
         not_found: "Unter dieser Adresse gibt es keine Seite.",
+        busy_title: "Zu viele Anmeldungen auf einmal",
+        busy: "Aus Ihrem Netz wurden sehr viele Anmeldungen begonnen. Bitte warten Sie einige Minuten und versuchen Sie es \
+               erneut.",
         unavailable_title: "Gleich wieder da",
         unavailable: "Ein Teil dieses Servers ist gerade nicht erreichbar. Bitte warten Sie ein wenig und versuchen Sie \
                       es dann noch einmal.",

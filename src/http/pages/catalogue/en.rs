@@ -93,6 +93,8 @@ pub(super) static MESSAGES: Messages = Messages {
         denied: "You do not have access to this.",
         not_found_title: "Nothing here",
         not_found: "There is no page at this address.",
+        busy_title: "Too many sign-ins at once",
+        busy: "Very many sign-ins were begun from your network. Please wait a few minutes and try again.",
         unavailable_title: "Back in a moment",
         unavailable: "We cannot reach a part of this server right now. Please wait a little and try again.",
         server_title: "Something went wrong",

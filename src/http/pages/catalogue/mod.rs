@@ -153,6 +153,8 @@ pub(crate) struct ErrorTexts {
     pub(crate) denied: &'static str,
     pub(crate) not_found_title: &'static str,
     pub(crate) not_found: &'static str,
+    pub(crate) busy_title: &'static str,
+    pub(crate) busy: &'static str,
     pub(crate) unavailable_title: &'static str,
     pub(crate) unavailable: &'static str,
     pub(crate) server_title: &'static str,
