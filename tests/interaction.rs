@@ -3,7 +3,7 @@
 use chrono::TimeDelta;
 use ostiary::model::client::{ClientSettings, ConsentPolicy};
 use ostiary::storage::state::{Kind, StateKey};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::harness::{Authorization, Page, TestApp};
 
@@ -94,4 +94,33 @@ async fn an_attempt_in_which_nobody_took_a_step_is_soon_forgotten() {
     let lost = browser.open(login.url.as_str()).await;
     let description = "the sign-in is unknown in this browser, start again at the application";
     lost.assert_error("/login", 400, "invalid_request", description);
+}
+
+#[tokio::test]
+async fn a_newer_version_may_have_written_the_record_and_finds_again_what_it_wrote() {
+    let app = TestApp::start().await;
+    let (client, alice) = (app.web_client_with(asking).await, app.alice().await);
+    let mut browser = app.browser();
+    // A number in the claims is one more thing that two versions may write differently.
+    let claims = json!({"id_token": {"zoneinfo": {"value": 1.50}, "name": null}}).to_string();
+    let request = Authorization::of(&client).with("claims", &claims);
+    let login = browser.open(&request.path()).await;
+    let id = attempt(&login, "login-submit");
+    let mut newer = record(&app, &id).await.unwrap();
+    newer["risk"] = json!({"score": 0.25});
+    newer["steps"]["factor"] = json!(["otp", 1e3]);
+    newer["request"]["display"] = json!("touch");
+    let bytes = serde_json::to_vec_pretty(&newer).unwrap();
+    let until = app.now() + TimeDelta::hours(1);
+    app.app.state.put(&StateKey::new(Kind::Interaction, &id), &bytes, until, app.now()).await.unwrap();
+    let consent = browser.log_in(&login, &alice).await;
+    consent.assert_consent();
+    let page = browser.submit(&consent, "consent-allow", &[]).await;
+    page.returned_to(&client.redirect_uri);
+    let stored = record(&app, &id).await.unwrap();
+    assert_eq!(stored["steps"]["account"], alice.sub());
+    assert_eq!(stored["steps"]["consented"], alice.sub());
+    assert_eq!(stored["risk"], newer["risk"]);
+    assert_eq!(stored["steps"]["factor"], newer["steps"]["factor"]);
+    assert_eq!(stored["request"]["display"], newer["request"]["display"]);
 }

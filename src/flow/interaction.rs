@@ -33,7 +33,6 @@ use crate::protocol::prompt::Prompt;
 use crate::random;
 use crate::storage::StoreError;
 use crate::storage::postgres::session::Standing;
-use crate::storage::state;
 
 /// How long after an attempt was answered the same browser gets another answer: a double click, not a return next day.
 const REPEAT_WINDOW: TimeDelta = TimeDelta::seconds(60);
@@ -51,6 +50,9 @@ pub struct Interaction {
     expires_at: DateTime<Utc>,
     steps: Steps,
     finished_at: Option<DateTime<Utc>>,
+    /// The record as it lies in the store: what a change is compared with.
+    #[serde(skip)]
+    stored: Vec<u8>,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -127,16 +129,17 @@ pub async fn begin(
         let error = OAuthError::temporarily_unavailable("too many sign-ins were begun from this network");
         return Err(error.with_wait(wait));
     }
-    let interaction = Interaction {
+    let mut interaction = Interaction {
         id: random::token(),
         request,
         browser,
         expires_at: now + app.config.interactions.lifetime,
         steps: Steps::default(),
         finished_at: None,
+        stored: Vec::new(),
     };
-    let key = key(&interaction.id);
-    state::put_json(app.state.as_ref(), &key, &interaction, kept_until(app, &interaction), now).await?;
+    interaction.stored = serde_json::to_vec(&interaction).map_err(StoreError::corrupt)?;
+    app.state.put(&key(&interaction.id), &interaction.stored, kept_until(app, &interaction), now).await?;
     Ok(interaction)
 }
 

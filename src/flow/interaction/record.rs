@@ -1,12 +1,13 @@
 //! The record of an attempt in the state store: read by id, changed by compare-and-set.
 
 use chrono::{DateTime, TimeDelta, Utc};
+use serde_json::Value;
 
 use super::{Interaction, REPEAT_WINDOW, Steps};
 use crate::app::App;
 use crate::protocol::error::OAuthError;
 use crate::storage::StoreError;
-use crate::storage::state::{self, Expected, Kind, StateKey};
+use crate::storage::state::{Expected, Kind, StateKey};
 
 /// How long the record of an attempt in which somebody got a step further is kept after it expired, so that a page left open
 /// can begin anew instead of failing. Anyone can make one without a step, so those go sooner.
@@ -29,7 +30,7 @@ pub(super) async fn read(app: &App, id: &str, now: DateTime<Utc>) -> Result<Opti
     if id.len() != 43 || !id.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_') {
         return Ok(None);
     }
-    state::get_json(app.state.as_ref(), &key(id), now).await
+    app.state.get(&key(id), now).await?.map(Interaction::decoded).transpose()
 }
 
 /// Applies `step` by compare-and-set, again on what another writer left if one came between.
@@ -40,13 +41,12 @@ pub(super) async fn change(
     step: impl Fn(&mut Interaction),
 ) -> Result<Interaction, StoreError> {
     for _ in 0..ATTEMPTS {
-        let before = serde_json::to_vec(&interaction).map_err(StoreError::corrupt)?;
         let mut changed = interaction.clone();
         step(&mut changed);
-        let after = serde_json::to_vec(&changed).map_err(StoreError::corrupt)?;
-        let key = key(&interaction.id);
-        let until = kept_until(app, &changed);
-        if app.state.replace_if(&key, Expected::Equals(&before), &after, until, now).await? {
+        changed.stored = encoded_over(&interaction, &changed).map_err(StoreError::corrupt)?;
+        // The bytes that were read, not what this version would write for them: another version may have written them.
+        let (key, before) = (key(&interaction.id), Expected::Equals(&interaction.stored));
+        if app.state.replace_if(&key, before, &changed.stored, kept_until(app, &changed), now).await? {
             return Ok(changed);
         }
         interaction = match read(app, &interaction.id, now).await? {
@@ -55,6 +55,35 @@ pub(super) async fn change(
         };
     }
     Err(StoreError::unavailable("the interaction is written by too many at once"))
+}
+
+impl Interaction {
+    fn decoded(stored: Vec<u8>) -> Result<Self, StoreError> {
+        let interaction: Self = serde_json::from_slice(&stored).map_err(StoreError::corrupt)?;
+        Ok(Self { stored, ..interaction })
+    }
+}
+
+/// The stored bytes of `before` with what is different in `changed`. Members that this version does not know stay: during a
+/// rolling upgrade a newer one may have written them and will look for them.
+fn encoded_over(before: &Interaction, changed: &Interaction) -> serde_json::Result<Vec<u8>> {
+    let mut stored = serde_json::from_slice(&before.stored)?;
+    write_changes(&mut stored, &serde_json::to_value(before)?, serde_json::to_value(changed)?);
+    serde_json::to_vec(&stored)
+}
+
+fn write_changes(stored: &mut Value, before: &Value, after: Value) {
+    match (stored, before, after) {
+        (Value::Object(stored), Value::Object(before), Value::Object(after)) => {
+            for (name, value) in after {
+                let old = before.get(&name).unwrap_or(&Value::Null);
+                if *old != value {
+                    write_changes(stored.entry(name).or_insert(Value::Null), old, value);
+                }
+            }
+        }
+        (stored, _, after) => *stored = after,
+    }
 }
 
 /// Closes the attempt; again only within [`REPEAT_WINDOW`].
@@ -66,5 +95,23 @@ pub(super) async fn close(app: &App, interaction: Interaction, now: DateTime<Utc
     match closed.finished_at {
         Some(at) if now - at <= REPEAT_WINDOW => Ok(closed),
         _ => Err(OAuthError::invalid_request("this sign-in was completed before")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn only_what_changed_is_written_and_what_is_unknown_stays() {
+        let mut stored = json!({"id": "x", "new": 1.50, "steps": {"account": null, "factor": [1]}, "browser": "b"});
+        let before = json!({"id": "x", "steps": {"account": null, "consented": null}, "browser": "b", "at": null});
+        let after =
+            json!({"id": "x", "steps": {"account": "u.ada", "consented": null}, "browser": "b", "at": {"n": 1}});
+        write_changes(&mut stored, &before, after);
+        let steps = json!({"account": "u.ada", "factor": [1]});
+        assert_eq!(stored, json!({"id": "x", "new": 1.5, "steps": steps, "browser": "b", "at": {"n": 1}}));
     }
 }
