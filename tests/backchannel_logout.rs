@@ -120,6 +120,31 @@ async fn a_session_that_expires_tells_the_clients() {
 }
 
 #[tokio::test]
+async fn a_session_that_is_not_used_tells_the_clients() {
+    let mut s = signed_in().await;
+    let sid = s.tokens.id_claims(&s.app).await["sid"].clone();
+    let review = async |app: &TestApp| {
+        // The first run only says when to look again.
+        for _ in 0..2 {
+            ostiary::jobs::Job::SessionExpiry.run_once(&app.app, app.now()).await.unwrap();
+        }
+        app.app.outbox_bell.notify_one();
+    };
+    review(&s.app).await;
+    s.app.pass(chrono::TimeDelta::minutes(90));
+    // A client that refreshes uses the session: its tokens end with it.
+    let tokens = s.app.refreshed(&s.client, s.tokens.refresh()).await;
+    s.app.pass(chrono::TimeDelta::minutes(90));
+    review(&s.app).await;
+    s.receiver.assert_nothing_more();
+    let tokens = s.app.refreshed(&s.client, tokens.refresh()).await;
+    s.app.pass(chrono::TimeDelta::minutes(120));
+    review(&s.app).await;
+    s.assert_told(&sid).await;
+    s.app.assert_family_is_over(&s.client, &tokens).await;
+}
+
+#[tokio::test]
 async fn a_failed_delivery_is_tried_again_later() {
     let mut s = signed_in().await;
     s.receiver.answer_with(&[503]);

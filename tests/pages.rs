@@ -169,6 +169,24 @@ async fn a_consent_can_be_withdrawn_with_everything_that_came_of_it() {
 }
 
 #[tokio::test]
+async fn the_account_page_is_for_whoever_used_the_session_lately() {
+    let app = TestApp::start().await;
+    let (client, alice) = (app.web_client().await, app.alice().await);
+    let mut browser = app.browser();
+    browser.authorize(&Authorization::of(&client), &alice).await;
+    for _ in 0..3 {
+        // Looking at it is a use.
+        app.pass(chrono::TimeDelta::minutes(119));
+        let account = browser.open("/account/consents").await;
+        assert_eq!(account.url.path(), "/account/consents", "{account:?}");
+    }
+    app.pass(chrono::TimeDelta::minutes(120));
+    let login = browser.open("/account/consents").await;
+    assert_eq!(login.url.path(), "/login");
+    assert!(!login.visible_text().contains("Alice Adams"), "{login:?}");
+}
+
+#[tokio::test]
 async fn forms_without_or_with_a_foreign_csrf_token_do_nothing() {
     let app = TestApp::start().await;
     let (client, alice) = (app.web_client_with(asking).await, app.alice().await);

@@ -21,18 +21,18 @@ use self::missing::{consent_scopes, missing_sign_in, question, requires_consent}
 use self::record::{change, close, kept_until, key, read};
 use super::authorization_request::{AuthorizationRequest, AuthorizationResponse};
 use super::code;
+use super::session::find_standing;
 use super::throttle::{self, Network};
 use crate::app::App;
 use crate::identity::backend::Person;
 use crate::model::catalog::{Resource, Scope};
 use crate::model::client::Client;
-use crate::model::id::{ClientId, Sid, SubjectId};
+use crate::model::id::{Sid, SubjectId};
 use crate::model::session::{Session, SignedIn};
 use crate::protocol::error::OAuthError;
 use crate::protocol::prompt::Prompt;
 use crate::random;
 use crate::storage::StoreError;
-use crate::storage::postgres::session::Standing;
 
 /// How long after an attempt was answered the same browser gets another answer: a double click, not a return next day.
 const REPEAT_WINDOW: TimeDelta = TimeDelta::seconds(60);
@@ -244,18 +244,6 @@ pub async fn next(
         return Ok(Next::SelectAccount(Box::new(person)));
     }
     Ok(Next::Consent(Box::new(question(app, request, client, person, now).await?)))
-}
-
-/// The session as its row stands, and what was allowed to the client; `None` once it is over or was idle for too long.
-async fn find_standing(
-    app: &App,
-    signed_in: &SignedIn,
-    client_id: &ClientId,
-    now: DateTime<Utc>,
-) -> Result<Option<Standing>, StoreError> {
-    let standing = app.postgres.find_standing(signed_in.sid, client_id, now).await?;
-    let is_idle = |session: &Session| session.seen_at + app.config.sessions.idle <= now;
-    Ok(standing.filter(|standing| standing.is_alive && !is_idle(&standing.session)))
 }
 
 /// Closes the attempt and makes its answer, a code. A repeated submit within [`REPEAT_WINDOW`] gets a code of its own, so

@@ -22,6 +22,8 @@ pub mod interaction;
 pub mod issue;
 // Ending a session and telling the clients.
 pub mod logout;
+// Whether a sign-in still stands.
+pub mod session;
 // Signing in with a username and a password.
 pub mod sign_in;
 // Limits on password attempts.

@@ -6,19 +6,19 @@ use super::Progress;
 use crate::app::App;
 use crate::storage::StoreError;
 
-/// The sessions ended in one transaction.
+/// The sessions looked at in one transaction.
 const SESSIONS: u16 = 100;
 
 /// The rows of a table deleted at once.
 const ROWS: u16 = 1000;
 
-/// Ends the sessions whose time is over; their clients hear of it through the outbox.
+/// Ends the sessions whose time is over or that are not used; their clients hear of it through the outbox.
 pub(super) async fn end_sessions(app: &App, now: DateTime<Utc>) -> Result<Progress, StoreError> {
-    let ended = app.postgres.expire_sessions(SESSIONS.into(), now).await?;
-    if ended > 0 {
+    let review = app.postgres.expire_sessions(SESSIONS.into(), app.config.sessions.idle, now).await?;
+    if review.ended > 0 {
         app.outbox_bell.notify_one();
     }
-    Ok(progress(ended, SESSIONS))
+    Ok(progress(review.reviewed, SESSIONS))
 }
 
 /// Deletes rows that no decision needs any more.

@@ -7,6 +7,7 @@ use http::{HeaderMap, StatusCode};
 
 use super::attempt;
 use crate::app::App;
+use crate::flow::session;
 use crate::http::browser::{Browser, Csp};
 use crate::http::form::{OAuthForm, OAuthQuery};
 use crate::http::pages::consent::{ConsentView, ConsentsPage};
@@ -78,9 +79,7 @@ async fn who(app: &App, browser: &Browser, now: DateTime<Utc>) -> Result<Option<
     let Some(signed_in) = browser.session.signed_in(now).await? else {
         return Ok(None);
     };
-    // The verb also looks for a consent; no client has an empty identifier, so it finds none.
-    let standing = app.postgres.find_standing(signed_in.sid, &ClientId::new(""), now).await?;
-    if !standing.is_some_and(|standing| standing.is_alive) {
+    if !session::is_used(app, &signed_in, now).await? {
         return Ok(None);
     }
     Ok(app.identity.find_person(&signed_in.subject).await?.map(|person| (signed_in.subject, person)))

@@ -1,3 +1,4 @@
+UPDATE schema_meta SET version = 3;
 ALTER TABLE installation DROP COLUMN bootstrapped_at;
 DROP TABLE applied_policy;
 DROP TABLE access_request;
@@ -10,4 +11,3 @@ DROP TRIGGER client_revision ON client;
 DELETE FROM client WHERE deleted_at IS NOT NULL;
 ALTER TABLE client DROP COLUMN deleted_at, DROP COLUMN revision;
 DROP FUNCTION next_revision();
-UPDATE schema_meta SET version = 2;

@@ -38,6 +38,8 @@ mod pool;
 mod schema;
 // Signing in again within a session.
 mod session_renewal;
+// Whether sessions are in use, and the end of those that are not.
+pub mod session_review;
 
 #[cfg(test)]
 pub(crate) mod tests;

@@ -185,6 +185,7 @@ diesel::table! {
         ended_at -> Nullable<Timestamptz>,
         end_reason -> Nullable<Text>,
         created_at -> Timestamptz,
+        review_at -> Timestamptz,
     }
 }
 

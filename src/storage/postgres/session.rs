@@ -8,7 +8,7 @@
 use chrono::{DateTime, Utc};
 use diesel::pg::Pg;
 use diesel::prelude::*;
-use diesel::sql_types::{Array, BigInt, Bool, Nullable, Text, Timestamptz, Uuid as SqlUuid};
+use diesel::sql_types::{Array, Bool, Nullable, Text, Timestamptz, Uuid as SqlUuid};
 use diesel_async::{AsyncConnection, AsyncPgConnection, RunQueryDsl};
 use uuid::Uuid;
 
@@ -59,12 +59,6 @@ struct StandingRow {
     consent_granted_at: Option<DateTime<Utc>>,
 }
 
-#[derive(QueryableByName)]
-struct SidRow {
-    #[diesel(sql_type = SqlUuid)]
-    sid: Uuid,
-}
-
 const FIND_STANDING: &str = "
     SELECT s.sid, s.subject, s.generation, s.auth_time, s.amr, s.acr, s.seen_at, s.expires_at, s.ended_at,
         s.ended_at IS NULL AND s.expires_at > $3 AND u.status = 'active' AND u.generation = s.generation AS is_alive,
@@ -73,10 +67,6 @@ const FIND_STANDING: &str = "
     JOIN subject u ON u.id = s.subject
     LEFT JOIN consent c ON c.subject = s.subject AND c.client_id = $2 AND (c.expires_at IS NULL OR c.expires_at > $3)
     WHERE s.sid = $1";
-
-const TAKE_EXPIRED: &str = "
-    SELECT sid FROM session WHERE ended_at IS NULL AND expires_at <= $1
-    ORDER BY expires_at LIMIT $2 FOR UPDATE SKIP LOCKED";
 
 const ANNOUNCE: &str = "
     INSERT INTO outbox (kind, payload, due_at, created_at)
@@ -119,19 +109,6 @@ impl Postgres {
             .run(async |conn| conn.transaction(async |conn| end_in_tx(conn, &[sid.0], reason, now).await).await)
             .await?;
         Ok(ended > 0)
-    }
-
-    /// Ends up to `limit` sessions whose time is over, and says how many. Two that run at once share the work.
-    pub async fn expire_sessions(&self, limit: i64, now: DateTime<Utc>) -> Result<usize, StoreError> {
-        self.run(async |conn| {
-            conn.transaction(async |conn| {
-                let expired = Statement::new(TAKE_EXPIRED).bind::<Timestamptz, _>(now).bind::<BigInt, _>(limit);
-                let expired: Vec<Uuid> = expired.load::<SidRow>(conn).await?.into_iter().map(|row| row.sid).collect();
-                end_in_tx(conn, &expired, EndReason::Expired, now).await
-            })
-            .await
-        })
-        .await
     }
 }
 

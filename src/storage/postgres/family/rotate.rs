@@ -14,6 +14,7 @@ use crate::model::id::{ClientId, FamilyId, ResourceUri};
 use crate::storage::StoreError;
 use crate::storage::postgres::Postgres;
 use crate::storage::postgres::pool::{Statement, failure};
+use crate::storage::postgres::session_review;
 
 /// A refresh token to rotate. Its tag and its client have been verified.
 #[derive(Clone, Copy, Debug)]
@@ -93,7 +94,8 @@ const ROTATE: &str = concat!(
             WHERE s.id = f.subject AND s.status = 'active' AND s.generation = f.generation) \
         AND ('offline_access' = ANY (f.scopes) OR EXISTS (SELECT 1 FROM session e \
             WHERE e.sid = f.sid AND e.ended_at IS NULL AND e.expires_at > $11)) \
-     RETURNING f.seq, f.rotated_at, f.salt, f.key_id, f.expires_at, ",
+     RETURNING CASE WHEN 'offline_access' <> ALL (f.scopes) THEN (SELECT e.seen_at FROM session e WHERE e.sid = f.sid) END \
+        AS session_seen_at, f.seq, f.rotated_at, f.salt, f.key_id, f.expires_at, ",
     grant_columns!()
 );
 
@@ -127,6 +129,16 @@ struct RotatedRow {
     expires_at: DateTime<Utc>,
     #[diesel(embed)]
     grant: GrantRow,
+}
+
+/// A row that was rotated now.
+#[derive(QueryableByName)]
+struct WonRow {
+    #[diesel(embed)]
+    rotated: RotatedRow,
+    /// When the session was last in use, if the family ends with it.
+    #[diesel(sql_type = Nullable<Timestamptz>)]
+    session_seen_at: Option<DateTime<Utc>>,
 }
 
 #[derive(QueryableByName)]
@@ -174,9 +186,17 @@ async fn rotate(
 ) -> Result<RotateOutcome, StoreError> {
     // Twice only if the row changed between the two statements of the first round.
     for _ in 0..2 {
-        let row = statement(rotation, now).get_result::<RotatedRow>(conn).await.optional().map_err(failure)?;
-        if let Some(row) = row {
-            return Ok(RotateOutcome::Rotated(row.into_rotated()?));
+        let row = statement(rotation, now).get_result::<WonRow>(conn).await.optional().map_err(failure)?;
+        if let Some(WonRow { rotated, session_seen_at }) = row {
+            let rotated = rotated.into_rotated()?;
+            if session_seen_at.is_some_and(|seen_at| session_review::is_note_due(seen_at, now)) {
+                // After the rotation and not in its statement: every verb locks the session before the family. The rotation is
+                // committed, so the token goes out also if this fails; the next refresh makes up for it.
+                if let Err(error) = session_review::touch(conn, rotated.grant.sid, now).await {
+                    tracing::warn!(%error, "the use of a session could not be noted");
+                }
+            }
+            return Ok(RotateOutcome::Rotated(rotated));
         }
         match find(conn, rotation, now).await.map_err(failure)? {
             Finding::Settled(outcome) => return Ok(outcome),

@@ -8,6 +8,7 @@ use super::{Setting, client, noon, session};
 use crate::model::id::{ClientId, ExchangeId, FamilyId, ResourceUri, Sid};
 use crate::model::session::EndReason;
 use crate::storage::postgres::family::redeem::{RedeemOutcome, Redemption};
+use crate::storage::postgres::session_review::Review;
 
 async fn exchange(setting: &Setting, client_id: &str, sid: Sid, lifetime: TimeDelta) -> FamilyId {
     let id = FamilyId(Uuid::new_v4());
@@ -104,13 +105,51 @@ async fn jobs_that_run_at_once_share_the_expired_sessions() {
         postgres.insert_session(&session, noon()).await.unwrap();
         exchange(&setting, "told", session.sid, TimeDelta::hours(1)).await;
     }
-    assert_eq!(postgres.expire_sessions(100, noon()).await.unwrap(), 0);
+    let idle = TimeDelta::hours(9);
+    assert_eq!(postgres.expire_sessions(100, idle, noon()).await.unwrap(), Review { reviewed: 31, ended: 0 });
+    assert_eq!(postgres.expire_sessions(100, idle, noon()).await.unwrap(), Review { reviewed: 0, ended: 0 });
     let over = setting.session.expires_at;
-    let counts = join_all((0..8).map(|_| postgres.expire_sessions(10, over))).await;
-    let mut ended: usize = counts.into_iter().map(Result::unwrap).sum();
-    ended += postgres.expire_sessions(100, over).await.unwrap();
+    let counts = join_all((0..8).map(|_| postgres.expire_sessions(10, idle, over))).await;
+    let mut ended: usize = counts.into_iter().map(|review| review.unwrap().ended).sum();
+    ended += postgres.expire_sessions(100, idle, over).await.unwrap().ended;
     assert_eq!(ended, 31);
     assert_eq!(setting.db.count("SELECT count(*) FROM outbox").await, 30);
+}
+
+#[tokio::test]
+async fn a_session_that_is_not_used_ends_and_one_in_use_is_put_off() {
+    let setting = Setting::new().await;
+    let postgres = &setting.db.postgres;
+    let (idle, hour) = (TimeDelta::hours(2), TimeDelta::hours(1));
+    let used = session(&setting.subject, 0);
+    postgres.insert_session(&used, noon()).await.unwrap();
+    let review = async |at| postgres.expire_sessions(100, idle, at).await.unwrap();
+    assert_eq!(review(noon()).await, Review { reviewed: 2, ended: 0 });
+    assert_eq!(review(noon() + hour).await, Review { reviewed: 0, ended: 0 });
+    postgres.touch_session(used.sid, noon(), noon() + hour).await.unwrap();
+    // A clock that is behind takes nothing back.
+    postgres.touch_session(used.sid, noon(), noon() + hour / 2).await.unwrap();
+    assert_eq!(review(noon() + idle - TimeDelta::seconds(1)).await, Review { reviewed: 0, ended: 0 });
+    assert_eq!(review(noon() + idle).await, Review { reviewed: 2, ended: 1 });
+    let unused = setting.session.sid;
+    let ended = format!("SELECT count(*) FROM session WHERE end_reason = 'expired' AND sid = '{unused}'");
+    assert_eq!(setting.db.count(&ended).await, 1);
+    assert_eq!(review(noon() + idle + hour).await, Review { reviewed: 1, ended: 1 });
+}
+
+#[tokio::test]
+async fn the_use_of_a_session_is_noted_once_a_minute_and_never_of_one_that_ended() {
+    let setting = Setting::new().await;
+    let postgres = &setting.db.postgres;
+    let (sid, second) = (setting.session.sid, TimeDelta::seconds(1));
+    let seen = async || postgres.find_standing(sid, &setting.client.id, noon()).await.unwrap().unwrap().session.seen_at;
+    postgres.touch_session(sid, noon(), noon() + second * 59).await.unwrap();
+    assert_eq!(seen().await, noon());
+    postgres.touch_session(sid, noon(), noon() + second * 60).await.unwrap();
+    assert_eq!(seen().await, noon() + second * 60);
+    postgres.end_session(sid, EndReason::Logout, noon()).await.unwrap();
+    postgres.touch_session(sid, noon(), noon() + second * 120).await.unwrap();
+    assert_eq!(seen().await, noon() + second * 60);
 }
 
 #[tokio::test]
