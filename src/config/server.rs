@@ -19,7 +19,7 @@ pub struct ServerConfig {
     pub issuer: String,
     /// Where a frontend of one's own stands; the browser is sent there instead of to our pages.
     pub frontend_base_url: Option<String>,
-    /// Origins whose scripts may call us from a browser.
+    /// Origins whose scripts may call what clients call, without cookies. The frontend's own is allowed what it needs unlisted.
     pub cors_allowed_origins: Vec<String>,
     /// The networks of reverse proxies whose forwarded headers are believed.
     pub trusted_proxy_cidrs: Vec<IpNet>,
@@ -78,6 +78,12 @@ impl ServerConfig {
     /// Whether cookies are `Secure` and carry the `__Host-` prefix.
     pub fn has_secure_cookies(&self) -> bool {
         self.cookie_secure.unwrap_or_else(|| self.issuer.starts_with("https://"))
+    }
+
+    /// The origin of the frontend of the operator's own, as browsers write it (RFC 6454 section 6.2).
+    pub fn frontend_origin(&self) -> Option<String> {
+        let url = Url::parse(self.frontend_base_url.as_deref()?).ok()?;
+        Some(url.origin().ascii_serialization())
     }
 
     /// The address of `path` (which begins with a slash) on this server, as clients and browsers write it.

@@ -1,4 +1,5 @@
-//! Which scripts may call us from a browser (Fetch section 3.2): those of configured origins.
+//! Which scripts may call us from a browser (Fetch section 3.2): those of configured origins, and with cookies only those of
+//! the operator's own frontend.
 
 use std::time::Duration;
 
@@ -16,9 +17,11 @@ pub fn for_clients(server: &ServerConfig) -> CorsLayer {
     layer(&server.cors_allowed_origins).allow_headers([AUTHORIZATION, CONTENT_TYPE])
 }
 
-/// For what a frontend of the operator's own calls on behalf of the person at the browser: with cookies.
+/// For what a frontend of the operator's own calls on behalf of the person at the browser: with cookies. Nobody else, not
+/// even a configured origin: with the person's cookies its scripts could read who is signed in, and answer in their place.
 pub fn for_frontend(server: &ServerConfig) -> CorsLayer {
-    layer(&server.cors_allowed_origins).allow_headers([CONTENT_TYPE]).allow_credentials(true)
+    let origin = server.frontend_origin();
+    layer(origin.as_slice()).allow_headers([CONTENT_TYPE]).allow_credentials(true)
 }
 
 fn layer(origins: &[String]) -> CorsLayer {
@@ -45,8 +48,11 @@ mod tests {
     use super::*;
 
     async fn call(cors: fn(&ServerConfig) -> CorsLayer, method: Method, origin: &str) -> Response<Body> {
-        let server =
-            ServerConfig { cors_allowed_origins: vec!["https://app.example".into()], ..ServerConfig::default() };
+        let server = ServerConfig {
+            cors_allowed_origins: vec!["https://app.example".into()],
+            frontend_base_url: Some("https://login.example/start/".into()),
+            ..ServerConfig::default()
+        };
         let router = Router::new().route("/", post(async || "done")).layer(cors(&server));
         let request = Request::builder()
             .method(method)
@@ -71,11 +77,20 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn cookies_are_for_the_frontend_only() {
+    async fn cookies_are_for_the_frontend_only_and_no_other_origin_is_told_anything() {
         let client = call(for_clients, Method::OPTIONS, "https://app.example").await;
         assert!(!client.headers().contains_key(ACCESS_CONTROL_ALLOW_CREDENTIALS));
         assert_eq!(client.headers()[ACCESS_CONTROL_ALLOW_HEADERS], "authorization,content-type");
-        let frontend = call(for_frontend, Method::OPTIONS, "https://app.example").await;
-        assert_eq!(frontend.headers()[ACCESS_CONTROL_ALLOW_CREDENTIALS], "true");
+        for method in [Method::OPTIONS, Method::POST] {
+            let frontend = call(for_frontend, method.clone(), "https://login.example").await;
+            assert_eq!(frontend.headers()[ACCESS_CONTROL_ALLOW_ORIGIN], "https://login.example");
+            assert_eq!(frontend.headers()[ACCESS_CONTROL_ALLOW_CREDENTIALS], "true");
+            for origin in ["https://app.example", "https://login.example:8443", "http://login.example", "null"] {
+                let refused = call(for_frontend, method.clone(), origin).await;
+                assert!(!refused.headers().contains_key(ACCESS_CONTROL_ALLOW_ORIGIN), "{origin}");
+            }
+        }
+        let elsewhere = call(for_clients, Method::OPTIONS, "https://login.example").await;
+        assert!(!elsewhere.headers().contains_key(ACCESS_CONTROL_ALLOW_ORIGIN), "tokens are no business of a frontend");
     }
 }
