@@ -17,7 +17,7 @@ use std::sync::Arc;
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 
-use self::missing::{consent_scopes, missing_sign_in, question, requires_consent};
+use self::missing::{consent_scopes, missing_sign_in, question, refused_page, requires_consent};
 use self::record::{change, close, kept_until, key, read};
 use super::authorization_request::{AuthorizationRequest, AuthorizationResponse};
 use super::code;
@@ -207,8 +207,23 @@ pub async fn allow(
     change(app, interaction, now, |open| open.steps.consented = Some(signed_in.subject.clone())).await
 }
 
-/// What a request needs next, given who is signed in. `interaction` is absent while nothing was asked yet.
+/// What a request needs next, given who is signed in. `interaction` is absent while nothing was asked yet. A page that the
+/// client did not want (`prompt=none`) is an error.
 pub async fn next(
+    app: &App,
+    request: &AuthorizationRequest,
+    interaction: Option<&Interaction>,
+    signed_in: Option<&SignedIn>,
+    now: DateTime<Utc>,
+) -> Result<Next, OAuthError> {
+    let next = missing(app, request, interaction, signed_in, now).await?;
+    match refused_page(request, &next) {
+        Some(error) => Err(error),
+        None => Ok(next),
+    }
+}
+
+async fn missing(
     app: &App,
     request: &AuthorizationRequest,
     interaction: Option<&Interaction>,

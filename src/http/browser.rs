@@ -50,6 +50,12 @@ impl Csp {
         Self { form_action: vec![redirect_uri.to_owned()], ..Self::default() }
     }
 
+    /// The same, if its form may also end at `url`.
+    pub fn or_to(mut self, url: &str) -> Self {
+        self.form_action.push(url.to_owned());
+        self
+    }
+
     /// A page that loads these addresses in frames.
     pub fn framing(frames: &[String]) -> Self {
         Self { frames: frames.to_vec(), ..Self::default() }

@@ -14,7 +14,6 @@ use crate::app::App;
 use crate::flow::authorization_request::{AuthorizationRequest, AuthorizationResponse, ReturnAddress};
 use crate::flow::interaction::{self, Interaction, Next};
 use crate::protocol::error::OAuthError;
-use crate::protocol::prompt::Prompt;
 
 /// Answers the request if nothing is missing, else sends the browser to the page that asks for it. A request that needs no
 /// page gets no record of its own.
@@ -55,7 +54,6 @@ async fn try_proceed(
             };
             return Ok(authorization_response::send(browser, response));
         }
-        _ if request.has_prompt(Prompt::None) => return Err(refused_page(&next)),
         Next::Login { .. } => "/login",
         Next::SelectAccount(_) => "/select-account",
         Next::Consent(_) => "/consent",
@@ -65,18 +63,22 @@ async fn try_proceed(
         // None yet, or the person came back after they refused: it begins anew.
         _ => interaction::begin(app, request, Some(browser.id.hash()), &browser.network, now).await?,
     };
-    // A frontend of the operator's own takes the place of our pages; same-site, so the cookies reach it.
-    let base = app.config.server.frontend_base_url.as_deref().unwrap_or(app.issuer()).trim_end_matches('/');
-    Ok(browser.redirect(&format!("{base}{page}?interaction={}", attempt.id)))
+    Ok(browser.redirect(&page_url(app, page, &attempt.id, "")))
 }
 
-/// What `prompt=none` is answered when a page would be needed (OpenID Connect Core section 3.1.2.6).
-fn refused_page(next: &Next) -> OAuthError {
-    match next {
-        Next::Login { .. } => OAuthError::login_required("the user must sign in"),
-        Next::SelectAccount(_) => OAuthError::account_selection_required("the user must choose an account"),
-        Next::Consent(_) => OAuthError::consent_required("the user must allow the request"),
-        Next::Ready(_) => OAuthError::interaction_required("the user must take part"),
+/// The address of an attempt's page, with what `more` adds to its query. A frontend of the operator's own takes the place of
+/// our pages; same-site, so the cookies reach it.
+pub fn page_url(app: &App, page: &str, attempt: &str, more: &str) -> String {
+    let base = app.config.server.frontend_base_url.as_deref().unwrap_or(app.issuer()).trim_end_matches('/');
+    format!("{base}{page}?interaction={attempt}{more}")
+}
+
+/// What a page of an attempt may do: its form may end at the client, or at the frontend if that shows the next page.
+pub fn page_csp(app: &App, request: &AuthorizationRequest) -> Csp {
+    let csp = Csp::returning_to(&request.redirect_uri);
+    match &app.config.server.frontend_base_url {
+        Some(frontend) => csp.or_to(frontend),
+        None => csp,
     }
 }
 

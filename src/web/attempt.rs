@@ -14,6 +14,7 @@ use crate::http::pages::view::{ClientView, Site};
 use crate::http::{authorization_response, continuation, csrf};
 use crate::model::catalog::{Localized, Resource, Scope};
 use crate::model::client::Client;
+use crate::model::id::SubjectId;
 use crate::protocol::error::OAuthError;
 use crate::protocol::form::Form;
 use crate::storage::StoreError;
@@ -64,7 +65,9 @@ pub async fn refusable(
     Ok(match interaction::find(app, id, &browser.id.hash(), now).await? {
         Found::Open(attempt) => Some(*attempt),
         Found::Finished(attempt) => Some(*attempt).filter(|attempt| attempt.is_repeatable(now)),
-        Found::Expired(request) => Some(interaction::begin(app, *request, Some(browser.id.hash()), &browser.network, now).await?),
+        Found::Expired(request) => {
+            Some(interaction::begin(app, *request, Some(browser.id.hash()), &browser.network, now).await?)
+        }
         Found::Foreign => None,
     })
 }
@@ -80,6 +83,14 @@ pub async fn site_and_client(
     let client: Option<Arc<Client>> = app.registry.find_client(&attempt.request.client_id, now).await?;
     let view = client.map(|client| ClientView::of(&client, site.locale));
     Ok((site, view))
+}
+
+/// What a sign-in is filled in with: the name of whoever must sign in `again`, else what the client hinted at.
+pub async fn username(app: &App, attempt: &Interaction, again: Option<&SubjectId>) -> Result<String, StoreError> {
+    let Some(subject) = again else {
+        return Ok(attempt.request.login_hint.clone().unwrap_or_default());
+    };
+    Ok(app.identity.find_person(subject).await?.map(|person| person.username).unwrap_or_default())
 }
 
 /// What a scope allows, in a sentence; its name where it has none.

@@ -8,7 +8,7 @@ use http::{HeaderMap, StatusCode};
 use super::attempt::{self, Opened};
 use crate::app::App;
 use crate::flow::interaction::{self, ConsentQuestion, Interaction, Next};
-use crate::http::browser::{Browser, Csp};
+use crate::http::browser::Browser;
 use crate::http::form::{OAuthForm, OAuthQuery};
 use crate::http::pages::consent::ConsentPage;
 use crate::http::pages::view::{ClientView, Guard, PersonView, return_host};
@@ -90,7 +90,7 @@ fn page(
         resources: &resources,
         is_offline: question.is_offline,
         returns_to: &return_host(&attempt.request.redirect_uri),
-        switch_url: &format!("/login?interaction={}&switch=1", attempt.id),
+        switch_url: &continuation::page_url(app, "/login", &attempt.id, "&switch=1"),
     };
-    browser.page(StatusCode::OK, pages::html(&page), &Csp::returning_to(&attempt.request.redirect_uri))
+    browser.page(StatusCode::OK, pages::html(&page), &continuation::page_csp(app, &attempt.request))
 }

@@ -14,12 +14,11 @@ use super::attempt;
 use super::sign_in::{self, Signed};
 use crate::app::App;
 use crate::flow::interaction::{self, Found, Interaction, Next};
-use crate::http::browser::{Browser, Csp};
+use crate::http::browser::Browser;
 use crate::http::form::{OAuthForm, OAuthQuery};
 use crate::http::pages::login::{LoginNotice, LoginPage, LoginProblem};
 use crate::http::pages::view::Guard;
 use crate::http::{continuation, csrf, pages};
-use crate::model::id::SubjectId;
 use crate::protocol::error::OAuthError;
 use crate::protocol::form::Form;
 
@@ -61,7 +60,7 @@ async fn show(app: &App, browser: &Browser, form: &Form, now: DateTime<Utc>) -> 
         Found::Open(attempt) => show_attempt(app, browser, *attempt, form, now).await,
         Found::Expired(request) => {
             let attempt = interaction::begin(app, *request, Some(browser.id.hash()), &browser.network, now).await?;
-            Ok(browser.redirect(&app.url(&format!("/login?interaction={}&notice=expired", attempt.id))))
+            Ok(browser.redirect(&continuation::page_url(app, "/login", &attempt.id, "&notice=expired")))
         }
         Found::Finished(attempt) => Ok(continuation::finished(app, browser, *attempt, now).await),
         Found::Foreign => Ok(continuation::foreign(browser)),
@@ -92,10 +91,7 @@ async fn show_attempt(
     };
     // Whose page it is may only be said to that very person: an `id_token_hint` proves nothing about who looks at it.
     let again = reauthenticate.filter(|required| Some(required) == present.as_ref());
-    let username = match (&again, &attempt.request.login_hint) {
-        (Some(subject), _) => username(app, subject).await?,
-        (None, hint) => hint.clone().unwrap_or_default(),
-    };
+    let username = attempt::username(app, &attempt, again.as_ref()).await?;
     let shown = Shown { username, is_again: again.is_some(), notice, problem: None };
     page(app, browser, Some(&attempt), shown, now).await
 }
@@ -167,7 +163,7 @@ async fn page(
         notice: shown.notice,
         problem: shown.problem,
     };
-    let csp = attempt.map(|attempt| Csp::returning_to(&attempt.request.redirect_uri)).unwrap_or_default();
+    let csp = attempt.map(|attempt| continuation::page_csp(app, &attempt.request)).unwrap_or_default();
     let mut response = browser.page(status(shown.problem), pages::html(&page), &csp);
     if let Some(LoginProblem::Throttled(wait)) = shown.problem {
         response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(wait.as_secs().max(1)));
@@ -185,8 +181,4 @@ fn status(problem: Option<LoginProblem>) -> StatusCode {
         Some(LoginProblem::Throttled(_)) => StatusCode::TOO_MANY_REQUESTS,
         Some(LoginProblem::Busy) => StatusCode::SERVICE_UNAVAILABLE,
     }
-}
-
-async fn username(app: &App, subject: &SubjectId) -> Result<String, OAuthError> {
-    Ok(app.identity.find_person(subject).await?.map(|person| person.username).unwrap_or_default())
 }

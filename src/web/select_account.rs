@@ -8,7 +8,7 @@ use http::{HeaderMap, StatusCode};
 use super::attempt::{self, Opened};
 use crate::app::App;
 use crate::flow::interaction::{self, Interaction, Next};
-use crate::http::browser::{Browser, Csp};
+use crate::http::browser::Browser;
 use crate::http::form::{OAuthForm, OAuthQuery};
 use crate::http::pages::select_account::SelectAccountPage;
 use crate::http::pages::view::{Guard, PersonView};
@@ -61,7 +61,7 @@ async fn submit(app: &App, browser: &Browser, headers: &HeaderMap, form: &Form) 
         Opened::Elsewhere(response) => return Ok(response),
     };
     if choice == Some("another") {
-        return Ok(browser.redirect(&app.url(&format!("/login?interaction={}&switch=1", attempt.id))));
+        return Ok(browser.redirect(&continuation::page_url(app, "/login", &attempt.id, "&switch=1")));
     }
     let shown = form.one("account")?.map(SubjectId::new);
     if let Some(signed_in) = browser.session.signed_in(now).await? {
@@ -89,5 +89,5 @@ async fn page(
         person: &PersonView::new(&person.display_name, &person.username),
         account: account.as_str(),
     };
-    Ok(browser.page(StatusCode::OK, pages::html(&page), &Csp::returning_to(&attempt.request.redirect_uri)))
+    Ok(browser.page(StatusCode::OK, pages::html(&page), &continuation::page_csp(app, &attempt.request)))
 }

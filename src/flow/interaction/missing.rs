@@ -11,9 +11,21 @@ use crate::identity::backend::Person;
 use crate::model::client::{Client, ConsentPolicy};
 use crate::model::session::Session;
 use crate::protocol::claims::release::scopes_behind;
+use crate::protocol::error::OAuthError;
 use crate::protocol::prompt::Prompt;
 use crate::storage::StoreError;
 use crate::storage::postgres::session::Standing;
+
+/// What `prompt=none` is answered when a page would be needed (OpenID Connect Core section 3.1.2.6).
+pub(super) fn refused_page(request: &AuthorizationRequest, next: &Next) -> Option<OAuthError> {
+    let error = match next {
+        Next::Login { .. } => OAuthError::login_required("the user must sign in"),
+        Next::SelectAccount(_) => OAuthError::account_selection_required("the user must choose an account"),
+        Next::Consent(_) => OAuthError::consent_required("the user must allow the request"),
+        Next::Ready(_) => return None,
+    };
+    request.has_prompt(Prompt::None).then_some(error)
+}
 
 /// OpenID Connect Core section 3.1.2.3: when a live session is still not enough.
 pub(super) fn missing_sign_in(
