@@ -28,6 +28,7 @@ mod faults;
 mod faults_valkey;
 mod flows;
 mod frontchannel_logout;
+mod frontend;
 mod harness;
 mod interaction;
 mod introspection;

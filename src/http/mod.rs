@@ -20,6 +20,8 @@ pub mod document;
 pub mod form;
 // What every answer says about caching, framing and sniffing.
 pub mod headers;
+// JSON bodies.
+pub mod json;
 // The answer to a method that a path does not have.
 pub mod method;
 // How an OAuth error is sent.

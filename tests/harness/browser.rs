@@ -117,6 +117,20 @@ impl Browser {
         self.follow(url, answer, None).await
     }
 
+    /// What a script of a page at `origin`, another origin of the same site, gets when it calls with credentials. Whether the
+    /// browser lets the script read the answer is for [`Answer`] to say.
+    pub async fn fetch(&mut self, origin: &str, method: Method, path: &str, body: Option<(&str, &str)>) -> Answer {
+        let url = self.issuer.join(path).expect("an address");
+        let mut request = self.request(method, &url, true).header("sec-fetch-site", "same-site");
+        request = request.header("sec-fetch-mode", "cors").header("origin", origin);
+        if let Some((content_type, body)) = body {
+            request = request.header("content-type", content_type).body(body.to_owned());
+        }
+        let answer = Answer::read(request.send().await.expect("the server answers")).await;
+        self.keep_cookies(&answer);
+        answer
+    }
+
     async fn follow(&mut self, mut url: Url, mut answer: Answer, from: Option<&Page>) -> Page {
         for _ in 0..MOST_REDIRECTS {
             if !matches!(answer.status, 302 | 303 | 307) {
@@ -137,10 +151,24 @@ impl Browser {
     }
 
     async fn send(&mut self, method: Method, url: &Url, form: Option<&str>, site: &str, cookies: bool) -> Answer {
+        let mut request = self.request(method, url, cookies).header("sec-fetch-site", site);
+        request = request.header("sec-fetch-mode", "navigate").header("accept", "text/html,*/*;q=0.8");
+        if let Some(form) = form {
+            let origin =
+                if site == "cross-site" { "https://elsewhere.example".to_owned() } else { origin(&self.issuer) };
+            request = request.header("content-type", "application/x-www-form-urlencoded").header("origin", origin);
+            request = request.body(form.to_owned());
+        }
+        let answer = Answer::read(request.send().await.expect("the server answers")).await;
+        self.keep_cookies(&answer);
+        answer
+    }
+
+    /// What every request carries.
+    fn request(&self, method: Method, url: &Url, cookies: bool) -> reqwest::RequestBuilder {
         assert_eq!(url.origin(), self.issuer.origin(), "a page of this server");
         let target = format!("{}{}", self.base, &url[url::Position::BeforePath..url::Position::AfterQuery]);
-        let mut request = self.http.request(method, target).header("sec-fetch-site", site);
-        request = request.header("sec-fetch-mode", "navigate").header("accept", "text/html,*/*;q=0.8");
+        let mut request = self.http.request(method, target);
         if let Some(language) = &self.language {
             request = request.header("accept-language", language);
         }
@@ -152,15 +180,7 @@ impl Browser {
         if !cookies.is_empty() {
             request = request.header("cookie", cookies.join("; "));
         }
-        if let Some(form) = form {
-            let origin =
-                if site == "cross-site" { "https://elsewhere.example".to_owned() } else { origin(&self.issuer) };
-            request = request.header("content-type", "application/x-www-form-urlencoded").header("origin", origin);
-            request = request.body(form.to_owned());
-        }
-        let answer = Answer::read(request.send().await.expect("the server answers")).await;
-        self.keep_cookies(&answer);
-        answer
+        request
     }
 
     fn keep_cookies(&mut self, answer: &Answer) {

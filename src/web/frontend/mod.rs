@@ -9,7 +9,6 @@ mod step;
 
 use axum::Json;
 use axum::extract::State;
-use axum::extract::rejection::JsonRejection;
 use axum::response::{IntoResponse, Response};
 use chrono::{DateTime, Utc};
 use http::header::{RETRY_AFTER, SET_COOKIE};
@@ -23,10 +22,12 @@ use super::sign_in::{self, Signed};
 use crate::app::App;
 use crate::flow::authorization_request::AuthorizationRequest;
 use crate::flow::interaction::{self, Found, Interaction};
+use crate::flow::session;
 use crate::http::browser::Browser;
 use crate::http::csrf;
 use crate::http::form::OAuthQuery;
 use crate::http::headers::no_store;
+use crate::http::json::OAuthJson;
 use crate::http::pages::login::LoginProblem;
 use crate::model::id::SubjectId;
 use crate::protocol::error::OAuthError;
@@ -68,10 +69,12 @@ pub async fn session(State(app): State<App>, browser: Browser) -> Response {
     let now = app.clock.now();
     let found = async {
         let person = match browser.session.signed_in(now).await? {
-            Some(signed_in) => app.identity.find_person(&signed_in.subject).await?.map(|person| {
-                json!({"account": signed_in.subject, "name": person.display_name, "username": person.username})
-            }),
-            None => None,
+            Some(signed_in) if session::is_alive(&app, &signed_in, now).await? => {
+                app.identity.find_person(&signed_in.subject).await?.map(|person| {
+                    json!({"account": signed_in.subject, "name": person.display_name, "username": person.username})
+                })
+            }
+            Some(_) | None => None,
         };
         Ok::<_, OAuthError>(json!({"csrf": csrf::token(&app, &browser.id), "person": person}))
     };
@@ -95,11 +98,11 @@ pub async fn login(
     State(app): State<App>,
     browser: Browser,
     headers: HeaderMap,
-    body: Result<Json<Credentials>, JsonRejection>,
+    body: Result<OAuthJson<Credentials>, OAuthError>,
 ) -> Response {
     let now = app.clock.now();
     let signed = async {
-        let Json(body) = body.map_err(|rejection| unreadable(&rejection))?;
+        let OAuthJson(body) = body?;
         guard(&app, &browser, &headers, body.csrf.as_deref())?;
         if body.username.is_empty() || body.password.is_empty() {
             return Err(OAuthError::invalid_request("username and password are needed"));
@@ -118,7 +121,8 @@ pub async fn login(
                         next_step(&app, &browser, request, Some(attempt), now).await?
                     }
                     Some((request, None)) => {
-                        let attempt = interaction::begin(&app, request, Some(browser.id.hash()), &browser.network, now).await?;
+                        let attempt =
+                            interaction::begin(&app, request, Some(browser.id.hash()), &browser.network, now).await?;
                         let attempt = interaction::record_sign_in(&app, attempt, &signed_in, now).await?;
                         next_step(&app, &browser, attempt.request.clone(), Some(attempt), now).await?
                     }
@@ -139,11 +143,11 @@ pub async fn decision(
     State(app): State<App>,
     browser: Browser,
     headers: HeaderMap,
-    body: Result<Json<Decision>, JsonRejection>,
+    body: Result<OAuthJson<Decision>, OAuthError>,
 ) -> Response {
     let now = app.clock.now();
     let step = async {
-        let Json(body) = body.map_err(|rejection| unreadable(&rejection))?;
+        let OAuthJson(body) = body?;
         guard(&app, &browser, &headers, body.csrf.as_deref())?;
         if body.decision == Choice::Deny {
             let attempt = attempt::refusable(&app, &browser, &body.interaction, now).await?;
@@ -192,16 +196,6 @@ fn guard(app: &App, browser: &Browser, headers: &HeaderMap, token: Option<&str>)
 
 fn unknown() -> OAuthError {
     OAuthError::invalid_request("the sign-in is unknown in this browser, start again at the application")
-}
-
-fn unreadable(rejection: &JsonRejection) -> OAuthError {
-    let error = OAuthError::invalid_request("the body must be a JSON object with the members of this endpoint");
-    match rejection.status() {
-        status @ (StatusCode::PAYLOAD_TOO_LARGE | StatusCode::UNSUPPORTED_MEDIA_TYPE) => {
-            error.with_status(status.as_u16())
-        }
-        _ => error,
-    }
 }
 
 fn refused(browser: &Browser, problem: LoginProblem) -> Response {

@@ -18,8 +18,8 @@ use crate::protocol::error::OAuthError;
 #[derive(Serialize)]
 #[serde(tag = "next", rename_all = "snake_case")]
 pub(super) enum Step {
-    /// Show a sign-in, for `/auth/login`.
-    Login { interaction: String, is_again: bool, client: Option<Asker> },
+    /// Show a sign-in, for `/auth/login`. `username` is what to fill in; it may be empty.
+    Login { interaction: String, is_again: bool, username: String, client: Option<Asker> },
     /// Ask with which account to go on, for `/authorize/decision`.
     SelectAccount { interaction: String, client: Option<Asker>, account: String, person: Named },
     /// Ask for consent, for `/authorize/decision`.
@@ -118,8 +118,9 @@ pub(super) async fn next_step(
             Step::SelectAccount { interaction: attempt.id, client: asker, account, person }
         }
         Next::Login { reauthenticate } => {
-            let is_again = reauthenticate.is_some_and(|subject| subject.as_str() == account);
-            Step::Login { interaction: attempt.id, is_again, client: asker }
+            let again = reauthenticate.filter(|subject| subject.as_str() == account);
+            let username = attempt::username(app, &attempt, again.as_ref()).await?;
+            Step::Login { interaction: attempt.id, is_again: again.is_some(), username, client: asker }
         }
         Next::Ready(_) => return Err(unknown()),
     })
