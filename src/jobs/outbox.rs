@@ -14,7 +14,7 @@ use crate::config::OutboundPurpose;
 use crate::flow::logout;
 use crate::model::id::{ClientId, Sid, SubjectId};
 use crate::storage::StoreError;
-use crate::storage::postgres::outbox::OutboxRow;
+use crate::storage::postgres::outbox::{OutboxKind, OutboxRow};
 
 /// The rows taken, and worked on side by side.
 const BATCH: u16 = 16;
@@ -48,15 +48,13 @@ pub async fn run_once(app: &App, now: DateTime<Utc>) -> Result<Progress, StoreEr
 }
 
 async fn settle(app: &App, row: OutboxRow, now: DateTime<Utc>) -> Result<(), StoreError> {
-    let done = match row.kind.as_str() {
-        "backchannel_logout" => tell_logout(app, &row, now).await,
-        // A newer version wrote it and will do it.
-        _ => Err("this version does not know what is to be done".to_owned()),
+    let done = match row.kind {
+        OutboxKind::BackchannelLogout => tell_logout(app, &row, now).await,
     };
     match done {
         Ok(()) => app.postgres.finish_outbox(row.id, now).await,
         Err(why) if row.attempts >= MOST_ATTEMPTS => {
-            tracing::warn!(outbox_id = row.id, kind = row.kind, why, "given up");
+            tracing::warn!(outbox_id = row.id, kind = row.kind.as_str(), why, "given up");
             app.postgres.fail_outbox(row.id, &why, now).await
         }
         Err(why) => app.postgres.retry_outbox(row.id, now + delay(row.attempts), &why).await,

@@ -116,17 +116,13 @@ async fn a_client_that_is_gone_need_not_be_told() {
 }
 
 #[tokio::test]
-async fn what_cannot_be_read_is_left_to_a_version_that_can() {
+async fn a_row_that_cannot_be_read_is_tried_again() {
     let shop = Shop::open().await;
-    shop.t
-        .db
-        .execute(
-            "INSERT INTO outbox (kind, payload, due_at, created_at) SELECT kind, '{}', '2020-01-01', '2020-01-01'
-             FROM (VALUES ('backchannel_logout'), ('from_the_future')) kinds (kind)",
-        )
-        .await;
+    let row = "INSERT INTO outbox (kind, payload, due_at, created_at)
+               VALUES ('backchannel_logout', '{}', '2020-01-01', '2020-01-01')";
+    shop.t.db.execute(row).await;
     shop.run().await;
-    assert_eq!(shop.count("done_at IS NULL AND failed_at IS NULL AND attempts = 1 AND last_error <> ''").await, 2);
+    assert_eq!(shop.count("done_at IS NULL AND failed_at IS NULL AND attempts = 1 AND last_error <> ''").await, 1);
 }
 
 #[tokio::test]

@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 use diesel::prelude::*;
-use diesel::sql_types::{BigInt, Integer, Jsonb, Text, Timestamptz};
+use diesel::sql_types::{Array, BigInt, Integer, Jsonb, Text, Timestamptz};
 use diesel_async::RunQueryDsl;
 
 use super::Postgres;
@@ -10,28 +10,68 @@ use super::pool::Statement;
 use super::schema::outbox;
 use crate::storage::StoreError;
 
+/// What is to be done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OutboxKind {
+    /// A client hears that a session ended.
+    BackchannelLogout,
+}
+
+impl OutboxKind {
+    /// Every kind that this version knows.
+    pub const ALL: [Self; 1] = [Self::BackchannelLogout];
+
+    /// Its name in the table.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::BackchannelLogout => "backchannel_logout",
+        }
+    }
+}
+
 /// Something to do.
-#[derive(Clone, Debug, PartialEq, QueryableByName)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct OutboxRow {
     /// Its identifier.
-    #[diesel(sql_type = BigInt)]
     pub id: i64,
-    /// What is to be done: `backchannel_logout`.
-    #[diesel(sql_type = Text)]
-    pub kind: String,
+    /// What is to be done.
+    pub kind: OutboxKind,
     /// What it is to be done with.
-    #[diesel(sql_type = Jsonb)]
     pub payload: serde_json::Value,
     /// How many times it was taken, this time included.
-    #[diesel(sql_type = Integer)]
     pub attempts: i32,
 }
 
+#[derive(QueryableByName)]
+struct TakenRow {
+    #[diesel(sql_type = BigInt)]
+    id: i64,
+    #[diesel(sql_type = Text)]
+    kind: String,
+    #[diesel(sql_type = Jsonb)]
+    payload: serde_json::Value,
+    #[diesel(sql_type = Integer)]
+    attempts: i32,
+}
+
+impl TryFrom<TakenRow> for OutboxRow {
+    type Error = StoreError;
+
+    fn try_from(row: TakenRow) -> Result<Self, StoreError> {
+        let TakenRow { id, kind, payload, attempts } = row;
+        let known = OutboxKind::ALL.into_iter().find(|known| known.as_str() == kind);
+        let kind = known.ok_or_else(|| StoreError::corrupt(format!("the outbox has a row of the kind {kind}")))?;
+        Ok(Self { id, kind, payload, attempts })
+    }
+}
+
+/// Only the kinds that this version knows: a newer one that runs beside it writes others, and would find them given up.
 const TAKE: &str = "
     UPDATE outbox SET taken_until = $2, attempts = attempts + 1
     WHERE id IN (
         SELECT id FROM outbox
         WHERE done_at IS NULL AND failed_at IS NULL AND due_at <= $1 AND (taken_until IS NULL OR taken_until <= $1)
+            AND kind = ANY($4)
         ORDER BY due_at LIMIT $3 FOR UPDATE SKIP LOCKED
     )
     RETURNING id, kind, payload, attempts";
@@ -47,8 +87,10 @@ impl Postgres {
         let statement = Statement::new(TAKE)
             .bind::<Timestamptz, _>(now)
             .bind::<Timestamptz, _>(now + lease)
-            .bind::<BigInt, _>(limit);
-        self.run(async |conn| statement.load(conn).await).await
+            .bind::<BigInt, _>(limit)
+            .bind::<Array<Text>, _>(OutboxKind::ALL.map(OutboxKind::as_str).to_vec());
+        let taken: Vec<TakenRow> = self.run(async |conn| statement.load(conn).await).await?;
+        taken.into_iter().map(OutboxRow::try_from).collect()
     }
 
     /// It is done.

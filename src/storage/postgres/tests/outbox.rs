@@ -6,6 +6,7 @@ use chrono::TimeDelta;
 use futures_util::future::join_all;
 
 use super::{TestDatabase, noon};
+use crate::storage::postgres::outbox::OutboxKind;
 
 const LEASE: TimeDelta = TimeDelta::minutes(1);
 
@@ -56,4 +57,22 @@ async fn what_is_settled_stays_settled() {
     assert_eq!(db.postgres.delete_expired(9, noon() + TimeDelta::days(2)).await.unwrap(), 1);
     assert_eq!(db.count("SELECT count(*) FROM outbox WHERE last_error = 'the client answered 400'").await, 1);
     assert_eq!(db.postgres.delete_expired(9, noon() + TimeDelta::days(31)).await.unwrap(), 1);
+}
+
+#[tokio::test]
+async fn what_a_newer_version_wrote_is_left_to_it_and_holds_up_nothing() {
+    let db = filled(1).await;
+    // Due before the one that this version knows.
+    db.execute(
+        "INSERT INTO outbox (kind, payload, due_at, created_at)
+         SELECT 'from_the_future', '{}', '2020-01-01', '2020-01-01' FROM generate_series(1, 20)",
+    )
+    .await;
+    let taken = db.postgres.take_outbox(9, LEASE, noon()).await.unwrap();
+    assert_eq!(taken.iter().map(|row| row.kind).collect::<Vec<_>>(), [OutboxKind::BackchannelLogout]);
+    for hours in 1..20 {
+        db.postgres.take_outbox(9, LEASE, noon() + TimeDelta::hours(hours)).await.unwrap();
+    }
+    let untouched = "kind = 'from_the_future' AND attempts = 0 AND taken_until IS NULL AND failed_at IS NULL";
+    assert_eq!(db.count(&format!("SELECT count(*) FROM outbox WHERE {untouched}")).await, 20);
 }

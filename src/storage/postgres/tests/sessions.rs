@@ -9,6 +9,7 @@ use crate::model::id::{ClientId, ExchangeId, FamilyId, ResourceUri, Sid};
 use crate::model::session::EndReason;
 use crate::storage::postgres::family::redeem::{RedeemOutcome, Redemption};
 use crate::storage::postgres::session_review::Review;
+use crate::storage::postgres::outbox::OutboxKind;
 
 async fn exchange(setting: &Setting, client_id: &str, sid: Sid, lifetime: TimeDelta) -> FamilyId {
     let id = FamilyId(Uuid::new_v4());
@@ -88,7 +89,7 @@ async fn the_end_of_a_session_leaves_word_for_the_clients_that_used_it() {
     assert!(!postgres.end_session(sid, EndReason::Logout, noon()).await.unwrap());
     let rows = postgres.take_outbox(10, TimeDelta::minutes(1), noon()).await.unwrap();
     assert_eq!(rows.len(), 1);
-    assert_eq!(rows[0].kind, "backchannel_logout");
+    assert_eq!(rows[0].kind, OutboxKind::BackchannelLogout);
     let payload = serde_json::json!({"client_id": "told", "sid": sid, "subject": setting.subject});
     assert_eq!(rows[0].payload, payload);
     assert_eq!(setting.db.count("SELECT count(*) FROM session WHERE end_reason = 'logout'").await, 1);
