@@ -516,3 +516,23 @@ async fn an_answer_that_cannot_be_signed_uses_nothing_up() {
     sign_with(SigningAlg::ES256).await;
     app.assert_family_stands(&client, &tokens).await;
 }
+
+#[tokio::test]
+async fn a_code_stays_good_while_too_many_rsa_signatures_are_wanted() {
+    let app = TestApp::start().await;
+    let client = app.web_client_with(|settings| settings.id_token_signed_response_alg = SigningAlg::RS256).await;
+    let alice = app.alice().await;
+    let (request, code) = code(&app, &client, &alice).await;
+    let redemption = app.redemption(&request, &code);
+    let queue = app.fill_rsa_queue();
+    app.token(&client, &redemption).await.assert_busy();
+    drop(queue);
+    let tokens = Tokens { body: app.token(&client, &redemption).await.json() };
+
+    let queue = app.fill_rsa_queue();
+    app.refresh(&client, tokens.refresh()).await.assert_busy();
+    drop(queue);
+    // At once, and with the grace of a rotation long over if there had been one.
+    app.pass_seconds(60);
+    app.assert_family_stands(&client, &tokens).await;
+}

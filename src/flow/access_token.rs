@@ -6,6 +6,7 @@ use uuid::Uuid;
 
 use crate::app::App;
 use crate::clock;
+use crate::keys::keyset::ReservedSignatures;
 use crate::keys::token::OpaqueAccessToken;
 use crate::model::client::{AccessTokenFormat, Client};
 use crate::model::id::FamilyId;
@@ -112,11 +113,16 @@ impl AccessTokenClaims {
     }
 
     /// The token in the client's format.
-    pub async fn encode(&self, app: &App, client: &Client) -> Result<String, OAuthError> {
+    pub async fn encode(
+        &self,
+        app: &App,
+        client: &Client,
+        signatures: &mut ReservedSignatures,
+    ) -> Result<String, OAuthError> {
         match client.settings.access_token_format {
             AccessTokenFormat::Jwt => {
                 let alg = client.settings.access_token_signed_response_alg;
-                Ok(app.keys.current().sign_jwt(alg, TYP, self).await?)
+                Ok(signatures.sign_jwt(alg, TYP, self).await?)
             }
             AccessTokenFormat::Opaque => {
                 let failed = "the token could not be sealed";

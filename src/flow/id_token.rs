@@ -6,6 +6,7 @@ use serde_json::{Map, Value};
 
 use super::issue;
 use crate::app::App;
+use crate::keys::keyset::ReservedSignatures;
 use crate::model::client::Client;
 use crate::model::family::Grant;
 use crate::model::id::{ClientId, Sid, SubjectId};
@@ -33,14 +34,24 @@ struct IdTokenClaims<'a> {
     requested: Map<String, Value>,
 }
 
-/// An ID token for `grant`, signed with the client's algorithm.
+/// What an ID token speaks of.
+#[derive(Clone, Copy)]
+pub struct About<'a> {
+    /// What the person allowed.
+    pub grant: &'a Grant,
+    /// When it is issued.
+    pub issued_at: DateTime<Utc>,
+    /// What the client will recognise its request by.
+    pub nonce: Option<&'a str>,
+}
+
+/// An ID token beside `access_token`, signed with the client's algorithm.
 pub async fn issue(
     app: &App,
     client: &Client,
-    grant: &Grant,
-    issued_at: DateTime<Utc>,
-    nonce: Option<&str>,
+    About { grant, issued_at, nonce }: About<'_>,
     access_token: &str,
+    signatures: &mut ReservedSignatures,
 ) -> Result<String, OAuthError> {
     let alg = client.settings.id_token_signed_response_alg;
     let claims = IdTokenClaims {
@@ -57,7 +68,7 @@ pub async fn issue(
         at_hash: jwt::at_hash(alg, access_token),
         requested: requested_claims(app, grant).await?,
     };
-    Ok(app.keys.current().sign_jwt(alg, "JWT", &claims).await?)
+    Ok(signatures.sign_jwt(alg, "JWT", &claims).await?)
 }
 
 async fn requested_claims(app: &App, grant: &Grant) -> Result<Map<String, Value>, OAuthError> {

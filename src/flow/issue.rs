@@ -1,7 +1,7 @@
 //! The only place that makes tokens.
 //!
-//! A grant verifies and returns an [`Issuance`]; [`tokens`] first makes it durable with one statement and only then signs,
-//! so no token is ever released for a change that was not committed.
+//! A grant verifies and returns an [`Issuance`]; [`tokens`] reserves the signatures, makes the decision durable with one
+//! statement and only then signs, so no token is ever released for a change that was not committed.
 
 use chrono::{DateTime, Utc};
 use serde::Serialize;
@@ -9,11 +9,11 @@ use std::sync::Arc;
 
 use super::access_token::AccessTokenClaims;
 use super::code::CodeRecord;
-use super::{audience, id_token};
+use super::{audience, id_token, signatures};
 use crate::app::App;
-use crate::keys::keyset::SigningError;
+use crate::keys::keyset::ReservedSignatures;
 use crate::keys::token::PlainRefreshToken;
-use crate::model::client::{AccessTokenFormat, Client, GrantType};
+use crate::model::client::{Client, GrantType};
 use crate::model::family::Grant;
 use crate::model::id::{ExchangeId, FamilyId, ResourceUri};
 use crate::model::lifetimes::Lifetimes;
@@ -72,7 +72,7 @@ pub struct TokenResponse {
     id_token: Option<String>,
 }
 
-/// Makes the decision durable, then signs.
+/// Reserves the signatures, makes the decision durable, then signs.
 pub async fn tokens(app: &App, issuance: Issuance, now: DateTime<Utc>) -> Result<TokenResponse, OAuthError> {
     match issuance {
         Issuance::Redemption { client, id, record, resources } => {
@@ -93,7 +93,7 @@ async fn redeem(
     resources: &[ResourceUri],
     now: DateTime<Utc>,
 ) -> Result<TokenResponse, OAuthError> {
-    check_signers(app, client)?;
+    let signatures = signatures::reserve_for_person(app, client)?;
     let lifetimes = lifetimes(app, client);
     let refresh = client.has_grant(GrantType::RefreshToken).then(|| PlainRefreshToken::first(&app.master_keys, id));
     let expires_at = now + if refresh.is_some() { lifetimes.refresh_absolute } else { lifetimes.access_token };
@@ -118,7 +118,7 @@ async fn redeem(
         RedeemOutcome::ClientDisabled => return Err(OAuthError::unauthorized_client("the client is disabled")),
     }
     let issued = Issued { client, id, grant: &record.grant, n: 0, issued_at: now, family_expires_at: expires_at, now };
-    issued.respond(app, &[], resources, refresh.as_ref(), record.nonce.as_deref()).await
+    issued.respond(app, signatures, &[], resources, refresh.as_ref(), record.nonce.as_deref()).await
 }
 
 async fn rotate(
@@ -129,7 +129,7 @@ async fn rotate(
     resources: &[ResourceUri],
     now: DateTime<Utc>,
 ) -> Result<TokenResponse, OAuthError> {
-    check_signers(app, client)?;
+    let signatures = signatures::reserve_for_person(app, client)?;
     let lifetimes = lifetimes(app, client);
     let no_key = || OAuthError::server_error("the key that made the refresh token is missing");
     let (salt, key_id) = (random::bytes(), app.master_keys.current());
@@ -157,20 +157,7 @@ async fn rotate(
     let id = presented.id();
     let issued =
         Issued { client, id, grant: &grant, n: seq, issued_at: rotated_at, family_expires_at: expires_at, now };
-    issued.respond(app, scopes, resources, Some(&successor), None).await
-}
-
-/// Whether the keys that the tokens need are there. Asked before the statement: a code or a refresh token that was used up
-/// for an answer that cannot be signed would make the client's next try a replay.
-fn check_signers(app: &App, client: &Client) -> Result<(), OAuthError> {
-    let settings = &client.settings;
-    let is_jwt = settings.access_token_format == AccessTokenFormat::Jwt;
-    let access_token = is_jwt.then_some(settings.access_token_signed_response_alg);
-    let is_openid = settings.scopes.iter().any(|scope| scope == "openid");
-    let id_token = is_openid.then_some(settings.id_token_signed_response_alg);
-    let keyset = app.keys.current();
-    let missing = access_token.into_iter().chain(id_token).find(|alg| keyset.active_kid(*alg).is_none());
-    missing.map_or(Ok(()), |alg| Err(SigningError::NoKey(alg).into()))
+    issued.respond(app, signatures, scopes, resources, Some(&successor), None).await
 }
 
 fn refusal(outcome: &RotateOutcome) -> OAuthError {
@@ -204,7 +191,8 @@ async fn machine(
     let mut claims = AccessTokenClaims::new(app, client, random::id(), now, expires_at);
     claims.aud = audience::of(app, resources, now).await?;
     claims.scope = scopes.join(" ");
-    let access_token = claims.encode(app, client).await?;
+    let mut signatures = signatures::reserve_for_machine(app, client)?;
+    let access_token = claims.encode(app, client, &mut signatures).await?;
     Ok(TokenResponse {
         access_token,
         token_type: "Bearer",
@@ -232,6 +220,7 @@ impl Issued<'_> {
     async fn respond(
         &self,
         app: &App,
+        mut signatures: ReservedSignatures,
         scopes: &[String],
         resources: &[ResourceUri],
         refresh: Option<&PlainRefreshToken>,
@@ -251,9 +240,10 @@ impl Issued<'_> {
         claims.auth_time = Some(self.grant.authentication.auth_time.timestamp());
         claims.acr = Some(self.grant.authentication.acr.clone());
         claims.amr = Some(self.grant.authentication.amr.clone());
-        let access_token = claims.encode(app, self.client).await?;
+        let access_token = claims.encode(app, self.client, &mut signatures).await?;
         let id_token = if scopes.iter().any(|scope| scope == "openid") {
-            Some(id_token::issue(app, self.client, self.grant, self.issued_at, nonce, &access_token).await?)
+            let about = id_token::About { grant: self.grant, issued_at: self.issued_at, nonce };
+            Some(id_token::issue(app, self.client, about, &access_token, &mut signatures).await?)
         } else {
             None
         };

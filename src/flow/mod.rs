@@ -24,6 +24,8 @@ pub mod issue;
 pub mod logout;
 // Whether a sign-in still stands.
 pub mod session;
+// The signatures of a token response, reserved beforehand.
+mod signatures;
 // Signing in with a username and a password.
 pub mod sign_in;
 // Limits on password attempts.

@@ -13,7 +13,7 @@ use super::directory;
 use super::jwk::PublishedJwk;
 use super::keyset_file::{KeyEntry, KeyState};
 use super::problem::{KeysetError, Problem};
-use super::rsa_pool::RsaPool;
+use super::rsa_pool::{Place, RsaPool};
 use super::signer::{Signer, Verifier};
 use crate::model::signing_alg::SigningAlg;
 use crate::protocol::error::OAuthError;
@@ -25,6 +25,13 @@ pub struct Keyset {
     keys: Vec<Key>,
     jwks: Jwks,
     rsa: RsaPool,
+}
+
+/// Signatures that will not be refused for want of a key or of a place in the queue: for what is used up before it is signed.
+/// Those that are not made are given back with this value.
+pub struct ReservedSignatures {
+    keyset: Arc<Keyset>,
+    places: Vec<Place>,
 }
 
 /// The published key set (RFC 7517 section 5), ready to send.
@@ -109,15 +116,38 @@ impl Keyset {
         claims: &(impl Serialize + Sync),
     ) -> Result<String, SigningError> {
         let key = self.active(alg).ok_or(SigningError::NoKey(alg))?;
-        let header = serde_json::to_vec(&Header { alg: alg.as_str(), typ, kid: &key.entry.kid })?;
+        let place = if key.signer.is_slow() { Some(self.rsa.reserve()?) } else { None };
+        self.sign_with(key, place, typ, claims).await
+    }
+
+    /// Makes sure that one signature for each of `algs` will be made, by keys that are there now.
+    pub fn reserve(self: Arc<Self>, algs: &[SigningAlg]) -> Result<ReservedSignatures, SigningError> {
+        let mut places = Vec::new();
+        for alg in algs {
+            if self.active(*alg).ok_or(SigningError::NoKey(*alg))?.signer.is_slow() {
+                places.push(self.rsa.reserve()?);
+            }
+        }
+        Ok(ReservedSignatures { keyset: self, places })
+    }
+
+    /// `place` is there for a key that is slow, and for no other.
+    async fn sign_with(
+        &self,
+        key: &Key,
+        place: Option<Place>,
+        typ: &str,
+        claims: &(impl Serialize + Sync),
+    ) -> Result<String, SigningError> {
+        let header = serde_json::to_vec(&Header { alg: key.entry.alg.as_str(), typ, kid: &key.entry.kid })?;
         let claims = serde_json::to_vec(claims)?;
         let mut token = String::with_capacity((header.len() + claims.len()) * 4 / 3 + 384);
         URL_SAFE_NO_PAD.encode_string(header, &mut token);
         token.push('.');
         URL_SAFE_NO_PAD.encode_string(claims, &mut token);
         let signature;
-        if key.signer.is_slow() {
-            (token, signature) = self.rsa.sign(Arc::clone(&key.signer), token).await?;
+        if let Some(place) = place {
+            (token, signature) = self.rsa.sign(place, Arc::clone(&key.signer), token).await?;
         } else {
             signature = key.signer.sign(token.as_bytes()).map_err(|_| SigningError::Refused)?;
         }
@@ -154,6 +184,27 @@ impl Keyset {
 
     fn active(&self, alg: SigningAlg) -> Option<&Key> {
         self.keys.iter().find(|key| key.entry.alg == alg && key.entry.state == KeyState::Active)
+    }
+}
+
+impl ReservedSignatures {
+    /// Signs `claims` like [`Keyset::sign_jwt`], in a reserved place.
+    pub async fn sign_jwt(
+        &mut self,
+        alg: SigningAlg,
+        typ: &str,
+        claims: &(impl Serialize + Sync),
+    ) -> Result<String, SigningError> {
+        let key = self.keyset.active(alg).ok_or(SigningError::NoKey(alg))?;
+        let place = match self.places.pop() {
+            Some(place) if key.signer.is_slow() => Some(place),
+            None if key.signer.is_slow() => Some(self.keyset.rsa.reserve()?),
+            unneeded => {
+                self.places.extend(unneeded);
+                None
+            }
+        };
+        self.keyset.sign_with(key, place, typ, claims).await
     }
 }
 

@@ -90,6 +90,13 @@ impl Answer {
         assert_eq!(self.header("retry-after"), Some("5"), "{self:?}");
     }
 
+    /// The whole of an answer while too much is asked at once.
+    #[track_caller]
+    pub fn assert_busy(&self) {
+        self.assert_error(503, "temporarily_unavailable", "the server is busy, try again shortly");
+        assert_eq!(self.header("retry-after"), Some("5"), "{self:?}");
+    }
+
     #[track_caller]
     fn assert_error_body(&self, status: u16, code: &str, description: &str) {
         let body: Value = serde_json::from_str(&self.body).unwrap_or_else(|_| panic!("the body is JSON: {self:?}"));

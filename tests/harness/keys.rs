@@ -5,8 +5,11 @@ use std::sync::LazyLock;
 
 use ostiary::clock::Clock;
 use ostiary::keys::directory;
+use ostiary::keys::keyset::ReservedSignatures;
 use ostiary::keys::private_key::RsaBits;
 use ostiary::model::signing_alg::SigningAlg;
+
+use super::app::TestApp;
 
 static DIRECTORY: LazyLock<PathBuf> = LazyLock::new(|| {
     // Under target/, so that cleaning up is `cargo clean`.
@@ -24,4 +27,11 @@ pub fn directory() -> &'static Path {
 pub fn master_key() -> &'static str {
     static TEXT: LazyLock<String> = LazyLock::new(|| format!("1:{}", ostiary::random::token()));
     &TEXT
+}
+
+impl TestApp {
+    /// Takes every place in the queue for RSA signatures, for as long as the answer is kept.
+    pub fn fill_rsa_queue(&self) -> Vec<ReservedSignatures> {
+        std::iter::from_fn(|| self.app.keys.current().reserve(&[SigningAlg::RS256]).ok()).collect()
+    }
 }
