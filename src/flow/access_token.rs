@@ -136,8 +136,8 @@ impl AccessTokenClaims {
     /// The claims of a token that we made and whose time is not over; `None` for anything else.
     pub fn decode(app: &App, token: &str, now: DateTime<Utc>) -> Option<Self> {
         let claims: Self = if token.contains('.') {
-            let verified = app.keys.current().verify_jwt(token, &[TYP])?;
-            serde_json::from_value(verified.claims.into()).ok()?
+            let verified = app.keys.current().verify_repeated_jwt(token, TYP, now)?;
+            Self::deserialize(&verified.claims).ok()?
         } else {
             serde_json::from_slice(&OpaqueAccessToken::open(&app.master_keys, token)?).ok()?
         };

@@ -7,6 +7,7 @@ use aws_lc_rs::digest;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use bytes::Bytes;
+use chrono::{DateTime, Utc};
 use serde::Serialize;
 
 use super::directory;
@@ -15,9 +16,10 @@ use super::keyset_file::{KeyEntry, KeyState};
 use super::problem::{KeysetError, Problem};
 use super::rsa_pool::{Place, RsaPool};
 use super::signer::{Signer, Verifier};
+use super::verified_tokens::VerifiedTokens;
 use crate::model::signing_alg::SigningAlg;
 use crate::protocol::error::OAuthError;
-use crate::protocol::jwt::{UnverifiedJwt, VerifiedClaims};
+use crate::protocol::jwt::{self, UnverifiedJwt, VerifiedClaims};
 
 /// Every key that is not retired.
 pub struct Keyset {
@@ -25,6 +27,7 @@ pub struct Keyset {
     keys: Vec<Key>,
     jwks: Jwks,
     rsa: RsaPool,
+    verified: VerifiedTokens,
 }
 
 /// Signatures that will not be refused for want of a key or of a place in the queue: for what is used up before it is signed.
@@ -95,7 +98,7 @@ impl Keyset {
             let what = format!("the public keys cannot be written as JSON ({error})");
             KeysetError::one(directory, Problem::new(what, "report this as a defect"))
         })?;
-        Ok(Self { source, keys, jwks, rsa })
+        Ok(Self { source, keys, jwks, rsa, verified: VerifiedTokens::new() })
     }
 
     /// The text of `keyset.json` that this was loaded from.
@@ -170,6 +173,18 @@ impl Keyset {
         let typ = expected_typ.iter().find(|expected| jwt.header.is_typ(expected))?;
         let is_valid = key.verifier.is_valid(jwt.signing_input.as_bytes(), &jwt.signature);
         is_valid.then(|| VerifiedClaims { claims: jwt.claims, typ: (*typ).to_owned() })
+    }
+
+    /// The same for a token that is presented again and again: until its `exp` the signature of the very same text is verified
+    /// once. The times are for the caller all the same.
+    pub fn verify_repeated_jwt(
+        &self,
+        token: &str,
+        expected_typ: &str,
+        now: DateTime<Utc>,
+    ) -> Option<Arc<VerifiedClaims>> {
+        let verified = self.verified.find_or_verify(token, now, || self.verify_jwt(token, &[expected_typ]))?;
+        jwt::is_same_type(&verified.typ, expected_typ).then_some(verified)
     }
 
     /// The published key set.

@@ -23,6 +23,8 @@ mod rsa_pool;
 mod signer;
 // Codes, refresh tokens and opaque access tokens as they travel.
 pub mod token;
+// Tokens whose signature was found good a short while ago.
+mod verified_tokens;
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};

@@ -20,7 +20,11 @@ pub(super) enum Signer {
 }
 
 /// The public half, which verifies with the same algorithm.
-pub(super) struct Verifier(ParsedPublicKey);
+pub(super) struct Verifier {
+    key: ParsedPublicKey,
+    #[cfg(test)]
+    verifications: std::sync::atomic::AtomicUsize,
+}
 
 impl Signer {
     /// A signer with `key`; `None` if the key is not of the kind that `alg` needs.
@@ -58,7 +62,7 @@ impl Signer {
             SigningAlg::RS256 => ParsedPublicKey::new(&RSA_PKCS1_2048_8192_SHA256, public),
             SigningAlg::PS256 => ParsedPublicKey::new(&RSA_PSS_2048_8192_SHA256, public),
         };
-        parsed.ok().map(Verifier)
+        parsed.ok().map(Verifier::new)
     }
 
     /// RSA takes fifteen times as long as the others: it must not hold up the thread that serves requests.
@@ -82,8 +86,24 @@ impl Signer {
 }
 
 impl Verifier {
+    fn new(key: ParsedPublicKey) -> Self {
+        Self {
+            key,
+            #[cfg(test)]
+            verifications: std::sync::atomic::AtomicUsize::new(0),
+        }
+    }
+
     pub(super) fn is_valid(&self, message: &[u8], signature: &[u8]) -> bool {
-        self.0.verify_sig(message, signature).is_ok()
+        #[cfg(test)]
+        self.verifications.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
+        self.key.verify_sig(message, signature).is_ok()
+    }
+
+    /// How many signatures it looked at.
+    #[cfg(test)]
+    pub(super) fn verifications(&self) -> usize {
+        self.verifications.load(std::sync::atomic::Ordering::SeqCst)
     }
 }
 

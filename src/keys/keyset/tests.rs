@@ -1,5 +1,6 @@
 use std::sync::LazyLock;
 
+use chrono::TimeDelta;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
@@ -174,4 +175,30 @@ proptest! {
             prop_assert!(keyset.verify_jwt(&flipped, &["JWT"]).is_none());
         }
     }
+}
+
+#[tokio::test]
+async fn a_repeated_token_is_verified_once_for_each_state_of_the_keys() {
+    let directory = key_directory();
+    let keys = Keys::open(directory.path()).unwrap();
+    let claims = json!({ "sub": "u.1", "exp": (start() + TimeDelta::minutes(10)).timestamp() });
+    let token = keys.current().sign_jwt(SigningAlg::ES256, "at+jwt", &claims).await.unwrap();
+    let ask = |typ| keys.current().verify_repeated_jwt(&token, typ, start());
+    let verifications = || keys.current().keys.iter().map(|key| key.verifier.verifications()).sum::<usize>();
+    for _ in 0..3 {
+        assert_eq!(Value::Object(ask("at+jwt").unwrap().claims.clone()), claims);
+    }
+    assert!(ask("logout+jwt").is_none(), "of another type it is nothing");
+    assert_eq!(verifications(), 1);
+
+    // The key is taken away, and with it what it signed.
+    let mut file = keyset_file(directory.path());
+    directory::rotate(directory.path(), &[SigningAlg::ES256], Default::default(), start()).unwrap();
+    let old = file.keys.iter().find(|key| key.alg == SigningAlg::ES256).unwrap().kid.clone();
+    file = keyset_file(directory.path());
+    let retired = file.keys.iter_mut().find(|key| key.kid == old).unwrap();
+    (retired.state, retired.retired_at) = (KeyState::Retired, Some(start()));
+    write_keyset_file(directory.path(), &file);
+    assert!(keys.reload_if_changed().unwrap());
+    assert!(ask("at+jwt").is_none());
 }
