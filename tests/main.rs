@@ -21,6 +21,7 @@ mod bad_input;
 mod chromium;
 mod client_authentication;
 mod clock_skew;
+mod connections;
 mod contract;
 mod dev;
 mod discovery;

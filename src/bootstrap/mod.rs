@@ -5,6 +5,8 @@
 mod build;
 // `ostiary plan` and `ostiary apply`.
 pub mod desired;
+// One connection and what ends it.
+mod connection;
 // The embedded default for development.
 pub mod dev;
 // `ostiary bootstrap`.
@@ -17,6 +19,8 @@ mod layers;
 mod local_names;
 // `ostiary health`.
 pub mod probe;
+// How many connections may be open.
+mod places;
 // Listeners, jobs, graceful end.
 mod serve;
 // The signals that ask the server to end.

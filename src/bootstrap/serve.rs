@@ -3,34 +3,21 @@
 //! hyper-util rather than `axum::serve`, for the limits and timeouts on request heads that the latter does not set.
 
 use std::future::Future;
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::Router;
-use axum::body::Body;
-use axum::extract::ConnectInfo;
-use http::Request;
-use hyper::body::Incoming;
-use hyper::service::service_fn;
-use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
-use hyper_util::server::conn::auto::Builder;
-use hyper_util::server::graceful::{GracefulShutdown, Watcher};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpListener;
 use tokio::sync::watch;
-use tokio::task::JoinSet;
-use tower::ServiceExt;
+use tokio::task::{JoinHandle, JoinSet};
+use tokio::time::{Instant, sleep, timeout_at};
 
+use super::connection::Connections;
 use super::health::Draining;
 use super::layers;
-use super::socket::Socket;
+use super::places::Places;
 use crate::app::App;
-use crate::config::ServerConfig;
 use crate::{jobs, routes};
 
-/// hyper panics below this.
-const SMALLEST_BUFFER: usize = 8 * 1024;
-const MOST_STREAMS: u32 = 200;
 /// After `accept` failed, most likely for want of file descriptors: time for some to be closed.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
@@ -46,8 +33,8 @@ pub async fn serve(
 /// The same on several listeners.
 ///
 /// 1. `shutdown` is ready: `/ready` answers 503, nothing new is accepted, idle connections are closed.
-/// 2. Running requests finish, for as long as `server.drain_timeout` allows.
-/// 3. Jobs stop after the step that they are at.
+/// 2. Running requests finish, jobs stop after the step they are at.
+/// 3. What is not done `server.drain_timeout` after the beginning is cut off.
 pub async fn serve_all(
     app: App,
     listeners: Vec<TcpListener>,
@@ -56,99 +43,129 @@ pub async fn serve_all(
     let config = app.config.server.clone();
     let draining = Draining::default();
     let router = layers::around(routes::router(app.clone()), &app.config, draining.clone());
-    let (stop, stopped) = watch::channel(false);
-    let jobs = tokio::spawn(jobs::spawn(app, has_stopped(stopped.clone())));
+    let (stop, stopped) = watch::channel(None);
+    let stopped = Stopped(stopped);
+    let jobs = tokio::spawn(jobs::spawn(app, stopped.clone().has_come()));
 
-    let server = Arc::new(Server { router, builder: builder(&config), header_timeout: config.header_read_timeout });
+    let server = Arc::new(Server { connections: Connections::new(router, &config), places: Places::new(&config) });
     let mut accepting = JoinSet::new();
     for listener in listeners {
         tracing::info!(address = %listener.local_addr()?, "listening");
-        accepting.spawn(accept(server.clone(), listener, has_stopped(stopped.clone()), config.drain_timeout));
+        accepting.spawn(accept(server.clone(), listener, stopped.clone()));
     }
     shutdown.await;
+    let deadline = Instant::now() + config.drain_timeout;
     tracing::info!("draining");
     draining.begin();
-    stop.send_replace(true);
+    stop.send_replace(Some(deadline));
     while accepting.join_next().await.is_some() {}
-    tokio::time::timeout(config.drain_timeout, jobs).await.ok();
+    end_jobs(jobs, deadline).await;
     tracing::info!("stopped");
     Ok(())
 }
 
-async fn has_stopped(mut stopped: watch::Receiver<bool>) {
-    // An error means that the sender is gone, and with it the server.
-    stopped.wait_for(|stopped| *stopped).await.ok();
-}
-
-struct Server {
-    router: Router,
-    builder: Builder<TokioExecutor>,
-    header_timeout: Duration,
-}
-
-impl Server {
-    async fn converse(self: Arc<Self>, stream: TcpStream, peer: SocketAddr, watcher: Watcher) {
-        // Answers are small: each leaves at once rather than wait for the acknowledgement of the one before.
-        if let Err(error) = stream.set_nodelay(true) {
-            tracing::debug!(%error, "TCP_NODELAY could not be set");
-        }
-        let router = self.router.clone();
-        let service = service_fn(move |request: Request<Incoming>| {
-            let mut request = request.map(Body::new);
-            request.extensions_mut().insert(ConnectInfo(peer));
-            router.clone().oneshot(request)
-        });
-        let io = TokioIo::new(Socket::new(stream, self.header_timeout));
-        let connection = self.builder.serve_connection(io, service).into_owned();
-        if let Err(error) = watcher.watch(connection).await {
-            tracing::debug!(error, "a connection ended early");
-        }
+async fn end_jobs(mut jobs: JoinHandle<()>, deadline: Instant) {
+    if timeout_at(deadline, &mut jobs).await.is_err() {
+        tracing::warn!("a job did not come to its end and is cut off");
+        jobs.abort();
     }
 }
 
-fn builder(config: &ServerConfig) -> Builder<TokioExecutor> {
-    let mut builder = Builder::new(TokioExecutor::new());
-    builder
-        .http1()
-        .timer(TokioTimer::new())
-        .header_read_timeout(config.header_read_timeout)
-        .max_buf_size(config.max_header_bytes.max(SMALLEST_BUFFER));
-    builder
-        .http2()
-        .timer(TokioTimer::new())
-        .keep_alive_interval(Duration::from_secs(30))
-        .max_concurrent_streams(MOST_STREAMS)
-        .max_header_list_size(u32::try_from(config.max_header_bytes).unwrap_or(u32::MAX));
-    builder
+/// Tells when the server stops, and until when what is running must be done.
+#[derive(Clone)]
+struct Stopped(watch::Receiver<Option<Instant>>);
+
+impl Stopped {
+    async fn has_come(self) {
+        self.deadline().await;
+    }
+
+    async fn deadline(mut self) -> Instant {
+        let deadline = self.0.wait_for(Option::is_some).await.map(|deadline| *deadline);
+        // An error means that the sender is gone, and with it the server.
+        deadline.ok().flatten().unwrap_or_else(Instant::now)
+    }
 }
 
-async fn accept(
-    server: Arc<Server>,
-    listener: TcpListener,
-    stopped: impl Future<Output = ()>,
-    drain_timeout: Duration,
-) {
-    let graceful = GracefulShutdown::new();
+struct Server {
+    connections: Connections,
+    places: Arc<Places>,
+}
+
+async fn accept(server: Arc<Server>, listener: TcpListener, stopped: Stopped) {
     let mut connections = JoinSet::new();
-    let mut stopped = std::pin::pin!(stopped);
-    loop {
+    let mut deadline = std::pin::pin!(stopped.clone().deadline());
+    let deadline = loop {
+        let next = async { (server.places.room().await, listener.accept().await) };
         tokio::select! {
-            accepted = listener.accept() => match accepted {
+            (room, accepted) = next => match accepted {
                 Ok((stream, peer)) => {
-                    connections.spawn(server.clone().converse(stream, peer, graceful.watcher()));
+                    if let Some(place) = server.places.admit(room, peer.ip()) {
+                        let (server, stopped) = (server.clone(), stopped.clone());
+                        connections.spawn(async move {
+                            server.connections.serve(stream, peer, stopped.has_come()).await;
+                            drop(place);
+                        });
+                    }
                 }
                 Err(error) => {
                     tracing::warn!(%error, "a connection could not be accepted");
-                    tokio::time::sleep(ACCEPT_PAUSE).await;
+                    sleep(ACCEPT_PAUSE).await;
                 }
             },
             // Finished ones are forgotten as they end, or the set would grow for ever.
             Some(_) = connections.join_next() => {}
-            () = &mut stopped => break,
+            deadline = &mut deadline => break deadline,
         }
-    }
+    };
     drop(listener);
-    if tokio::time::timeout(drain_timeout, graceful.shutdown()).await.is_err() {
-        tracing::warn!(drain_timeout_s = drain_timeout.as_secs(), "some requests did not finish and are cut off");
+    if timeout_at(deadline, async { while connections.join_next().await.is_some() {} }).await.is_err() {
+        tracing::warn!(connections = connections.len(), "some requests did not finish and are cut off");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::TcpStream;
+
+    use super::*;
+    use crate::flow::sign_in::tests::TestApp;
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn requests_and_jobs_that_do_not_end_are_given_one_timeout_together() {
+        let limit = Duration::from_secs(2);
+        let t = TestApp::start(|config| {
+            config.server.drain_timeout = limit;
+            config.database.statement_timeout = Duration::from_secs(30);
+        })
+        .await;
+        // A job that is in the middle of a statement.
+        t.db.execute(
+            "CREATE FUNCTION wait() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN PERFORM pg_sleep(30); RETURN NULL; END';
+             CREATE TRIGGER wait BEFORE UPDATE ON outbox FOR EACH STATEMENT EXECUTE FUNCTION wait()",
+        )
+        .await;
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
+        let served = tokio::spawn(serve(t.app.clone(), listener, async { drop(stopped.await) }));
+        let sleeping = "SELECT count(*) FROM pg_stat_activity \
+                        WHERE datname = current_database() AND wait_event = 'PgSleep'";
+        while t.db.count(sleeping).await == 0 {
+            sleep(Duration::from_millis(10)).await;
+        }
+        // And a request whose body does not come.
+        let mut request = TcpStream::connect(address).await.unwrap();
+        let head = b"POST /token HTTP/1.1\r\nHost: x\r\nContent-Type: application/x-www-form-urlencoded\r\n\
+                     Content-Length: 9\r\nExpect: 100-continue\r\n\r\n";
+        request.write_all(head).await.unwrap();
+        request.read_exact(&mut [0; 25]).await.unwrap();
+
+        let start = Instant::now();
+        stop.send(()).unwrap();
+        served.await.unwrap().unwrap();
+        let took = start.elapsed();
+        assert!(took >= limit && took < limit * 2, "{took:?}");
     }
 }

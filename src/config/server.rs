@@ -37,7 +37,17 @@ pub struct ServerConfig {
     /// How long a request may take as a whole, its body included.
     #[serde(with = "duration")]
     pub request_timeout: Duration,
-    /// How long running requests may take to finish after SIGTERM.
+    /// The most open connections; beyond it new ones wait until others end.
+    pub max_connections: usize,
+    /// The most open connections from one network address (IPv6: one /64), trusted proxies excepted; further ones are closed.
+    pub max_connections_per_address: usize,
+    /// How long a connection may be open without a request.
+    #[serde(with = "duration")]
+    pub idle_timeout: Duration,
+    /// How old a connection may become: then its running requests are answered and the client makes another.
+    #[serde(with = "duration")]
+    pub max_connection_age: Duration,
+    /// How long after SIGTERM the process may live: running requests and jobs together.
     #[serde(with = "duration")]
     pub drain_timeout: Duration,
 }
@@ -69,6 +79,10 @@ impl Default for ServerConfig {
             max_header_bytes: 32 * 1024,
             header_read_timeout: Duration::from_secs(10),
             request_timeout: Duration::from_secs(30),
+            max_connections: 4096,
+            max_connections_per_address: 256,
+            idle_timeout: Duration::from_secs(90),
+            max_connection_age: Duration::from_secs(3600),
             drain_timeout: Duration::from_secs(25),
         }
     }

@@ -162,6 +162,8 @@ fn check_limits(config: &Config, found: &mut Findings) {
     for (key, timeout) in [
         ("server.header_read_timeout", server.header_read_timeout),
         ("server.request_timeout", server.request_timeout),
+        ("server.idle_timeout", server.idle_timeout),
+        ("server.max_connection_age", server.max_connection_age),
         ("database.acquire_timeout", config.database.acquire_timeout),
         ("database.statement_timeout", config.database.statement_timeout),
         ("state.timeout", config.state.timeout),
@@ -170,11 +172,28 @@ fn check_limits(config: &Config, found: &mut Findings) {
         found.require(!timeout.is_zero(), key, "is zero: nothing could ever finish", "give it at least 1ms");
         found.require(timeout <= LONGEST_TIMEOUT, key, "is so long that it is none", "give it at most 1h");
     }
+    check_connections(config, found);
     found.require(
         (1..=1000).contains(&config.database.pool_size),
         "database.pool_size",
         "is out of range",
         "1 to 1000; 16 to 32 is right for most",
+    );
+}
+
+fn check_connections(config: &Config, found: &mut Findings) {
+    let server = &config.server;
+    found.require(
+        (16..=1_000_000).contains(&server.max_connections),
+        "server.max_connections",
+        "is out of range",
+        "16 to 1000000, and below the limit of open files of the process",
+    );
+    found.require(
+        server.max_connections_per_address > 0,
+        "server.max_connections_per_address",
+        "is zero: nobody could connect",
+        "at least 1; a value like server.max_connections lifts the limit",
     );
 }
 
@@ -370,6 +389,14 @@ mod tests {
         assert_eq!(keys_after(|c| c.tokens.access_token = TimeDelta::zero()), ["tokens.access_token"]);
         assert_eq!(keys_after(|c| c.sessions.idle = TimeDelta::days(2)), ["sessions.idle"]);
         assert!(keys_after(|c| c.tokens.refresh_grace = TimeDelta::zero()).is_empty());
+    }
+
+    #[test]
+    fn connections_stay_in_range() {
+        assert_eq!(keys_after(|c| c.server.max_connections = 1_000_001), ["server.max_connections"]);
+        let keys = keys_after(|c| c.server.max_connections_per_address = 0);
+        assert_eq!(keys, ["server.max_connections_per_address"]);
+        assert_eq!(keys_after(|c| c.server.idle_timeout = Duration::ZERO), ["server.idle_timeout"]);
     }
 
     #[test]
