@@ -88,6 +88,8 @@ impl Installation {
         let (bind, url) = (format!("127.0.0.1:{}", self.port), self.workplace.path("database-url"));
         let issuer = self.base();
         let mut environment = vec![("BIND", bind.as_str()), ("ISSUER", &issuer), ("DATABASE_URL_FILE", text(&url))];
+        environment.push(("DRAIN_DELAY", "0"));
+        environment.retain(|(name, _)| !more.iter().any(|(other, _)| other == name));
         environment.extend(more);
         self.workplace.start(OSTIARY, &["--config", "settings.yaml"], &environment)
     }
@@ -336,4 +338,25 @@ async fn drains(installation: &Installation, machine: &Machine, mut server: Prog
     assert!(answer.starts_with("HTTP/1.1 200 ") && answer.contains("access_token"), "{answer}");
     let ended = server.ended().await;
     assert_eq!((ended.code, ended.stdout.as_str()), (Some(0), ""), "{ended:?}");
+}
+
+#[tokio::test]
+async fn a_balancer_is_told_before_anybody_is_turned_away() {
+    let installation = Installation::new().await;
+    assert_eq!(installation.migrate().await.code, Some(0));
+    // Far longer than this test takes: what is seen is the delay.
+    let mut server = installation.start(&[("DRAIN_DELAY", "10m"), ("DRAIN_TIMEOUT", "11m")]);
+    installation.is_ready(&mut server).await;
+    server.signal(Signal::SIGTERM);
+    let draining = json!({ "status": "draining", "postgres": "ok", "state": "ok", "keys": "ok" });
+    eventually("/ready says so", || async {
+        let (status, body) = installation.get("/ready").await.expect("connections are accepted");
+        (status == 503).then(|| assert_eq!(body, draining))
+    })
+    .await;
+    let machine = installation.machine().await;
+    installation.token(&machine).await;
+    // A second signal is for those who cannot wait.
+    server.signal(Signal::SIGTERM);
+    assert_eq!(server.ended().await.code, Some(130));
 }

@@ -32,8 +32,9 @@ pub async fn serve(
 
 /// The same on several listeners.
 ///
-/// 1. `shutdown` is ready: `/ready` answers 503, nothing new is accepted, idle connections are closed.
-/// 2. Running requests finish, jobs stop after the step they are at.
+/// 1. `shutdown` is ready: `/ready` answers 503. For `server.drain_delay` everything else goes on, so that load balancers
+///    notice before anybody is turned away.
+/// 2. Nothing new is accepted, idle connections are closed, running requests finish, jobs stop after the step they are at.
 /// 3. What is not done `server.drain_timeout` after the beginning is cut off.
 pub async fn serve_all(
     app: App,
@@ -57,6 +58,7 @@ pub async fn serve_all(
     let deadline = Instant::now() + config.drain_timeout;
     tracing::info!("draining");
     draining.begin();
+    sleep(config.drain_delay).await;
     stop.send_replace(Some(deadline));
     while accepting.join_next().await.is_some() {}
     end_jobs(jobs, deadline).await;
@@ -137,6 +139,7 @@ mod tests {
         let limit = Duration::from_secs(2);
         let t = TestApp::start(|config| {
             config.server.drain_timeout = limit;
+            config.server.drain_delay = Duration::from_millis(500);
             config.database.statement_timeout = Duration::from_secs(30);
         })
         .await;

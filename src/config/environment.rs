@@ -32,6 +32,7 @@ pub const VARIABLES: &[Variable] = &[
     plain("MAX_HEADER_BYTES", "server.max_header_bytes"),
     plain("MAX_CONNECTIONS", "server.max_connections"),
     plain("MAX_CONNECTIONS_PER_ADDRESS", "server.max_connections_per_address"),
+    plain("DRAIN_DELAY", "server.drain_delay"),
     plain("DRAIN_TIMEOUT", "server.drain_timeout"),
     secret("DATABASE_URL", "database.url"),
     plain("DATABASE_POOL_SIZE", "database.pool_size"),

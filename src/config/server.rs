@@ -47,7 +47,10 @@ pub struct ServerConfig {
     /// How old a connection may become: then its running requests are answered and the client makes another.
     #[serde(with = "duration")]
     pub max_connection_age: Duration,
-    /// How long after SIGTERM the process may live: running requests and jobs together.
+    /// How long after SIGTERM, with `/ready` answering 503, everything else goes on as before.
+    #[serde(with = "duration")]
+    pub drain_delay: Duration,
+    /// How long after SIGTERM the process may live: `drain_delay`, running requests and jobs together.
     #[serde(with = "duration")]
     pub drain_timeout: Duration,
 }
@@ -83,6 +86,7 @@ impl Default for ServerConfig {
             max_connections_per_address: 256,
             idle_timeout: Duration::from_secs(90),
             max_connection_age: Duration::from_secs(3600),
+            drain_delay: Duration::from_secs(5),
             drain_timeout: Duration::from_secs(25),
         }
     }

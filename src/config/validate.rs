@@ -195,6 +195,12 @@ fn check_connections(config: &Config, found: &mut Findings) {
         "is zero: nobody could connect",
         "at least 1; a value like server.max_connections lifts the limit",
     );
+    found.require(
+        server.drain_delay < server.drain_timeout,
+        "server.drain_delay",
+        "is not shorter than server.drain_timeout, of which it is a part: running requests would be cut off",
+        "make it shorter, or drain_timeout longer",
+    );
 }
 
 fn check_stores(config: &Config, found: &mut Findings) {
@@ -392,11 +398,13 @@ mod tests {
     }
 
     #[test]
-    fn connections_stay_in_range() {
+    fn connections_and_the_end_stay_in_range() {
         assert_eq!(keys_after(|c| c.server.max_connections = 1_000_001), ["server.max_connections"]);
         let keys = keys_after(|c| c.server.max_connections_per_address = 0);
         assert_eq!(keys, ["server.max_connections_per_address"]);
         assert_eq!(keys_after(|c| c.server.idle_timeout = Duration::ZERO), ["server.idle_timeout"]);
+        assert_eq!(keys_after(|c| c.server.drain_delay = c.server.drain_timeout), ["server.drain_delay"]);
+        assert!(keys_after(|c| c.server.drain_delay = Duration::ZERO).is_empty());
     }
 
     #[test]

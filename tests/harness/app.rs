@@ -1,6 +1,7 @@
 //! A server of a test's own: real HTTP on a free port, a fresh database, its own state, a clock that stands still.
 
 use std::sync::{Arc, LazyLock};
+use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use http::Method;
@@ -206,6 +207,7 @@ fn config(database: &Database) -> Config {
         Ok("memory") | Err(_) => None,
         Ok(other) => panic!("OSTIARY_TEST_STATE is memory or valkey, not {other}"),
     };
+    config.server.drain_delay = Duration::ZERO;
     config.keys.directory = keys::directory().to_owned();
     config.keys.master_key = Some(SecretString::from(keys::master_key()));
     config.passwords.memory_kib = 64;

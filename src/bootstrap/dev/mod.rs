@@ -23,6 +23,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
 use std::path::Path;
 use std::process::ExitCode;
 use std::thread;
+use std::time::Duration;
 
 use anyhow::{Context, bail};
 use tokio::runtime::Runtime;
@@ -151,6 +152,8 @@ fn config(folder: &Folder, port: u16) -> Config {
     let mut config = Config { installation: Installation::Dev, ..Config::default() };
     config.server.bind = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
     config.server.issuer = format!("http://localhost:{port}");
+    // Nobody balances: Ctrl-C is to be quick.
+    config.server.drain_delay = Duration::ZERO;
     config.keys =
         KeysConfig { directory: folder.path("keys"), master_key_file: folder.path("master.key"), master_key: None };
     // The lines of requests would push the guidance off the screen.
