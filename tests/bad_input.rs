@@ -223,8 +223,30 @@ async fn an_unknown_path_is_404() {
         assert_eq!(answer.status, 404, "{path}: {answer:?}");
     }
     // With no browser asking, there is no page of ours to show, and none of somebody else's either.
+    app.get("/nothing").send().await.assert_error(404, "invalid_request", "there is nothing at this path");
     let answer = app.get("/nothing?x=<script>").send().await;
     assert!(!answer.body.contains("<script>"), "{answer:?}");
+}
+
+#[tokio::test]
+async fn a_browser_is_shown_a_page_whatever_it_did_wrong() {
+    let app = TestApp::start().await;
+    let mut browser = app.browser();
+    browser.speak("de");
+    let page = browser.open("/nothing").await;
+    page.assert_error("/nothing", 404, "invalid_request", "there is nothing at this path");
+    assert!(page.visible_text().contains("Hier ist nichts"), "{}", page.visible_text());
+    page.assert_page_headers();
+    assert_eq!(page.answer.header("set-cookie"), None);
+    let support_id = page.answer.header("x-request-id").unwrap();
+    assert!(page.visible_text().contains(support_id), "{}", page.visible_text());
+    let page = browser.open("/token").await;
+    assert!(page.has("error-page"), "{page:?}");
+    page.answer.assert_method_not_allowed(&["POST"]);
+    let large = "x".repeat(1 << 20);
+    let answer = app.post("/login").header("accept", "text/html").form(&[("username", &large)]).send().await;
+    assert_eq!(answer.status, 413, "{answer:?}");
+    assert!(answer.body.contains("id=\"error-page\""), "{answer:?}");
 }
 
 #[tokio::test]

@@ -2,6 +2,7 @@
 //! panics, the time and the size that it may take, and in development the names that are answered.
 
 use std::any::Any;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use axum::body::Body;
@@ -19,6 +20,7 @@ use super::health::Draining;
 use super::local_names::{LocalNames, answer_local_names};
 use crate::admin;
 use crate::config::{Config, Installation};
+use crate::http::error_page;
 use crate::http::headers::secure;
 use crate::http::problem::Problem;
 use crate::protocol::error::OAuthError;
@@ -34,7 +36,7 @@ pub fn around(router: Router, config: &Config, draining: Draining) -> Router {
     let mut router = router
         .layer(Extension(draining))
         .layer(DefaultBodyLimit::disable())
-        .layer(from_fn_with_state(server.max_body_bytes, limit_body))
+        .layer(from_fn_with_state(Arc::new(config.clone()), limit_body))
         .layer(from_fn_with_state(server.request_timeout, limit_time));
     if config.installation == Installation::Dev {
         router = router.layer(from_fn_with_state(LocalNames::of(&server.issuer), answer_local_names));
@@ -87,12 +89,16 @@ async fn limit_time(State(limit): State<Duration>, request: Request, next: Next)
 }
 
 /// A body that says it is too large is refused unread; one that turns out to be stops being read.
-async fn limit_body(State(limit): State<usize>, request: Request, next: Next) -> Response {
+async fn limit_body(State(config): State<Arc<Config>>, request: Request, next: Next) -> Response {
+    let limit = config.server.max_body_bytes;
     let length =
         request.headers().get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<usize>().ok());
     if length.is_some_and(|length| length > limit) {
         let error = OAuthError::invalid_request("the request body is too large").with_status(413);
-        return refuse(is_admin(&request), error);
+        if is_admin(&request) {
+            return refuse(true, error);
+        }
+        return error_page::answer(&config, request.headers(), error);
     }
     next.run(request.map(|body| Body::new(Limited::new(body, limit)))).await
 }

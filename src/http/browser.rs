@@ -85,10 +85,7 @@ impl Browser {
 
     /// Sends a page.
     pub fn page(&self, status: StatusCode, html: String, csp: &Csp) -> Response {
-        let policy = page_csp(&csp.form_action, &csp.frames, csp.has_script);
-        let headers =
-            [(CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8")), (CONTENT_SECURITY_POLICY, policy)];
-        self.with_cookie((status, no_store(), headers, html).into_response())
+        self.with_cookie(page(status, html, csp))
     }
 
     /// Sends the browser elsewhere, by GET (RFC 9110 section 15.4.4).
@@ -111,6 +108,14 @@ impl Browser {
         }
         response
     }
+}
+
+/// A page for whoever asked.
+pub(super) fn page(status: StatusCode, html: String, csp: &Csp) -> Response {
+    let policy = page_csp(&csp.form_action, &csp.frames, csp.has_script);
+    let headers =
+        [(CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8")), (CONTENT_SECURITY_POLICY, policy)];
+    (status, no_store(), headers, html).into_response()
 }
 
 impl FromRequestParts<App> for Browser {

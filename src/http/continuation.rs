@@ -2,14 +2,11 @@
 
 use axum::response::Response;
 use chrono::{DateTime, Utc};
-use http::header::RETRY_AFTER;
-use http::{HeaderValue, StatusCode};
 
-use super::authorization_response;
-use super::browser::{Browser, Csp};
-use super::pages::error::{ErrorKind, ErrorPage};
+use super::browser::Browser;
+use super::pages::error::ErrorKind;
 use super::pages::view::{ClientView, Link};
-use super::pages::{self};
+use super::{authorization_response, error_page};
 use crate::app::App;
 use crate::flow::authorization_request::{AuthorizationRequest, AuthorizationResponse, ReturnAddress};
 use crate::flow::interaction::{self, Interaction, Next};
@@ -118,23 +115,5 @@ pub fn error_page(browser: &Browser, error: &OAuthError) -> Response {
 }
 
 fn explain(browser: &Browser, error: &OAuthError, kind: ErrorKind, back: Option<&Link>) -> Response {
-    super::oauth_error::log_failure(error);
-    let page = ErrorPage {
-        site: &browser.site(&[]),
-        kind,
-        code: error.code().as_str(),
-        description: error.description(),
-        support_id: &browser.support_id,
-        back,
-    };
-    let status = match error.status() {
-        // A page has no WWW-Authenticate to go with a 401 (RFC 9110 section 15.5.2).
-        401 => StatusCode::BAD_REQUEST,
-        status => StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR),
-    };
-    let mut response = browser.page(status, pages::html(&page), &Csp::default());
-    if let Some(wait) = error.retry_after() {
-        response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(wait.as_secs().max(1)));
-    }
-    response
+    browser.with_cookie(error_page::send(&browser.site(&[]), &browser.support_id, error, kind, back))
 }

@@ -16,13 +16,15 @@ pub mod cors;
 pub mod csrf;
 // Public documents with an entity tag.
 pub mod document;
+// How an error is told to a person, and to whom no handler answers.
+pub mod error_page;
 // Form bodies and query strings.
 pub mod form;
 // What every answer says about caching, framing and sniffing.
 pub mod headers;
 // JSON bodies.
 pub mod json;
-// The answer to a method that a path does not have.
+// The answers to a path that is not there and to a method that a path does not have.
 pub mod method;
 // How an OAuth error is sent.
 pub mod oauth_error;
