@@ -7,7 +7,8 @@ use crate::admin;
 use crate::app::App;
 use crate::bootstrap::health;
 use crate::config::Installation;
-use crate::http::{cors, method, session};
+use crate::http::method::{self, without_head};
+use crate::http::{cors, session};
 use crate::oauth::{authorize, discovery, introspection, jwks, logout, paths, revocation, token, userinfo};
 use crate::web;
 
@@ -25,11 +26,11 @@ pub fn router(app: App) -> Router {
         // Before the layer, which has to see the preflight: its method is none of the above.
         .method_not_allowed_fallback(method::not_allowed)
         .layer(cors::for_clients(&app.config.server));
-    // What a browser opens: cookies, pages, redirects.
+    // What a browser opens: cookies, pages, redirects. Where a GET has effects there is no HEAD.
     let mut browser = Router::new()
-        .route(paths::AUTHORIZE, get(authorize::get).post(authorize::post))
-        .route(paths::AUTHORIZE_RESUME, get(authorize::resume))
-        .route(paths::LOGOUT, get(logout::rp_initiated::get).post(logout::rp_initiated::post))
+        .route(paths::AUTHORIZE, without_head(get(authorize::get).post(authorize::post), "GET,POST"))
+        .route(paths::AUTHORIZE_RESUME, without_head(get(authorize::resume), "GET"))
+        .route(paths::LOGOUT, without_head(get(logout::rp_initiated::get).post(logout::rp_initiated::post), "GET,POST"))
         .merge(web::routes(&app));
     if app.config.installation == Installation::Dev {
         browser = browser.merge(web::demo::routes());

@@ -411,3 +411,19 @@ async fn the_oauth2_profile_needs_no_openid() {
     assert_eq!(tokens.body["scope"], "photos.read");
     assert_eq!(tokens.body.get("id_token"), None);
 }
+
+#[tokio::test]
+async fn asking_with_head_begins_and_answers_nothing() {
+    let app = TestApp::start().await;
+    let (client, alice) = (app.web_client().await, app.alice().await);
+    let request = Authorization::of(&client);
+    let mut browser = app.browser();
+    for signed_in in [false, true] {
+        if signed_in {
+            app.code(&mut browser, &request, &alice).await;
+        }
+        let answer = browser.head(&request.path()).await;
+        answer.assert_method_not_allowed(&["GET", "POST"]);
+        assert_eq!((answer.header("location"), answer.header("set-cookie")), (None, None), "{answer:?}");
+    }
+}

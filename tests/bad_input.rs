@@ -179,8 +179,8 @@ async fn bytes_that_are_no_http_are_400() {
 async fn a_wrong_method_is_405_with_allow() {
     let app = TestApp::start().await;
     for (path, allowed) in [
-        ("/authorize", &["GET", "HEAD", "POST"][..]),
-        ("/authorize/resume", &["GET", "HEAD"]),
+        ("/authorize", &["GET", "POST"][..]),
+        ("/authorize/resume", &["GET"]),
         ("/token", &["POST"]),
         ("/introspect", &["POST"]),
         ("/revoke", &["POST"]),
@@ -188,16 +188,16 @@ async fn a_wrong_method_is_405_with_allow() {
         ("/jwks.json", &["GET", "HEAD"]),
         ("/.well-known/openid-configuration", &["GET", "HEAD"]),
         ("/.well-known/oauth-authorization-server", &["GET", "HEAD"]),
-        ("/logout", &["GET", "HEAD", "POST"]),
-        ("/login", &["GET", "HEAD", "POST"]),
-        ("/consent", &["GET", "HEAD", "POST"]),
-        ("/select-account", &["GET", "HEAD", "POST"]),
+        ("/logout", &["GET", "POST"]),
+        ("/login", &["GET", "POST"]),
+        ("/consent", &["GET", "POST"]),
+        ("/select-account", &["GET", "POST"]),
         ("/account/consents", &["GET", "HEAD", "POST"]),
         ("/client-logo", &["GET", "HEAD"]),
         ("/assets/x", &["GET", "HEAD"]),
         ("/auth/login", &["POST"]),
         ("/auth/session", &["GET", "HEAD"]),
-        ("/authorize/consent", &["GET", "HEAD"]),
+        ("/authorize/consent", &["GET"]),
         ("/authorize/decision", &["POST"]),
         ("/health", &["GET", "HEAD"]),
         ("/ready", &["GET", "HEAD"]),
@@ -207,7 +207,10 @@ async fn a_wrong_method_is_405_with_allow() {
             wrong.push(Method::POST);
         }
         if !allowed.contains(&"GET") {
-            wrong.extend([Method::GET, Method::HEAD]);
+            wrong.push(Method::GET);
+        }
+        if !allowed.contains(&"HEAD") {
+            wrong.push(Method::HEAD);
         }
         for method in wrong {
             app.request(method.clone(), path).send().await.assert_method_not_allowed(allowed);

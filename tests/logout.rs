@@ -61,6 +61,17 @@ async fn base_a_valid_hint_and_a_registered_uri_redirect_with_state_only() {
 }
 
 #[tokio::test]
+async fn asking_with_head_ends_nothing() {
+    let mut s = signed_in().await;
+    let path = s.logout(&[("id_token_hint", s.tokens.id()), ("post_logout_redirect_uri", GOODBYE)]);
+    let answer = s.browser.head(&path).await;
+    answer.assert_method_not_allowed(&["GET", "POST"]);
+    assert_eq!(answer.header("set-cookie"), None);
+    assert!(s.is_signed_in().await);
+    s.app.assert_family_stands(&s.client, &s.tokens).await;
+}
+
+#[tokio::test]
 async fn no_state_redirects_to_exactly_the_uri() {
     let mut s = signed_in().await;
     let path = s.logout(&[("id_token_hint", s.tokens.id()), ("post_logout_redirect_uri", GOODBYE)]);

@@ -29,22 +29,23 @@ use axum::Router;
 use axum::routing::{get, post};
 
 use crate::app::App;
-use crate::http::{cors, method};
+use crate::http::cors;
+use crate::http::method::{self, without_head};
 
-/// Every page, and the endpoints of a frontend of one's own.
+/// Every page, and the endpoints of a frontend of one's own. A GET of an attempt may complete it, so there is no HEAD.
 pub fn routes(app: &App) -> Router<App> {
     let frontend = Router::new()
         .route("/auth/login", post(frontend::login))
         .route("/auth/session", get(frontend::session))
-        .route("/authorize/consent", get(frontend::consent))
+        .route("/authorize/consent", without_head(get(frontend::consent), "GET"))
         .route("/authorize/decision", post(frontend::decision))
         // Before the layer, which has to see the preflight: its method is none of the above.
         .method_not_allowed_fallback(method::not_allowed)
         .layer(cors::for_frontend(&app.config.server));
     Router::new()
-        .route("/login", get(login::get).post(login::post))
-        .route("/consent", get(consent::get).post(consent::post))
-        .route("/select-account", get(select_account::get).post(select_account::post))
+        .route("/login", without_head(get(login::get).post(login::post), "GET,POST"))
+        .route("/consent", without_head(get(consent::get).post(consent::post), "GET,POST"))
+        .route("/select-account", without_head(get(select_account::get).post(select_account::post), "GET,POST"))
         .route("/account/consents", get(account::get).post(account::post))
         .route("/client-logo", get(client_logo::get).layer(client_logo::cache()))
         .route("/assets/{file}", get(assets::get))

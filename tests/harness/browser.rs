@@ -80,6 +80,12 @@ impl Browser {
         self.follow(url, answer, None).await
     }
 
+    /// Asks what is there, as software does that looks at a link before the person does.
+    pub async fn head(&mut self, address: &str) -> Answer {
+        let url = self.issuer.join(address).expect("an address");
+        self.send(Method::HEAD, &url, None, "none", true).await
+    }
+
     /// Follows a link.
     pub async fn click(&mut self, page: &Page, link: &str) -> Page {
         let href = page.attribute(link, "href").unwrap_or_else(|| panic!("#{link} is a link in {page:?}"));

@@ -28,6 +28,7 @@ use self::visits::{Pending, SignedIn, Visit, Visits};
 use crate::app::App;
 use crate::http::browser::{Browser, Csp};
 use crate::http::form::OAuthQuery;
+use crate::http::method::without_head;
 use crate::http::{continuation, csrf, pages};
 use crate::protocol::error::OAuthError;
 
@@ -36,7 +37,7 @@ pub fn routes() -> Router<App> {
     Router::new()
         .route("/", get(home))
         .route("/demo/sign-in", post(sign_in))
-        .route("/demo/callback", get(callback))
+        .route("/demo/callback", without_head(get(callback), "GET"))
         .route("/demo/refresh", post(refresh))
         .route("/demo/sign-out", post(sign_out))
         .layer(Extension(Visits::new()))
