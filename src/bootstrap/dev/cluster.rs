@@ -4,7 +4,6 @@
 
 use std::ffi::OsStr;
 use std::fs::{self, File};
-use std::os::unix::fs::chown;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::thread::sleep;
@@ -19,6 +18,7 @@ use secrecy::SecretString;
 use super::account::Account;
 use super::binaries::{Binaries, version_of_data};
 use super::folder::Folder;
+use super::given_file;
 use super::guard::guarded;
 
 const USER: &str = "ostiary";
@@ -131,9 +131,11 @@ fn make(folder: &Folder, binaries: &Binaries) -> anyhow::Result<()> {
     if !output.status.success() {
         bail!("initdb failed:\n{}", String::from_utf8_lossy(&output.stderr));
     }
-    write_for(folder.account(), &unfinished.join("pg_hba.conf"), "local all all peer map=ostiary\n")?;
     let map = format!("ostiary \"{}\" {USER}\nostiary \"{}\" {USER}\n", Account::ours()?.name, folder.account().name);
-    write_for(folder.account(), &unfinished.join("pg_ident.conf"), &map)?;
+    let name = unfinished.file_name().unwrap_or_default();
+    for (file, text) in [("pg_hba.conf", "local all all peer map=ostiary\n"), ("pg_ident.conf", &map)] {
+        given_file::write(folder.account(), folder.place(), name, file, text)?;
+    }
     fs::rename(&unfinished, &data).with_context(|| format!("making {}", data.display()))
 }
 
@@ -144,14 +146,6 @@ fn remove_unfinished(data: &Path) {
             fs::remove_dir_all(entry.path()).ok();
         }
     }
-}
-
-fn write_for(account: &Account, path: &Path, text: &str) -> anyhow::Result<()> {
-    fs::write(path, text).with_context(|| format!("writing {}", path.display()))?;
-    if let Some((uid, gid)) = account.to_become() {
-        chown(path, Some(uid), Some(gid))?;
-    }
-    Ok(())
 }
 
 /// Ends a server that an earlier run left behind, and only that: its data folder must be ours. We hold the lock, so no other

@@ -11,7 +11,7 @@
 
 use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
 use std::io::Write;
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt, chown};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt, lchown};
 use std::path::{Path, PathBuf};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
@@ -81,8 +81,10 @@ impl Folder {
                 let parent = Path::new("/var/lib/ostiary");
                 DirBuilder::new().recursive(true).mode(0o755).create(parent).context("making /var/lib/ostiary")?;
             }
-            self.make_for_account(&self.place)?;
+            make_folder(&self.place)?;
+            // While it is ours: what another account puts into a folder of its own may be a link to anywhere.
             fs::write(self.marker(), self.root.as_os_str().as_encoded_bytes()).context("marking the data folder")?;
+            self.give_away(&self.place)?;
         }
         if let Ok(metadata) = fs::symlink_metadata(&self.runtime) {
             // In a folder that everybody may write to, somebody else may have taken the name.
@@ -91,16 +93,16 @@ impl Folder {
                 bail!("{} is not ours\n  mend: remove it", self.runtime.display());
             }
         } else {
-            self.make_for_account(&self.runtime)?;
+            make_folder(&self.runtime)?;
+            self.give_away(&self.runtime)?;
         }
         let record = ClusterRecord { data: &self.data(), socket_folder: &self.runtime, account: &self.account.name };
         write_private(&self.root.join("cluster.json"), &serde_json::to_vec_pretty(&record)?)
     }
 
-    fn make_for_account(&self, path: &Path) -> anyhow::Result<()> {
-        DirBuilder::new().mode(0o700).create(path).with_context(|| format!("making {}", path.display()))?;
+    fn give_away(&self, path: &Path) -> anyhow::Result<()> {
         if let Some((uid, gid)) = self.account.to_become() {
-            chown(path, Some(uid), Some(gid)).with_context(|| format!("giving {} away", path.display()))?;
+            lchown(path, Some(uid), Some(gid)).with_context(|| format!("giving {} away", path.display()))?;
         }
         Ok(())
     }
@@ -116,6 +118,11 @@ impl Folder {
             bail!("{} was not made by `ostiary dev` for this folder\n  mend: move it away", self.place.display());
         }
         Ok(())
+    }
+
+    /// The folder of the cluster, in which its account may do what it likes.
+    pub fn place(&self) -> &Path {
+        &self.place
     }
 
     /// The data folder of the cluster.
@@ -181,6 +188,11 @@ fn runtime_parent() -> PathBuf {
     // `su` leaves the variable of whoever called it.
     let is_ours = |path: &PathBuf| fs::metadata(path).is_ok_and(|it| it.is_dir() && it.uid() == geteuid().as_raw());
     named.filter(|path| is_ours(path) && path.as_os_str().len() < 64).unwrap_or_else(|| PathBuf::from("/tmp"))
+}
+
+/// Makes a folder that nobody else can enter; one that is there is an error.
+fn make_folder(path: &Path) -> anyhow::Result<()> {
+    DirBuilder::new().mode(0o700).create(path).with_context(|| format!("making {}", path.display()))
 }
 
 fn make_private(path: &Path) -> anyhow::Result<()> {

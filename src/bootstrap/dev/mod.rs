@@ -12,6 +12,7 @@ mod binaries;
 mod cluster;
 mod demo;
 mod folder;
+mod given_file;
 mod guard;
 mod guidance;
 mod people;
