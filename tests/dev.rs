@@ -6,12 +6,12 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use nix::sys::signal::Signal;
-use nix::unistd::geteuid;
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::{Pid, geteuid};
 use serde_json::Value;
 
 use crate::harness::program::{OSTIARY, Program, Workplace};
-use crate::harness::{basic, free_port, http_client, until};
+use crate::harness::{basic, eventually, free_port, http_client, until};
 
 /// A folder of `ostiary dev`, whose cluster may lie elsewhere and goes with it.
 struct Dev {
@@ -70,6 +70,14 @@ impl Dev {
         let record = fs::read(self.workplace.path(".ostiary/dev/cluster.json")).ok()?;
         let record: Value = serde_json::from_slice(&record).ok()?;
         Some((string(&record["data"]).into(), string(&record["socket_folder"]).into()))
+    }
+
+    /// Kills the server process of the cluster, as an out-of-memory killer does.
+    fn kill_postgres(&self) {
+        let (data, _) = self.places().expect("a cluster");
+        let lock_file = fs::read_to_string(data.join("postmaster.pid")).expect("the cluster runs");
+        let process = lock_file.lines().next().and_then(|line| line.parse().ok()).expect("its number");
+        kill(Pid::from_raw(process), Signal::SIGKILL).expect("it is killed");
     }
 
     /// Whether any process works in the data folder: that is where every process of Postgres is, and where initdb has its.
@@ -175,6 +183,46 @@ async fn the_demo_starts_keeps_its_data_recovers_and_starts_over() {
     assert_eq!(dev.introspect(&fresh, token).await["active"], false, "other keys");
     server.signal(Signal::SIGTERM);
     assert_eq!(server.ended().await.code, Some(0));
+    dev.leaves_no_process().await;
+}
+
+#[tokio::test]
+async fn a_postgres_that_is_killed_is_started_again() {
+    let dev = Dev::new();
+    let (mut server, demo) = dev.started(&[]).await;
+    let token = string(&demo["access_token"]);
+    for times in 1..=2 {
+        dev.kill_postgres();
+        until("it is said", || {
+            assert!(!server.has_ended(), "{}", server.stderr());
+            server.stderr().matches("Postgres runs again").count() == times
+        })
+        .await;
+        assert_eq!(server.stderr().matches("Postgres ended (signal: 9").count(), times, "{}", server.stderr());
+        eventually("it serves again", || async {
+            let ready = http_client().get(format!("{}/ready", dev.issuer())).send().await.ok()?;
+            (ready.status() == 200).then_some(())
+        })
+        .await;
+        assert_eq!(dev.introspect(&demo, token).await["active"], true, "the same data");
+    }
+    server.signal(Signal::SIGTERM);
+    assert_eq!(server.ended().await.code, Some(0));
+    dev.leaves_no_process().await;
+}
+
+#[tokio::test]
+async fn a_postgres_that_cannot_be_started_again_ends_the_server_with_the_reason() {
+    let dev = Dev::new();
+    let (mut server, _) = dev.started(&[]).await;
+    let (data, _) = dev.places().unwrap();
+    dev.kill_postgres();
+    fs::remove_file(data.join("global/pg_control")).unwrap();
+    let ended = server.ended().await;
+    assert_eq!(ended.code, Some(1), "{ended:?}");
+    for said in ["Postgres ended and cannot be started again", "ostiary dev --reset", "pg_control"] {
+        assert!(ended.stderr.contains(said), "{said}: {ended:?}");
+    }
     dev.leaves_no_process().await;
 }
 

@@ -2,9 +2,10 @@
 //!
 //! Authentication is `peer`: the kernel tells Postgres who connects, so there is no password to keep.
 
+use std::convert::Infallible;
 use std::ffi::OsStr;
 use std::fs::{self, File};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
@@ -27,6 +28,13 @@ const UNFINISHED: &str = "unfinished-";
 const START: Duration = Duration::from_secs(20);
 const STOP: Duration = Duration::from_secs(10);
 const POLL: Duration = Duration::from_millis(5);
+/// How often it is looked whether Postgres is still there.
+const WATCH: Duration = Duration::from_millis(250);
+/// The delay before Postgres is started again; each further start doubles it, unless the last one lasted.
+const FIRST_DELAY: Duration = Duration::from_millis(100);
+const STABLE: Duration = Duration::from_secs(30);
+/// After so many further starts, in about six seconds, one that fails is the last.
+const MOST_STARTS: u32 = 5;
 
 /// A running cluster; dropping it ends it.
 #[derive(Debug)]
@@ -46,52 +54,85 @@ impl Cluster {
         if version.is_none() {
             make(folder, &binaries)?;
         }
-        end_leftover(&data)?;
-        for stale in [".s.PGSQL.5432", ".s.PGSQL.5432.lock"] {
-            fs::remove_file(folder.runtime().join(stale)).ok();
-        }
-        let log_path = folder.path("postgres.log");
-        let log = File::create(&log_path).with_context(|| format!("opening {}", log_path.display()))?;
-        let mut command = guarded(&binaries.postgres(), folder.account())?;
-        command.arg("-D").arg(&data);
-        for setting in [
-            "listen_addresses=".to_owned(),
-            format!("unix_socket_directories={}", folder.runtime().display()),
-            "unix_socket_permissions=0700".to_owned(),
-            "shared_buffers=32MB".to_owned(),
-        ] {
-            command.arg("-c").arg(setting);
-        }
-        command.stdout(log.try_clone()?).stderr(log);
-        let server = command.spawn().context("starting Postgres")?;
         let socket_folder: String =
             url::form_urlencoded::byte_serialize(folder.runtime().as_os_str().as_encoded_bytes()).collect();
         let url = SecretString::from(format!("postgres://{USER}@{socket_folder}/postgres"));
-        let mut cluster = Self { server, url };
-        cluster.wait_until_ready(&data, &log_path)?;
+        let mut cluster = Self { server: launch(folder, &binaries)?, url };
+        let start = Instant::now();
+        while !cluster.is_ready(folder, start.elapsed())? {
+            sleep(POLL);
+        }
         Ok(cluster)
     }
 
-    /// Postgres writes how far it is into its lock file.
-    fn wait_until_ready(&mut self, data: &Path, log: &Path) -> anyhow::Result<()> {
-        let start = Instant::now();
+    /// Starts Postgres again whenever it ends without us, and says so on the terminal. Ends when that does not work. Must
+    /// be awaited on the main thread, like [`Cluster::start`] is called on it.
+    pub async fn keep_running(&mut self, folder: &Folder) -> anyhow::Result<Infallible> {
+        let (mut starts, mut running_since) = (0, Instant::now());
         loop {
-            let is_ready = fs::read_to_string(data.join("postmaster.pid"))
-                .is_ok_and(|text| text.lines().nth(7).is_some_and(|status| status.trim() == "ready"));
-            if is_ready {
-                return Ok(());
+            tokio::time::sleep(WATCH).await;
+            let Some(status) = self.server.try_wait()? else { continue };
+            eprintln!("ostiary: Postgres ended ({status}), starting it again");
+            if running_since.elapsed() > STABLE {
+                starts = 0;
             }
-            if let Some(status) = self.server.try_wait()? {
-                bail!("Postgres did not start ({status}):\n{}", last_lines(log));
+            loop {
+                // What is left of the one before goes within moments, and until then there can be no other.
+                tokio::time::sleep(FIRST_DELAY * 2_u32.pow(starts.min(MOST_STARTS))).await;
+                starts += 1;
+                match self.start_again(folder).await {
+                    Ok(()) => break,
+                    Err(error) if starts > MOST_STARTS => {
+                        return Err(error).context(
+                            "Postgres ended and cannot be started again\n  mend: run `ostiary dev` once more; if that does \
+                             not help, `ostiary dev --reset` starts over",
+                        );
+                    }
+                    Err(_) => {}
+                }
             }
-            if start.elapsed() > START {
-                bail!("Postgres did not start in {} s:\n{}", START.as_secs(), last_lines(log));
-            }
-            sleep(POLL);
+            eprintln!("ostiary: Postgres runs again");
+            running_since = Instant::now();
         }
     }
 
+    async fn start_again(&mut self, folder: &Folder) -> anyhow::Result<()> {
+        let binaries = Binaries::find(version_of_data(&folder.data())?)?;
+        self.end();
+        self.server = launch(folder, &binaries)?;
+        let start = Instant::now();
+        while !self.is_ready(folder, start.elapsed())? {
+            tokio::time::sleep(POLL).await;
+        }
+        Ok(())
+    }
+
+    /// Postgres writes how far it is into its lock file, of which there may still be one of a server before.
+    fn is_ready(&mut self, folder: &Folder, waited: Duration) -> anyhow::Result<bool> {
+        let lock_file = fs::read_to_string(folder.data().join("postmaster.pid")).unwrap_or_default();
+        let mut lines = lock_file.lines();
+        let process = lines.next().and_then(|line| line.trim().parse::<u32>().ok());
+        // Where a guard stays, Postgres is a process of its own.
+        let is_this = process.is_some_and(|process| {
+            if cfg!(target_os = "linux") { process == self.server.id() } else { is_alive(process) }
+        });
+        if is_this && lines.nth(6).is_some_and(|status| status.trim() == "ready") {
+            return Ok(true);
+        }
+        if let Some(status) = self.server.try_wait()? {
+            bail!("Postgres did not start ({status}):\n{}", last_lines(&log_file(folder)));
+        }
+        if waited > START {
+            bail!("Postgres did not start in {} s:\n{}", START.as_secs(), last_lines(&log_file(folder)));
+        }
+        Ok(false)
+    }
+
     fn end(&mut self) {
+        // Its number may be another process's by now.
+        if !matches!(self.server.try_wait(), Ok(None)) {
+            return;
+        }
         // Where a guard watches, the end of the pipe is the sign; on Linux the guard has become Postgres.
         drop(self.server.stdin.take());
         if cfg!(target_os = "linux") {
@@ -113,6 +154,33 @@ impl Drop for Cluster {
     fn drop(&mut self) {
         self.end();
     }
+}
+
+fn log_file(folder: &Folder) -> PathBuf {
+    folder.path("postgres.log")
+}
+
+/// Starts the server, which is not ready at once.
+fn launch(folder: &Folder, binaries: &Binaries) -> anyhow::Result<Child> {
+    let data = folder.data();
+    end_leftover(&data)?;
+    for stale in [".s.PGSQL.5432", ".s.PGSQL.5432.lock"] {
+        fs::remove_file(folder.runtime().join(stale)).ok();
+    }
+    let log_path = log_file(folder);
+    let log = File::create(&log_path).with_context(|| format!("opening {}", log_path.display()))?;
+    let mut command = guarded(&binaries.postgres(), folder.account())?;
+    command.arg("-D").arg(&data);
+    for setting in [
+        "listen_addresses=".to_owned(),
+        format!("unix_socket_directories={}", folder.runtime().display()),
+        "unix_socket_permissions=0700".to_owned(),
+        "shared_buffers=32MB".to_owned(),
+    ] {
+        command.arg("-c").arg(setting);
+    }
+    command.stdout(log.try_clone()?).stderr(log);
+    command.spawn().context("starting Postgres")
 }
 
 /// Made under another name first: half of a data folder, left by a start that was killed, would be taken for a whole one.

@@ -5,7 +5,8 @@
 //! 3. The schema is migrated and the demo seeded; the server listens on loopback only, under one name.
 //! 4. It gets a token from itself over HTTP, prints what to do next and writes `demo.json`.
 //!
-//! However it ends, Postgres ends with it, and the next start takes up what it finds.
+//! However it ends, Postgres ends with it, and the next start takes up what it finds. If Postgres ends alone, it is started
+//! again.
 
 mod account;
 mod binaries;
@@ -75,7 +76,7 @@ pub fn run(options: &DevOptions) -> anyhow::Result<ExitCode> {
         let (keys, clock) = (config.keys.clone(), clock.clone());
         thread::spawn(move || make_keys(&keys, &clock))
     };
-    let cluster = Cluster::start(&folder)?;
+    let mut cluster = Cluster::start(&folder)?;
     match keys.join() {
         Ok(made) => made?,
         Err(_) => bail!("the keys could not be made"),
@@ -83,7 +84,7 @@ pub fn run(options: &DevOptions) -> anyhow::Result<ExitCode> {
     let mut config = config;
     config.database.url = cluster.url.clone();
     let runtime = Runtime::new()?;
-    let served = runtime.block_on(serve(config, clock, &folder, listeners));
+    let served = runtime.block_on(serve(config, clock, &folder, listeners, &mut cluster));
     // Connections close before the cluster goes.
     drop(runtime);
     drop(cluster);
@@ -91,7 +92,13 @@ pub fn run(options: &DevOptions) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-async fn serve(config: Config, clock: Clock, folder: &Folder, listeners: Vec<TcpListener>) -> anyhow::Result<()> {
+async fn serve(
+    config: Config,
+    clock: Clock,
+    folder: &Folder,
+    listeners: Vec<TcpListener>,
+    cluster: &mut Cluster,
+) -> anyhow::Result<()> {
     let signal = shutdown::on_signal()?;
     migrate::run(&config.database.url).await.context("migrating the schema")?;
     let issuer = config.server.issuer.clone();
@@ -109,7 +116,10 @@ async fn serve(config: Config, clock: Clock, folder: &Folder, listeners: Vec<Tcp
     for name in guidance::UNREAD.into_iter().filter(|name| Path::new(name).exists()) {
         println!("{name} is not read: `ostiary dev` has settings of its own, `ostiary` those of .env.yaml.\n");
     }
-    server.await?
+    tokio::select! {
+        ended = server => ended?,
+        given_up = cluster.keep_running(folder) => given_up.map(drop),
+    }
 }
 
 /// A demo with printed passwords must not get at the data of a real installation.
