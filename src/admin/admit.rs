@@ -53,10 +53,8 @@ impl Gate {
 
 async fn who(app: &App, parts: &mut Parts) -> Result<Caller, Problem> {
     let now = app.clock.now();
-    let browser = match Browser::from_request_parts(parts, app).await {
-        Ok(browser) => browser,
-        Err(never) => match never {},
-    };
+    let browser = Browser::from_request_parts(parts, app).await;
+    let browser = browser.map_err(|_| Problem::new(ProblemType::Internal).with_detail("the caller has no address"))?;
     if !parts.headers.contains_key(AUTHORIZATION) {
         return Caller::of_session(app, &browser, &parts.headers, parts.method.is_safe(), now).await;
     }

@@ -79,7 +79,7 @@ impl Places {
         if self.trusted.iter().any(|network| network.contains(&peer)) {
             return Some(Place { _room: room, _share: None });
         }
-        let network = ClientIp(peer).network();
+        let network = ClientIp(peer).network().name;
         let mut networks = self.taken();
         let taken = networks.entry(network.clone()).or_default();
         if taken.connections >= self.per_address {

@@ -3,7 +3,7 @@
 use axum::response::Response;
 use chrono::{DateTime, Utc};
 
-use super::browser::Browser;
+use super::browser::{Browser, Csp};
 use super::pages::error::ErrorKind;
 use super::pages::view::{ClientView, Link};
 use super::{authorization_response, error_page};
