@@ -11,7 +11,10 @@
 )]
 
 mod admin_access;
+mod admin_catalog;
 mod admin_clients;
+mod admin_grants;
+mod admin_sessions;
 mod architecture;
 mod authorize;
 mod authorize_prompt;

@@ -102,6 +102,17 @@ impl Caller {
         Ok(Self { actor: Actor::Person(signed_in.subject), scopes: AdminScopes::all() })
     }
 
+    /// Refuses to let somebody who holds less than an administrator in person touch what is an administrator's. Whoever is made
+    /// one a moment later is touched as the person that they were: nobody gains a right by that.
+    pub(super) async fn check_may_touch(&self, app: &App, subject: &SubjectId) -> Result<(), Problem> {
+        let person = app.identity.find_person(subject).await?;
+        if !person.is_some_and(|person| person.is_administrator) || self.scopes.cover(&AdminScopes::all()) {
+            return Ok(());
+        }
+        let detail = "it is an administrator's: only a caller with every admin scope may do this";
+        Err(Problem::new(ProblemType::Forbidden).with_detail(detail))
+    }
+
     /// Refuses to let `wanted` be given, taken or used by somebody who does not hold it.
     pub(super) fn check_covers(&self, wanted: &AdminScopes) -> Result<(), Problem> {
         if self.scopes.cover(wanted) {

@@ -38,6 +38,10 @@ type MakeSchema = fn(&mut SchemaGenerator) -> Schema;
 pub(super) struct Doc {
     /// One line, in the imperative.
     pub(super) summary: &'static str,
+    /// What is to be known of it beside.
+    pub(super) description: &'static str,
+    /// A body, as JSON, that the endpoint takes.
+    pub(super) example: Option<&'static str>,
     /// The parameters in the query.
     pub(super) query: Option<MakeSchema>,
     /// The body and its media type.
@@ -61,6 +65,8 @@ impl Doc {
     pub(super) fn new(summary: &'static str) -> Self {
         Self {
             summary,
+            description: "",
+            example: None,
             query: None,
             body: None,
             status: 204,
@@ -70,6 +76,16 @@ impl Doc {
             has_etag: false,
             refusals: &[],
         }
+    }
+
+    /// What is to be known of it beside its summary, in Markdown.
+    pub(super) fn says(self, description: &'static str) -> Self {
+        Self { description, ..self }
+    }
+
+    /// A body that it takes.
+    pub(super) fn example(self, json: &'static str) -> Self {
+        Self { example: Some(json), ..self }
     }
 
     /// It takes parameters in the query.

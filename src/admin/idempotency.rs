@@ -91,13 +91,18 @@ impl Answer {
 
     /// What the caller is told of how it went: 201 with the document, also if it was made before.
     pub(super) fn respond(self, app: &App, outcome: Creation) -> Result<Response, Problem> {
+        Ok(self.settle(app, outcome)?.into_response())
+    }
+
+    /// What was made, also if it was made before.
+    pub(super) fn settle(self, app: &App, outcome: Creation) -> Result<Created, Problem> {
         match outcome {
-            Creation::Created => Ok(created(self.body.to_vec())),
+            Creation::Created => Ok(Created(self.body)),
             Creation::Repeated(sealed) => {
                 let kept = self.kept.ok_or_else(|| StoreError::corrupt("an answer was kept without a key"))?;
                 let body = app.master_keys.open(Purpose::Admin, &aad(&kept.principal, &kept.key), &sealed);
                 let body = body.ok_or_else(|| StoreError::corrupt("a kept answer cannot be opened"))?;
-                Ok(created(body.to_vec()))
+                Ok(Created(body))
             }
             Creation::Mismatch => Err(Problem::new(ProblemType::IdempotencyKeyReused)),
             Creation::Taken => Err(Problem::new(ProblemType::AlreadyExists)),
@@ -105,8 +110,14 @@ impl Answer {
     }
 }
 
-fn created(body: Vec<u8>) -> Response {
-    (StatusCode::CREATED, etag(FIRST_REVISION), [(CONTENT_TYPE, "application/json")], body).into_response()
+/// The document of what was made.
+pub(super) struct Created(Zeroizing<Vec<u8>>);
+
+impl IntoResponse for Created {
+    fn into_response(self) -> Response {
+        let headers = (etag(FIRST_REVISION), [(CONTENT_TYPE, "application/json")]);
+        (StatusCode::CREATED, headers.0, headers.1, self.0.to_vec()).into_response()
+    }
 }
 
 fn aad(principal: &str, key: &str) -> Vec<u8> {

@@ -113,6 +113,10 @@ fn is_of_type(headers: &HeaderMap, media_types: &[&str]) -> bool {
 
 fn object(bytes: &[u8]) -> Result<Map<String, Value>, Problem> {
     match strict_json::parse(bytes) {
+        // Postgres would answer NUL with an error instead of a refusal.
+        Ok(value) if strict_json::has_nul(&value) => {
+            Err(Problem::invalid_body(vec![Violation::new("", "no text may contain U+0000")]))
+        }
         Ok(Value::Object(object)) => Ok(object),
         Ok(_) => Err(Problem::invalid_body(vec![Violation::new("", "an object is expected")])),
         Err(error) => Err(Problem::new(ProblemType::InvalidJson).with_detail(error.to_string())),

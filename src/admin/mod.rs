@@ -11,12 +11,16 @@
 mod admit;
 // Who calls.
 mod caller;
+// Registered scopes and resources.
+mod catalog;
 // Registered clients.
 mod clients;
 // `ostiary plan` and `ostiary apply`.
 pub mod desired;
 // The endpoints as a table.
 mod endpoint;
+// Consents and tokens.
+mod grants;
 // Repeated creations.
 mod idempotency;
 // Bodies.
@@ -25,10 +29,16 @@ mod json;
 mod openapi;
 // Lists in pages.
 mod page;
+// Parameters in the path.
+mod path;
 // Entity tags and `If-Match`.
 mod precondition;
 // Parameters in the query.
 mod query;
+// The description as a page.
+mod reference;
+// Sign-ins.
+mod sessions;
 
 use std::sync::Arc;
 
@@ -47,7 +57,7 @@ pub const PATH: &str = "/admin";
 
 /// Every endpoint.
 fn endpoints() -> Endpoints {
-    Endpoints::new().with(clients::endpoints)
+    Endpoints::new().with(clients::endpoints).with(catalog::endpoints).with(sessions::endpoints).with(grants::endpoints)
 }
 
 /// Who may call what: the table as data.
@@ -63,6 +73,7 @@ pub fn routes(app: &App) -> Router<App> {
         .route_layer(from_fn_with_state(gate, admit::admit))
         .layer(session::layer(app))
         .route("/admin/openapi.json", get(openapi::get))
+        .route("/admin/docs", get(reference::get))
         .route("/admin/{*nothing}", any(nothing_here))
         .method_not_allowed_fallback(method_not_allowed)
 }

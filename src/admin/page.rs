@@ -9,6 +9,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::http::problem::Problem;
+use crate::protocol::strict_json;
 
 /// So many things are on a page, unless the caller wants another number.
 const DEFAULT_LIMIT: u16 = 50;
@@ -18,12 +19,13 @@ pub(super) const MAX_LIMIT: u16 = 200;
 
 /// One page of a list.
 #[derive(Serialize, JsonSchema)]
+#[schemars(rename = "{T}Page")]
 pub(super) struct Page<T> {
     /// What is on it.
-    items: Vec<T>,
+    pub(super) items: Vec<T>,
     /// What to send as `cursor` for the next page; absent on the last one.
     #[serde(skip_serializing_if = "Option::is_none")]
-    next: Option<String>,
+    pub(super) next: Option<String>,
 }
 
 /// Where a page begins, and how much is on it.
@@ -72,7 +74,9 @@ impl<T: Serialize> IntoResponse for Page<T> {
 
 fn decode<Key: DeserializeOwned>(cursor: &str) -> Result<Key, Problem> {
     let json = URL_SAFE_NO_PAD.decode(cursor).ok();
-    json.and_then(|json| serde_json::from_slice(&json).ok())
+    json.and_then(|json| strict_json::parse(&json).ok())
+        .filter(|json| !strict_json::has_nul(json))
+        .and_then(|json| serde_json::from_value(json).ok())
         .ok_or_else(|| Problem::invalid_parameter("cursor must be the `next` of the page before"))
 }
 

@@ -1,4 +1,4 @@
-//! Parameters in the query: each at most once, none that the endpoint does not know.
+//! Parameters in the query: each at most once and with a value, none that the endpoint does not know.
 
 use axum::extract::FromRequestParts;
 use http::request::Parts;
@@ -15,7 +15,15 @@ impl<T: DeserializeOwned> FromRequestParts<App> for Query<T> {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, _app: &App) -> Result<Self, Problem> {
-        let form = Form::parse(parts.uri.query().unwrap_or_default().as_bytes())?;
+        let query = parts.uri.query().unwrap_or_default();
+        // Left out like an absent one, it would make a filter that lets everything through.
+        if query
+            .split('&')
+            .any(|pair| !pair.is_empty() && pair.split_once('=').is_none_or(|(_, value)| value.is_empty()))
+        {
+            return Err(Problem::invalid_parameter("a parameter has no value"));
+        }
+        let form = Form::parse(query.as_bytes())?;
         if let Some((name, _)) = form.iter().find(|(name, _)| form.has_repeated(name)) {
             return Err(Problem::invalid_parameter(format!("the parameter {name:?} is repeated")));
         }

@@ -11,9 +11,13 @@ use crate::keys::token::OpaqueAccessToken;
 use crate::model::client::{AccessTokenFormat, Client};
 use crate::model::id::FamilyId;
 use crate::protocol::error::OAuthError;
+use crate::random;
 
 /// The `typ` of a JWT access token (RFC 9068 section 2.1).
 const TYP: &str = "at+jwt";
+
+/// What the `jti` of a token without a family begins with. No family's does: this and digits are no UUID.
+const MACHINE: &str = "c";
 
 /// One or several audiences: a single one is written as a plain string (RFC 7519 section 4.1.3).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -58,7 +62,7 @@ pub struct AccessTokenClaims {
     /// What it allows, separated by spaces; left out when that is nothing (RFC 6749 section 3.3: a list has a name).
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub scope: String,
-    /// `<family>.<n>`, or a random id without a family.
+    /// `<family>.<n>`; without a family `c<generation of the client>.<random id>`.
     pub jti: String,
     /// When it was issued, seconds since the epoch.
     pub iat: i64,
@@ -99,6 +103,17 @@ impl AccessTokenClaims {
     /// The `jti` of the `n`th token of a family.
     pub fn jti_of(family: FamilyId, n: i32) -> String {
         format!("{family}.{n}")
+    }
+
+    /// The `jti` of a token without a family: the client's generation, which a later one ends, and a random id.
+    pub fn machine_jti(client: &Client) -> String {
+        format!("{MACHINE}{}.{}", client.generation, random::id())
+    }
+
+    /// The generation of the client that a token without a family was made under; 0 in those of earlier versions.
+    pub fn client_generation(&self) -> i64 {
+        let prefix = self.jti.split_once('.').and_then(|(prefix, _)| prefix.strip_prefix(MACHINE));
+        prefix.and_then(|digits| digits.parse().ok()).unwrap_or_default()
     }
 
     /// The family the token belongs to; a machine's token has none.

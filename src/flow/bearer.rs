@@ -43,9 +43,9 @@ pub async fn is_standing(app: &App, claims: &AccessTokenClaims, now: DateTime<Ut
     match claims.family() {
         Some(family) => Ok(app.postgres.find_family(family, Some(&claims.jti), now).await?.is_some_and(|f| f.is_alive)),
         None => {
-            let client = app.registry.find_client(&ClientId::new(claims.client_id.as_str()), now).await?;
-            let is_enabled = client.is_some_and(|client| client.enabled);
-            Ok(is_enabled && !app.postgres.is_token_revoked(&claims.jti).await?)
+            let id = ClientId::new(claims.client_id.as_str());
+            let is_enabled = app.registry.find_client(&id, now).await?.is_some_and(|client| client.enabled);
+            Ok(is_enabled && app.postgres.is_token_standing(&claims.jti, &id, claims.client_generation()).await?)
         }
     }
 }

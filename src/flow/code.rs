@@ -48,6 +48,7 @@ pub async fn authorization_code(
         grant: Grant {
             grant_type: GrantType::AuthorizationCode,
             client_id: client.id.clone(),
+            client_generation: client.generation,
             subject: session.subject.clone(),
             generation: session.generation,
             sid: session.sid,

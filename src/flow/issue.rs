@@ -116,6 +116,7 @@ async fn redeem(
             return Err(OAuthError::invalid_grant("the sign-in that gave the code has ended"));
         }
         RedeemOutcome::ClientDisabled => return Err(OAuthError::unauthorized_client("the client is disabled")),
+        RedeemOutcome::ClientRevoked => return Err(OAuthError::invalid_grant("the code has been revoked")),
     }
     let issued = Issued { client, id, grant: &record.grant, n: 0, issued_at: now, family_expires_at: expires_at, now };
     issued.respond(app, signatures, &[], resources, refresh.as_ref(), record.nonce.as_deref()).await
@@ -188,7 +189,7 @@ async fn machine(
     now: DateTime<Utc>,
 ) -> Result<TokenResponse, OAuthError> {
     let expires_at = now + lifetimes(app, client).access_token;
-    let mut claims = AccessTokenClaims::new(app, client, random::id(), now, expires_at);
+    let mut claims = AccessTokenClaims::new(app, client, AccessTokenClaims::machine_jti(client), now, expires_at);
     claims.aud = audience::of(app, resources, now).await?;
     claims.scope = scopes.join(" ");
     let mut signatures = signatures::reserve_for_machine(app, client)?;
@@ -298,7 +299,7 @@ mod tests {
     #[test]
     fn a_scope_taken_from_the_client_ends_with_its_next_token() {
         let settings = ClientSettings { scopes: vec!["openid".into(), "a".into()], ..ClientSettings::default() };
-        let client = Client { id: ClientId::new("c"), enabled: true, settings, secrets: Vec::new() };
+        let client = Client { id: ClientId::new("c"), enabled: true, settings, secrets: Vec::new(), generation: 0 };
         let left = |scopes: &[&str]| {
             let scopes: Vec<String> = scopes.iter().copied().map(ToOwned::to_owned).collect();
             still_allowed(&client, &scopes).map_err(|error| error.code())

@@ -181,6 +181,7 @@ pub struct ProblemDocument {
     detail: Option<String>,
     /// What is wrong with the body, all at once.
     #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schemars(default)]
     errors: Vec<Violation>,
 }
 

@@ -119,7 +119,8 @@ impl AdminScope {
         Self::all().find(|scope| scope.name() == name)
     }
 
-    fn description(self) -> (&'static str, &'static str) {
+    /// What the consent page says, in English and in German.
+    pub fn description(self) -> (&'static str, &'static str) {
         let [read, full] = self.area.description();
         match self.access {
             AdminAccess::Read => read,

@@ -233,6 +233,9 @@ pub struct Client {
     pub settings: ClientSettings,
     /// Its live secrets.
     pub secrets: Vec<ClientSecret>,
+    /// Raised when everything that was issued to it is revoked: codes, families and machines' tokens carry the one they were
+    /// made under.
+    pub generation: i64,
 }
 
 impl Client {

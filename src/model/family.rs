@@ -14,6 +14,9 @@ pub struct Grant {
     pub grant_type: GrantType,
     /// Who may use it.
     pub client_id: ClientId,
+    /// The client's generation when it was given; a later one ends it.
+    #[serde(default)]
+    pub client_generation: i64,
     /// On whose behalf.
     pub subject: SubjectId,
     /// The subject's generation when it was given; a later one ends it.

@@ -19,6 +19,16 @@ pub fn parse(json: &[u8]) -> serde_json::Result<Value> {
     serde_json::from_slice(json).map(|Strict(value)| value)
 }
 
+/// Whether a text in it, the name of a member included, contains U+0000, which Postgres cannot keep.
+pub fn has_nul(value: &Value) -> bool {
+    match value {
+        Value::Null | Value::Bool(_) | Value::Number(_) => false,
+        Value::String(text) => text.contains('\0'),
+        Value::Array(items) => items.iter().any(has_nul),
+        Value::Object(members) => members.iter().any(|(name, value)| name.contains('\0') || has_nul(value)),
+    }
+}
+
 struct Strict(Value);
 
 impl<'de> Deserialize<'de> for Strict {

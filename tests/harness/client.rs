@@ -104,6 +104,7 @@ impl TestApp {
             enabled: true,
             secrets: secret.iter().map(|secret| self.client_secret(id, secret)).collect(),
             settings,
+            generation: 0,
         };
         self.app.postgres.insert_client(&client, self.now()).await.expect("the client is inserted");
         TestClient {

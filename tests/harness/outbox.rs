@@ -36,6 +36,14 @@ impl TestApp {
         panic!("the delivery stays {last:?}");
     }
 
+    /// Changes the database behind the server's back.
+    pub async fn execute(&self, sql: &str) {
+        let (client, connection) =
+            tokio_postgres::connect(&self.database_url(), NoTls).await.expect("Postgres answers");
+        tokio::spawn(connection);
+        client.batch_execute(sql).await.expect(sql);
+    }
+
     /// One run of the job, to its end.
     pub async fn run_outbox(&self) {
         Job::Outbox.run_once(&self.app, self.now()).await.expect("the job runs");

@@ -9,7 +9,7 @@ pub(in crate::admin) mod document;
 mod secrets;
 
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use chrono::{DateTime, Utc};
 use http::StatusCode;
@@ -24,6 +24,7 @@ use super::endpoint::{Doc, Endpoints};
 use super::idempotency::Answer;
 use super::json::{Creation, FromObject, MergePatch};
 use super::page::{Page, Span};
+use super::path::Path;
 use super::precondition::{Expected, etag};
 use super::query::Query;
 use crate::app::App;
@@ -38,25 +39,59 @@ use crate::storage::postgres::client_record::{Change, ClientRecord};
 const CLIENTS: &str = "/admin/clients";
 const CLIENT: &str = "/admin/clients/{client_id}";
 
+const EXAMPLE: &str = r#"{
+    "client_name": {"en": "Photo Album", "de": "Fotoalbum"},
+    "redirect_uris": ["https://album.example/callback"],
+    "grant_types": ["authorization_code", "refresh_token"],
+    "scopes": ["openid", "profile"]
+}"#;
+
 /// The endpoints of this file.
 pub(super) fn endpoints(endpoints: Endpoints) -> Endpoints {
     let (read, full) = (AdminArea::Clients.read(), AdminArea::Clients.full());
     endpoints
-        .get(CLIENTS, read, list, Doc::new("List clients").query::<ListQuery>().answers::<Page<ClientDocument>>())
+        .get(
+            CLIENTS,
+            read,
+            list,
+            Doc::new("List clients")
+                .says("By identifier.")
+                .query::<ListQuery>()
+                .answers::<Page<ClientDocument>>(),
+        )
         .post(
             CLIENTS,
             full,
             create,
-            Doc::new("Register a client").body::<ClientInput>().creates::<Registered>().refuses(&[409]),
+            Doc::new("Register a client")
+                .says(
+                    "The secret is told once. A caller gives a client only admin scopes that it holds itself. Identifiers are \
+                     never given again.",
+                )
+                .body::<ClientInput>()
+                .example(EXAMPLE)
+                .creates::<Registered>()
+                .refuses(&[409]),
         )
         .get(CLIENT, read, show, Doc::new("Show a client").answers::<ClientDocument>().tagged())
         .patch(
             CLIENT,
             full,
             change,
-            Doc::new("Change a client").patch::<ClientInput>().answers::<ClientDocument>().tagged().refuses(&[409]),
+            Doc::new("Change a client")
+                .says("Only by a caller that holds the admin scopes that the client has, before and after.")
+                .patch::<ClientInput>()
+                .example(r#"{"enabled": false}"#)
+                .answers::<ClientDocument>()
+                .tagged()
+                .refuses(&[409]),
         )
-        .delete(CLIENT, full, delete, Doc::new("Take a client away for good").conditional())
+        .delete(
+            CLIENT,
+            full,
+            delete,
+            Doc::new("Take a client away for good").says("Its tokens end with it.").conditional(),
+        )
         .with(secrets::endpoints)
 }
 
@@ -98,7 +133,7 @@ async fn create(
     let secret_id = secret.as_ref().map(|secret| secret.id);
     let client = ClientDocument::unborn(id.clone(), (enabled, settings.clone()), secret_id, now);
     let answer = Answer::new(&app, &caller, key, &Registered { client, client_secret }, now)?;
-    let client = Client { id, enabled, settings, secrets: secret.into_iter().collect() };
+    let client = Client { id, enabled, settings, secrets: secret.into_iter().collect(), generation: 0 };
     let outcome = app.postgres.register_client(&client, answer.kept(), now).await?;
     app.registry.forget();
     answer.respond(&app, outcome)
@@ -155,10 +190,6 @@ pub(super) fn secret_of(keys: &MasterKeys, id: &ClientId, secret: &str) -> Resul
 }
 
 async fn find(app: &App, id: &ClientId) -> Result<ClientRecord, Problem> {
-    // Postgres would answer NUL with an error instead of no row.
-    if id.as_str().contains('\0') {
-        return Err(Problem::not_found());
-    }
     app.postgres.find_client_record(id).await?.ok_or_else(Problem::not_found)
 }
 

@@ -1,6 +1,6 @@
 //! `/admin/clients/{client_id}/secrets`: a new secret, while the old one goes on for a while.
 
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::response::Response;
 use chrono::TimeDelta;
 use http::StatusCode;
@@ -14,6 +14,7 @@ use crate::admin::caller::Caller;
 use crate::admin::endpoint::{Doc, Endpoints};
 use crate::admin::idempotency::Answer;
 use crate::admin::json::{self, Creation, FromObject};
+use crate::admin::path::Path;
 use crate::app::App;
 use crate::http::problem::{Problem, ProblemType, Violation};
 use crate::model::admin_scope::AdminArea;
@@ -37,9 +38,14 @@ pub(super) fn endpoints(endpoints: Endpoints) -> Endpoints {
             SECRETS,
             full,
             rotate,
-            Doc::new("Give a client a new secret").body::<Rotation>().creates::<NewSecret>().refuses(&[409]),
+            Doc::new("Give a client a new secret")
+                .says("Told once. The newest of those that it has goes on for a while, so that nothing stands still.")
+                .body::<Rotation>()
+                .example(r#"{"overlap_seconds": 3600}"#)
+                .creates::<NewSecret>()
+                .refuses(&[409]),
         )
-        .delete(SECRET, full, delete, Doc::new("Take a secret away at once"))
+        .delete(SECRET, full, delete, Doc::new("Take a secret away at once").says("Also the last one."))
 }
 
 /// How to change over.

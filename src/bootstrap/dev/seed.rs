@@ -129,7 +129,8 @@ async fn seed_client(
         let fresh = || ClientSecret { id: Uuid::from_bytes(random::bytes()), mac, key_id, expires_at: None };
         secrets.push(kept.cloned().unwrap_or_else(fresh));
     }
-    let client = Client { id, enabled: true, settings, secrets };
+    let generation = found.as_ref().map_or(0, |client| client.generation);
+    let client = Client { id, enabled: true, settings, secrets, generation };
     match found {
         Some(found) if found == client => {}
         Some(_) => {

@@ -19,6 +19,8 @@ pub mod locale;
 pub mod login;
 // Signing out.
 pub mod logout;
+// The reference of the admin API.
+pub mod reference;
 // Choosing an account.
 pub mod select_account;
 // What pages show of the server, a client and a person.

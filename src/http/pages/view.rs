@@ -138,7 +138,8 @@ mod tests {
             ..ClientSettings::default()
         };
         let id = ClientId::new("https://app.example/?a&b");
-        let view = ClientView::of(&Client { id, enabled: true, settings, secrets: Vec::new() }, Locale::De);
+        let view =
+            ClientView::of(&Client { id, enabled: true, settings, secrets: Vec::new(), generation: 0 }, Locale::De);
         assert_eq!(view.policy_uri, None);
         assert_eq!(view.tos_uri.as_deref(), Some("https://app.example/terms"));
         assert_eq!(view.host.as_deref(), Some("app.example:8443"));

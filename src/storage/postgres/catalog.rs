@@ -34,7 +34,14 @@ impl Postgres {
     /// Every scope, by name.
     pub async fn list_scopes(&self) -> Result<Vec<Scope>, StoreError> {
         let rows = self
-            .run(async |conn| scope::table.select(ScopeRow::as_select()).order(scope::name).load(conn).await)
+            .run(async |conn| {
+                scope::table
+                    .select(ScopeRow::as_select())
+                    .filter(scope::deleted_at.is_null())
+                    .order(scope::name)
+                    .load(conn)
+                    .await
+            })
             .await?;
         rows.into_iter().map(ScopeRow::into_scope).collect()
     }
@@ -42,7 +49,14 @@ impl Postgres {
     /// Every resource, by identifier.
     pub async fn list_resources(&self) -> Result<Vec<Resource>, StoreError> {
         let rows = self
-            .run(async |conn| resource::table.select(ResourceRow::as_select()).order(resource::uri).load(conn).await)
+            .run(async |conn| {
+                resource::table
+                    .select(ResourceRow::as_select())
+                    .filter(resource::deleted_at.is_null())
+                    .order(resource::uri)
+                    .load(conn)
+                    .await
+            })
             .await?;
         rows.into_iter().map(ResourceRow::into_resource).collect()
     }

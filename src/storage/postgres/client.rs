@@ -30,6 +30,7 @@ struct ClientRow {
     client_id: String,
     enabled: bool,
     settings: Value,
+    generation: i64,
 }
 
 #[derive(Queryable, Selectable, Insertable)]
@@ -226,7 +227,13 @@ fn into_clients(rows: Vec<(ClientRow, Option<SecretRow>)>) -> Result<Vec<Client>
             other => {
                 clients.extend(other);
                 let settings = serde_json::from_value(row.settings).map_err(StoreError::corrupt)?;
-                Client { id: ClientId::new(row.client_id), enabled: row.enabled, settings, secrets: Vec::new() }
+                Client {
+                    id: ClientId::new(row.client_id),
+                    enabled: row.enabled,
+                    settings,
+                    secrets: Vec::new(),
+                    generation: row.generation,
+                }
             }
         };
         if let Some(secret) = secret.filter(|secret| secret.kind == HMAC) {

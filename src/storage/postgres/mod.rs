@@ -13,6 +13,8 @@ pub mod client;
 pub mod client_record;
 // What people allowed clients for later requests too.
 pub mod consent;
+// Consents as an administrator sees them.
+pub mod consent_record;
 // Token families: redeeming codes, rotating refresh tokens, revocation.
 pub mod family;
 // Whether the database belongs to the development mode.
@@ -25,8 +27,16 @@ pub mod migrate;
 pub mod outbox;
 // The people of the local backend.
 pub mod person;
+// Resources as an administrator sees them.
+pub mod resource_record;
+// Ending everything that was issued to a subject or a client.
+pub mod revocation;
+// Scopes as an administrator sees them.
+pub mod scope_record;
 // Sign-ins, their ends, and who has to hear of them.
 pub mod session;
+// Sessions as an administrator sees them.
+pub mod session_record;
 // Who tokens are about: disabling, and signing out everywhere.
 pub mod subject;
 

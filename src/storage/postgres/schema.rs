@@ -35,6 +35,7 @@ diesel::table! {
         updated_at -> Timestamptz,
         revision -> Int8,
         deleted_at -> Nullable<Timestamptz>,
+        generation -> Int8,
     }
 }
 
@@ -143,6 +144,7 @@ diesel::table! {
         created_at -> Timestamptz,
         updated_at -> Timestamptz,
         revision -> Int8,
+        deleted_at -> Nullable<Timestamptz>,
     }
 }
 
@@ -169,6 +171,7 @@ diesel::table! {
         created_at -> Timestamptz,
         updated_at -> Timestamptz,
         revision -> Int8,
+        deleted_at -> Nullable<Timestamptz>,
     }
 }
 
@@ -234,6 +237,7 @@ diesel::table! {
         revoked_at -> Nullable<Timestamptz>,
         revoke_reason -> Nullable<Text>,
         created_at -> Timestamptz,
+        client_generation -> Int8,
     }
 }
 

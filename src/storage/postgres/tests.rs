@@ -157,6 +157,7 @@ impl Setting {
         Grant {
             grant_type: GrantType::AuthorizationCode,
             client_id: self.client.id.clone(),
+            client_generation: 0,
             subject: self.subject.clone(),
             generation: 0,
             sid: self.session.sid,
@@ -171,7 +172,7 @@ impl Setting {
 pub(crate) fn client(id: &str, change: impl FnOnce(&mut ClientSettings)) -> Client {
     let mut settings = ClientSettings::default();
     change(&mut settings);
-    Client { id: ClientId::new(id), enabled: true, settings, secrets: Vec::new() }
+    Client { id: ClientId::new(id), enabled: true, settings, secrets: Vec::new(), generation: 0 }
 }
 
 pub(crate) fn person(username: &str) -> NewPerson {

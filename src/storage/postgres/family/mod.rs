@@ -1,5 +1,7 @@
 //! Token families: one row per redeemed code, which is the truth for every token that came of it.
 
+// Families as an administrator sees them.
+pub mod record;
 // Redeeming an authorization code.
 pub mod redeem;
 // Rotating a refresh token.
@@ -10,7 +12,7 @@ mod row;
 
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
-use diesel::sql_types::{Binary, Nullable, Text, Timestamptz, Uuid as SqlUuid};
+use diesel::sql_types::{BigInt, Binary, Bool, Nullable, Text, Timestamptz, Uuid as SqlUuid};
 use diesel_async::RunQueryDsl;
 
 use super::Postgres;
@@ -61,6 +63,16 @@ const REVOKE_REPLAYED: &str = "
     UPDATE token_family SET revoked_at = $5, revoke_reason = 'code_replay'
     WHERE id = $1 AND client_id = $2 AND code_hash = $3 AND code_challenge IS NOT DISTINCT FROM $4
         AND revoked_at IS NULL";
+
+const IS_TOKEN_STANDING: &str = "
+    SELECT EXISTS (SELECT 1 FROM client WHERE client_id = $2 AND generation = $3)
+        AND NOT EXISTS (SELECT 1 FROM revoked_token WHERE jti = $1) AS stands";
+
+#[derive(QueryableByName)]
+struct StandsRow {
+    #[diesel(sql_type = Bool)]
+    stands: bool,
+}
 
 impl Postgres {
     /// A family, and whether it and the one token of it with that `jti` still stand. A refresh token has no `jti`.
@@ -145,11 +157,19 @@ impl Postgres {
         Ok(())
     }
 
-    /// Whether that one token was ended.
-    pub async fn is_token_revoked(&self, jti: &str) -> Result<bool, StoreError> {
-        let found: Option<String> = self
-            .run(async |conn| revoked_token::table.find(jti).select(revoked_token::jti).first(conn).await.optional())
-            .await?;
-        Ok(found.is_some())
+    /// Whether a token without a family was neither ended by itself nor with everything else of that generation of its
+    /// client.
+    pub async fn is_token_standing(
+        &self,
+        jti: &str,
+        client_id: &ClientId,
+        client_generation: i64,
+    ) -> Result<bool, StoreError> {
+        let statement = Statement::new(IS_TOKEN_STANDING)
+            .bind::<Text, _>(jti)
+            .bind::<Text, _>(client_id.as_str())
+            .bind::<BigInt, _>(client_generation);
+        let row: StandsRow = self.run(async |conn| statement.get_result(conn).await).await?;
+        Ok(row.stands)
     }
 }

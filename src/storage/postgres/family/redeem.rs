@@ -59,6 +59,8 @@ pub enum RedeemOutcome {
     SessionEnded,
     /// The client was disabled.
     ClientDisabled,
+    /// Everything that was issued to the client has been revoked since the code was made.
+    ClientRevoked,
 }
 
 const REDEEM: &str = "
@@ -73,10 +75,10 @@ const REDEEM: &str = "
     )
     INSERT INTO token_family (
         id, exchange_id, grant_type, client_id, subject, generation, sid, scopes, resources, claims, acr, amr, auth_time,
-        code_hash, code_challenge, cur_hash, idle_expires_at, expires_at, created_at
+        code_hash, code_challenge, cur_hash, idle_expires_at, expires_at, created_at, client_generation
     )
-    SELECT $1, $2, $3, $4, $5, $6, alive.sid, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19
-    FROM alive JOIN client ON client.client_id = $4 AND client.enabled
+    SELECT $1, $2, $3, $4, $5, $6, alive.sid, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20
+    FROM alive JOIN client ON client.client_id = $4 AND client.enabled AND client.generation = $20
     ON CONFLICT (id) DO UPDATE
         SET revoked_at = coalesce(token_family.revoked_at, EXCLUDED.created_at), revoke_reason = 'code_replay'
         WHERE token_family.exchange_id <> EXCLUDED.exchange_id AND token_family.client_id = EXCLUDED.client_id
@@ -93,7 +95,8 @@ const CLASSIFY: &str = "
         EXISTS (SELECT 1 FROM token_family WHERE id = $1) AS is_redeemed,
         EXISTS (SELECT 1 FROM token_family WHERE id = $1 AND exchange_id = $2 AND revoked_at IS NULL) AS is_ours,
         EXISTS (SELECT 1 FROM subject WHERE id = $3 AND status = 'active' AND generation = $4) AS is_subject_active,
-        EXISTS (SELECT 1 FROM client WHERE client_id = $5 AND enabled) AS is_client_enabled";
+        EXISTS (SELECT 1 FROM client WHERE client_id = $5 AND enabled) AS is_client_enabled,
+        EXISTS (SELECT 1 FROM client WHERE client_id = $5 AND generation = $6) AS is_client_of_generation";
 
 #[derive(QueryableByName)]
 struct WonRow {
@@ -111,6 +114,8 @@ struct ClassifyRow {
     is_subject_active: bool,
     #[diesel(sql_type = Bool)]
     is_client_enabled: bool,
+    #[diesel(sql_type = Bool)]
+    is_client_of_generation: bool,
 }
 
 impl Postgres {
@@ -155,6 +160,7 @@ fn statement<'a>(redemption: &Redemption<'a>, now: DateTime<Utc>) -> Statement<'
         .bind::<Nullable<Timestamptz>, _>(redemption.refresh.map(|refresh| refresh.idle_expires_at))
         .bind::<Timestamptz, _>(redemption.expires_at)
         .bind::<Timestamptz, _>(now)
+        .bind::<BigInt, _>(grant.client_generation)
 }
 
 /// Why nothing was inserted or changed: the same attempt repeated, a replay without a conflict, or something that ended.
@@ -180,6 +186,7 @@ async fn classify(
         .bind::<Text, _>(grant.subject.as_str())
         .bind::<BigInt, _>(grant.generation)
         .bind::<Text, _>(grant.client_id.as_str())
+        .bind::<BigInt, _>(grant.client_generation)
         .get_result(conn)
         .await?;
     Ok(if row.is_ours {
@@ -190,6 +197,8 @@ async fn classify(
         RedeemOutcome::SubjectGone
     } else if !row.is_client_enabled {
         RedeemOutcome::ClientDisabled
+    } else if !row.is_client_of_generation {
+        RedeemOutcome::ClientRevoked
     } else {
         RedeemOutcome::SessionEnded
     })

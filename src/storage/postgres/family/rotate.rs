@@ -89,7 +89,8 @@ const ROTATE: &str = concat!(
      WHERE f.id = $1 AND f.seq = $2 AND f.cur_hash = $3 AND f.client_id = $4 \
         AND f.scopes @> $5 AND f.resources @> $6 AND f.bound_jkt IS NULL AND f.bound_x5t IS NULL \
         AND f.revoked_at IS NULL AND f.expires_at > $11 AND f.idle_expires_at > $11 \
-        AND EXISTS (SELECT 1 FROM client c WHERE c.client_id = f.client_id AND c.enabled) \
+        AND EXISTS (SELECT 1 FROM client c \
+            WHERE c.client_id = f.client_id AND c.enabled AND c.generation = f.client_generation) \
         AND EXISTS (SELECT 1 FROM subject s \
             WHERE s.id = f.subject AND s.status = 'active' AND s.generation = f.generation) \
         AND ('offline_access' = ANY (f.scopes) OR EXISTS (SELECT 1 FROM session e \

@@ -15,7 +15,7 @@ use crate::storage::postgres::person::PersonRow;
 /// The columns of [`GrantRow`], for statements that call the table `f`.
 macro_rules! grant_columns {
     () => {
-        "f.grant_type, f.client_id, f.subject, f.generation, f.sid, f.scopes, f.resources, f.claims, f.acr, f.amr, \
+        "f.grant_type, f.client_id, f.client_generation, f.subject, f.generation, f.sid, f.scopes, f.resources, f.claims, f.acr, f.amr, \
          f.auth_time"
     };
 }
@@ -44,7 +44,8 @@ macro_rules! family_stands {
         concat!(
             "(f.revoked_at IS NULL AND f.expires_at > ",
             $now,
-            " AND coalesce(s.status = 'active' AND s.generation = f.generation AND c.enabled, false) ",
+            " AND coalesce(s.status = 'active' AND s.generation = f.generation AND c.enabled \
+                AND c.generation = f.client_generation, false) ",
             "AND ('offline_access' = ANY (f.scopes) OR coalesce(e.ended_at IS NULL AND e.expires_at > ",
             $now,
             ", false)))"
@@ -60,6 +61,8 @@ pub(super) struct GrantRow {
     grant_type: String,
     #[diesel(sql_type = Text)]
     client_id: String,
+    #[diesel(sql_type = BigInt)]
+    client_generation: i64,
     #[diesel(sql_type = Text)]
     subject: String,
     #[diesel(sql_type = BigInt)]
@@ -119,6 +122,7 @@ impl GrantRow {
         Ok(Grant {
             grant_type,
             client_id: ClientId::new(self.client_id),
+            client_generation: self.client_generation,
             subject: SubjectId::new(self.subject),
             generation: self.generation,
             sid: Sid(self.sid),

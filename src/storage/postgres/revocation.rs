@@ -1,0 +1,67 @@
+//! Ending everything that was issued to a subject or a client.
+//!
+//! A person has as many families as they have applications, so theirs are updated, some at a time. A client may have millions:
+//! its generation is raised instead, which every statement that asks about a code, a family or a token compares.
+
+use chrono::{DateTime, Utc};
+use diesel::OptionalExtension;
+use diesel::sql_types::{BigInt, Nullable, Text, Timestamptz};
+use diesel_async::{AsyncConnection, RunQueryDsl};
+
+use super::Postgres;
+use super::catalog::bump_policy_in_tx;
+use super::pool::Statement;
+use super::scope_record::RevisionRow;
+use crate::model::id::{ClientId, SubjectId};
+use crate::storage::StoreError;
+
+/// Families whose time is over are left alone: there is nothing to end. Those that are locked are waited for, not skipped:
+/// none may be left.
+const REVOKE_SUBJECT: &str = "
+    UPDATE token_family SET revoked_at = $4, revoke_reason = $3
+    WHERE id IN (
+        SELECT id FROM token_family
+        WHERE subject = $1 AND client_id = coalesce($2, client_id) AND revoked_at IS NULL AND expires_at > $4
+        ORDER BY id LIMIT $5 FOR UPDATE
+    ) AND revoked_at IS NULL";
+
+const REVOKE_CLIENT: &str = "
+    UPDATE client SET generation = generation + 1, updated_at = $2
+    WHERE client_id = $1 AND deleted_at IS NULL
+    RETURNING revision";
+
+impl Postgres {
+    /// Revokes up to `limit` families of a subject, with `client_id` only those of that client, and says how many.
+    pub async fn revoke_families_of(
+        &self,
+        subject: &SubjectId,
+        client_id: Option<&ClientId>,
+        reason: &str,
+        limit: i64,
+        now: DateTime<Utc>,
+    ) -> Result<usize, StoreError> {
+        let statement = Statement::new(REVOKE_SUBJECT)
+            .bind::<Text, _>(subject.as_str())
+            .bind::<Nullable<Text>, _>(client_id.map(ClientId::as_str))
+            .bind::<Text, _>(reason)
+            .bind::<Timestamptz, _>(now)
+            .bind::<BigInt, _>(limit);
+        self.run(async |conn| statement.execute(conn).await).await
+    }
+
+    /// Ends every code, family and token that was issued to a client until now. `false`: there is no such client.
+    pub async fn revoke_client(&self, id: &ClientId, now: DateTime<Utc>) -> Result<bool, StoreError> {
+        self.run(async |conn| {
+            conn.transaction(async |conn| {
+                let revoke = Statement::new(REVOKE_CLIENT).bind::<Text, _>(id.as_str()).bind::<Timestamptz, _>(now);
+                let revoked = revoke.get_result::<RevisionRow>(conn).await.optional()?;
+                if revoked.is_some() {
+                    bump_policy_in_tx(conn).await?;
+                }
+                Ok(revoked.is_some())
+            })
+            .await
+        })
+        .await
+    }
+}
