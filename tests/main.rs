@@ -14,6 +14,7 @@ mod admin_access;
 mod admin_catalog;
 mod admin_clients;
 mod admin_grants;
+mod admin_openapi;
 mod admin_sessions;
 mod architecture;
 mod authorize;

