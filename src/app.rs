@@ -14,6 +14,7 @@ use crate::config::Config;
 use crate::fetch::Fetch;
 use crate::http::document::Document;
 use crate::identity::backend::IdentityBackend;
+use crate::identity::local::people::LocalPeople;
 use crate::keys::Keys;
 use crate::keys::keyset::Keyset;
 use crate::keys::master_key::MasterKeys;
@@ -43,6 +44,8 @@ pub struct Parts {
     pub master_keys: MasterKeys,
     /// The people.
     pub identity: Arc<dyn IdentityBackend>,
+    /// The people again, where they are kept and can be managed: absent on a server that asks an authority.
+    pub people: Option<LocalPeople>,
     /// Outbound HTTP.
     pub fetch: Fetch,
     /// The discovery document as it was last made.

@@ -38,6 +38,11 @@ pub(super) struct Creation<T> {
 pub(super) struct MergePatch(Map<String, Value>);
 
 impl MergePatch {
+    /// These changes.
+    pub(super) fn new(changes: Map<String, Value>) -> Self {
+        Self(changes)
+    }
+
     /// The document with the changes.
     pub(super) fn apply(self, document: Map<String, Value>) -> Map<String, Value> {
         merge(document, self.0)
@@ -77,7 +82,7 @@ impl<T: FromObject> FromRequest<App> for Creation<T> {
     async fn from_request(request: Request, app: &App) -> Result<Self, Problem> {
         let (headers, path) = (request.headers().clone(), request.uri().path().to_owned());
         let bytes = body(request, app, &[JSON]).await?;
-        let key = IdempotencyKey::read(&headers, &path, &bytes)?;
+        let key = IdempotencyKey::read(app, &headers, &path, &bytes)?;
         Ok(Self { body: T::from_object(object(&bytes)?).map_err(Problem::invalid_body)?, key })
     }
 }

@@ -7,6 +7,8 @@
 //! The table of [`endpoints`] is the only way to add an endpoint: path, method, who may call, and what it says of itself in
 //! the OpenAPI document stand in one line.
 
+// The clients that people ask for.
+mod access_requests;
 // Who is let through.
 mod admit;
 // Who calls.
@@ -39,6 +41,8 @@ mod query;
 mod reference;
 // Sign-ins.
 mod sessions;
+// People.
+mod users;
 
 use std::sync::Arc;
 
@@ -57,7 +61,8 @@ pub const PATH: &str = "/admin";
 
 /// Every endpoint.
 fn endpoints() -> Endpoints {
-    Endpoints::new().with(clients::endpoints).with(catalog::endpoints).with(sessions::endpoints).with(grants::endpoints)
+    let clients = Endpoints::new().with(clients::endpoints).with(catalog::endpoints).with(access_requests::endpoints);
+    clients.with(users::endpoints).with(sessions::endpoints).with(grants::endpoints)
 }
 
 /// Who may call what: the table as data.

@@ -15,6 +15,7 @@ use crate::config::{ClientIpHeaderMode, Config, ConfigError, ConfigErrors, Insta
 use crate::fetch::Fetch;
 use crate::identity::local::LocalIdentity;
 use crate::identity::local::passwords::Passwords;
+use crate::identity::local::people::LocalPeople;
 use crate::keys::Keys;
 use crate::keys::master_key::MasterKeys;
 use crate::model::admin_scope;
@@ -55,6 +56,7 @@ pub async fn build(config: Config, clock: Clock) -> anyhow::Result<App> {
     };
     Ok(App::new(Parts {
         registry: Registry::new(postgres.clone(), admin_catalog(&config)),
+        people: Some(LocalPeople::new(passwords.clone(), config.passwords.min_length)),
         identity: Arc::new(LocalIdentity::new(postgres.clone(), passwords)),
         config,
         clock,

@@ -28,7 +28,7 @@ pub mod oidc;
 pub mod outbound;
 // The pages people see.
 pub mod pages;
-// Password hashing.
+// Passwords.
 pub mod passwords;
 // Secrets in settings.
 mod secret;
@@ -82,7 +82,7 @@ pub struct Config {
     pub sessions: SessionsConfig,
     /// Authorization attempts.
     pub interactions: InteractionsConfig,
-    /// Password hashing.
+    /// Passwords.
     pub passwords: PasswordsConfig,
     /// The limits on password attempts.
     pub throttle: ThrottleConfig,

@@ -1,4 +1,4 @@
-//! Password hashing: Argon2id (RFC 9106) on threads of its own.
+//! Passwords: what may be chosen, and how they are hashed: Argon2id (RFC 9106) on threads of its own.
 
 use std::time::Duration;
 
@@ -6,10 +6,12 @@ use serde::{Deserialize, Serialize};
 
 use super::duration;
 
-/// What one password check costs, and how many may wait.
+/// What may be chosen, what one password check costs, and how many may wait.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct PasswordsConfig {
+    /// The fewest characters of a password that somebody chooses; those chosen before go on.
+    pub min_length: usize,
     /// Memory of one hash, in KiB.
     pub memory_kib: u32,
     /// Passes over that memory.
@@ -28,6 +30,7 @@ pub struct PasswordsConfig {
 impl Default for PasswordsConfig {
     fn default() -> Self {
         Self {
+            min_length: 10,
             memory_kib: 19_456,
             iterations: 2,
             parallelism: 1,

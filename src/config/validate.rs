@@ -272,6 +272,19 @@ fn check_passwords(config: &Config, found: &mut Findings) {
     for (key, value) in at_least_once {
         found.require(value > 0, key, "is zero: nobody could sign in", "at least 1");
     }
+    found.require(
+        (8..=128).contains(&passwords.min_length),
+        "passwords.min_length",
+        "is out of range: shorter passwords are guessed, longer ones are written on paper",
+        "8 to 128; 10 is a good value",
+    );
+    let ticket = config.admin.password_ticket;
+    found.require(
+        ticket > TimeDelta::zero() && ticket <= TimeDelta::days(30),
+        "admin.password_ticket",
+        "is out of range: a link must work for a while, and not for whoever finds it much later",
+        "more than 0 and 30d at most; 24h is a good value",
+    );
     found.require(passwords.queue > 0, "passwords.queue", "is zero: nobody could sign in", "at least 1");
     found.require(
         (7_168..=4_194_304).contains(&passwords.memory_kib),
@@ -416,5 +429,7 @@ mod tests {
         assert_eq!(keys_after(|c| c.pages.default_locale = "tlh".into()), ["pages.default_locale"]);
         assert_eq!(keys_after(|c| c.log.filter = "a=b=c".into()), ["log.filter"]);
         assert_eq!(keys_after(|c| c.passwords.memory_kib = 64), ["passwords.memory_kib"]);
+        assert_eq!(keys_after(|c| c.passwords.min_length = 7), ["passwords.min_length"]);
+        assert_eq!(keys_after(|c| c.admin.password_ticket = TimeDelta::days(31)), ["admin.password_ticket"]);
     }
 }

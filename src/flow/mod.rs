@@ -1,5 +1,7 @@
 //! What several edges share: an authorization attempt and its steps, who calls, who presents a token, issuing, logout.
 
+// Asking for a client.
+pub mod access_request;
 // Access tokens: their claims and their two formats.
 pub mod access_token;
 // Where a token may be used.
@@ -22,6 +24,8 @@ pub mod interaction;
 pub mod issue;
 // Ending a session and telling the clients.
 pub mod logout;
+// Choosing a password.
+pub mod password;
 // Whether a sign-in still stands.
 pub mod session;
 // The signatures of a token response, reserved beforehand.

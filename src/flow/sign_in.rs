@@ -16,6 +16,7 @@ use super::logout;
 use super::throttle::{self, Admission, Network};
 use crate::app::App;
 use crate::identity::backend::{PasswordOutcome, VerifiedPerson};
+use crate::identity::local::password_policy;
 use crate::model::id::Sid;
 use crate::model::session::{Authentication, EndReason, Session, SignedIn};
 use crate::random;
@@ -24,9 +25,6 @@ use crate::storage::postgres::person::username_key;
 
 /// Nobody is called by more bytes than an address of electronic mail can have (RFC 5321 section 4.5.3.1).
 const LONGEST_USERNAME: usize = 320;
-
-/// Longer passwords are not passwords.
-const LONGEST_PASSWORD: usize = 1024;
 
 /// The context class when the configuration names none.
 const ACR: &str = "urn:ostiary:acr:pwd";
@@ -115,7 +113,7 @@ fn is_plausible(attempt: &Attempt<'_>) -> bool {
     let password = attempt.password.expose_secret();
     let name = attempt.username.trim();
     (1..=LONGEST_USERNAME).contains(&name.len())
-        && (1..=LONGEST_PASSWORD).contains(&password.len())
+        && (1..=password_policy::MAX_LENGTH).contains(&password.len())
         && !name.contains('\0')
         && !password.contains('\0')
 }

@@ -24,6 +24,8 @@ pub enum CookieName {
     Browser,
     /// Who signed in here before.
     Device,
+    /// The ticket with which a password is being chosen.
+    PasswordTicket,
 }
 
 impl CookieName {
@@ -35,6 +37,8 @@ impl CookieName {
             (Self::Browser, false) => "ostiary_browser",
             (Self::Device, true) => "__Host-ostiary_device",
             (Self::Device, false) => "ostiary_device",
+            (Self::PasswordTicket, true) => "__Host-ostiary_password_ticket",
+            (Self::PasswordTicket, false) => "ostiary_password_ticket",
         }
     }
 

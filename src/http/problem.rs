@@ -209,6 +209,14 @@ impl Problem {
         Self { errors, ..Self::new(ProblemType::InvalidBody) }
     }
 
+    /// The same, said of a body in which what was wrong stands below `pointer`.
+    pub fn below(mut self, pointer: &str) -> Self {
+        for error in &mut self.errors {
+            error.pointer.insert_str(0, pointer);
+        }
+        self
+    }
+
     /// A parameter of the path, the query or a header.
     pub fn invalid_parameter(detail: impl Into<String>) -> Self {
         Self::new(ProblemType::InvalidParameter).with_detail(detail)

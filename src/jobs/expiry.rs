@@ -23,7 +23,11 @@ pub(super) async fn end_sessions(app: &App, now: DateTime<Utc>) -> Result<Progre
 
 /// Deletes rows that no decision needs any more.
 pub(super) async fn delete_rows(app: &App, now: DateTime<Utc>) -> Result<Progress, StoreError> {
-    Ok(progress(app.postgres.delete_expired(ROWS.into(), now).await?, ROWS))
+    let mut deleted = app.postgres.delete_expired(ROWS.into(), now).await?;
+    if app.people.is_some() {
+        deleted += app.postgres.delete_expired_tickets(ROWS.into(), now).await?;
+    }
+    Ok(progress(deleted, ROWS))
 }
 
 fn progress(done: usize, limit: u16) -> Progress {

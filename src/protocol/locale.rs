@@ -18,7 +18,8 @@ pub fn parse(list: Option<&str>) -> Vec<String> {
     tags
 }
 
-fn is_tag(tag: &str) -> bool {
+/// Whether it is a language tag, as far as can be told without a registry.
+pub fn is_tag(tag: &str) -> bool {
     let is_subtag = |subtag: &str| (1..=8).contains(&subtag.len()) && subtag.bytes().all(|b| b.is_ascii_alphanumeric());
     tag.len() <= MAX_TAG_BYTES
         && tag.starts_with(|first: char| first.is_ascii_alphabetic())

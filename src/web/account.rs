@@ -75,7 +75,11 @@ async fn withdraw(app: &App, browser: &Browser, headers: &HeaderMap, form: &Form
 }
 
 /// Who looks at their account: the session's row must still stand, whatever the browser's record says.
-async fn who(app: &App, browser: &Browser, now: DateTime<Utc>) -> Result<Option<(SubjectId, Person)>, OAuthError> {
+pub(super) async fn who(
+    app: &App,
+    browser: &Browser,
+    now: DateTime<Utc>,
+) -> Result<Option<(SubjectId, Person)>, OAuthError> {
     let Some(signed_in) = browser.session.signed_in(now).await? else {
         return Ok(None);
     };

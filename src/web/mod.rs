@@ -6,6 +6,8 @@
 
 // The applications a person allowed.
 mod account;
+// The applications a person asks to register.
+mod applications;
 // The stylesheet, the mark, the script.
 mod assets;
 // The attempt that a page belongs to.
@@ -20,6 +22,8 @@ pub mod demo;
 mod frontend;
 // Signing in.
 mod login;
+// Choosing a password.
+mod password;
 // Choosing an account.
 mod select_account;
 // A username and a password, for the page and for JSON.
@@ -47,6 +51,8 @@ pub fn routes(app: &App) -> Router<App> {
         .route("/consent", without_head(get(consent::get).post(consent::post), "GET,POST"))
         .route("/select-account", without_head(get(select_account::get).post(select_account::post), "GET,POST"))
         .route("/account/consents", get(account::get).post(account::post))
+        .route("/account/applications", get(applications::get).post(applications::post))
+        .route("/account/password", get(password::get).post(password::post))
         .route("/client-logo", get(client_logo::get).layer(client_logo::cache()))
         .route("/assets/{file}", get(assets::get))
         .merge(frontend)

@@ -4,7 +4,7 @@ use ostiary::model::client::{ClientSettings, ConsentPolicy};
 use serde_json::json;
 
 use super::{Chromium, RelyingParty};
-use crate::harness::{Authorization, MAIL_API, PHOTOS_API, TestApp, encode};
+use crate::harness::{Authorization, MAIL_API, PASSWORD, PHOTOS_API, TestApp, encode};
 
 /// As much as a page may have to show.
 fn with_everything(settings: &mut ClientSettings, base: &str) {
@@ -145,4 +145,53 @@ async fn the_pages_in_german() {
     chromium.open("/logout").await;
     chromium.assert_fit("de-logout").await;
     chromium.close().await;
+}
+
+#[tokio::test]
+async fn the_pages_of_passwords_and_of_asking_for_applications() {
+    let app = TestApp::start().await;
+    let (alice, admin) = (app.alice().await, app.admin(&["admin:users", "admin:clients"]).await);
+    let made = admin.post(&format!("/admin/users/{}/password-ticket", alice.sub()), &json!({})).await.document(201);
+    let link = made["url"].as_str().unwrap();
+    let chromium = Chromium::start(&app).await;
+    chromium.open(link).await;
+    chromium.shows("/account/password").await;
+    assert_eq!(chromium.url().await.query(), None, "the ticket is out of the address bar");
+    chromium.assert_fit("password-reset").await;
+    for password in ["Password2026", PASSWORD] {
+        chromium.fill_in("password", password).await;
+        chromium.fill_in("repeat", password).await;
+        chromium.click("password-submit").await;
+        if password != PASSWORD {
+            chromium.element("password-error").await;
+            chromium.assert_fit("password-refused").await;
+        }
+    }
+    chromium.element("password-done").await;
+    chromium.assert_fit("password-done").await;
+    chromium.click("password-go-on").await;
+    chromium.sign_in(&alice).await;
+    chromium.shows("/account/consents").await;
+    chromium.click("room-applications").await;
+    chromium.shows("/account/applications").await;
+    chromium.assert_fit("applications-none").await;
+    chromium.fill_in("application-name", "The Notebook of the Extraordinarily Long-Named Company").await;
+    chromium.fill_in("application-uris", "https://notes.example/callback").await;
+    chromium.fill_in("application-reason", "So that everybody finds our notes").await;
+    chromium.click("application-ask").await;
+    chromium.element("requests").await;
+    let requests = admin.get("/admin/access-requests").await.document(200);
+    let path = format!("/admin/access-requests/{}/approve", requests["items"][0]["id"].as_str().unwrap());
+    admin.post(&path, &json!({"note": "Have fun"})).await.document(200);
+    chromium.open("/account/applications").await;
+    chromium.assert_fit("applications").await;
+    chromium.run("document.querySelector('button.fetch').click()").await;
+    chromium.element("client-secret").await;
+    chromium.assert_fit("applications-credentials").await;
+    chromium.open("/account/password").await;
+    chromium.assert_fit("password-change").await;
+    chromium.open(link).await;
+    chromium.element("password-over").await;
+    chromium.assert_fit("password-over").await;
+    chromium.close_after(&["400 (Bad Request)"]).await;
 }

@@ -1,6 +1,7 @@
 //! Callers of the admin API.
 
 use http::Method;
+use ostiary::model::admin_scope::AdminArea;
 use ostiary::model::client::GrantType;
 use ostiary::model::id::ResourceUri;
 use serde_json::Value;
@@ -32,6 +33,12 @@ impl TestApp {
         let answer = self.token(&client, &form).await;
         let token = answer.json()["access_token"].as_str().expect("a token").to_owned();
         Admin { app: self, token }
+    }
+
+    /// A machine with every scope in full: whatever an administrator in person may do, it may.
+    pub async fn admin_of_everything(&self) -> Admin<'_> {
+        let every: Vec<String> = AdminArea::ALL.map(|area| area.full().name()).into();
+        self.admin(&every.iter().map(String::as_str).collect::<Vec<_>>()).await
     }
 
     /// A client for itself that may ask for these scopes at the admin API.

@@ -71,6 +71,7 @@ impl TestApp {
             keys: built.keys.clone(),
             master_keys: built.master_keys.clone(),
             identity: built.identity.clone(),
+            people: built.people.clone(),
             fetch: built.fetch.clone(),
             metadata: arc_swap::ArcSwapOption::empty(),
             outbox_bell: tokio::sync::Notify::new(),

@@ -18,13 +18,18 @@ pub struct Authorization {
 impl Authorization {
     /// A request of `client` for the scope `openid`.
     pub fn of(client: &TestClient) -> Self {
+        Self::by(&client.id, &client.redirect_uri)
+    }
+
+    /// The same of the client with that identifier.
+    pub fn by(client_id: &str, redirect_uri: &str) -> Self {
         let verifier = random::token();
         let request = Self { parameters: Vec::new(), verifier };
         let challenge = URL_SAFE_NO_PAD.encode(digest(&SHA256, request.verifier.as_bytes()));
         request
             .with("response_type", "code")
-            .with("client_id", &client.id)
-            .with("redirect_uri", &client.redirect_uri)
+            .with("client_id", client_id)
+            .with("redirect_uri", redirect_uri)
             .with("scope", "openid")
             .with("state", &random::id())
             .with("nonce", &random::id())

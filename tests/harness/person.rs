@@ -73,7 +73,11 @@ impl TestApp {
 
     /// An administrator.
     pub async fn administrator(&self) -> TestPerson {
-        self.insert_person("root", Map::new(), true).await
+        self.administrator_called("root").await
+    }
+
+    pub async fn administrator_called(&self, username: &str) -> TestPerson {
+        self.insert_person(username, Map::new(), true).await
     }
 
     pub async fn person(&self, username: &str, claims: Map<String, Value>) -> TestPerson {

@@ -176,7 +176,7 @@ async fn delete(
 }
 
 /// A fresh secret and what is kept of it.
-fn new_secret(keys: &MasterKeys, id: &ClientId) -> Result<(String, ClientSecret), Problem> {
+pub(in crate::admin) fn new_secret(keys: &MasterKeys, id: &ClientId) -> Result<(String, ClientSecret), Problem> {
     let secret = random::token();
     let kept = secret_of(keys, id, &secret)?;
     Ok((secret, kept))
@@ -213,7 +213,13 @@ fn changed(outcome: Change) -> Result<(), Problem> {
     }
 }
 
-async fn check(app: &App, caller: &Caller, settings: &ClientSettings, now: DateTime<Utc>) -> Result<(), Problem> {
+/// Refuses settings that name what is not registered, or that the caller may not give.
+pub(in crate::admin) async fn check(
+    app: &App,
+    caller: &Caller,
+    settings: &ClientSettings,
+    now: DateTime<Utc>,
+) -> Result<(), Problem> {
     let unregistered = unregistered(settings, app.registry.catalog(now).await?.as_ref());
     if !unregistered.is_empty() {
         return Err(Problem::invalid_body(unregistered));

@@ -3,6 +3,8 @@
 //! A page is a struct of plain values; [`html`] writes it out. No page needs a script, loads anything from elsewhere, or
 //! holds an inline style or script, so that the content security policy can forbid them all.
 
+// The applications a person asks to register.
+pub mod applications;
 // The stylesheet, the mark and the script.
 pub mod asset;
 // Every sentence, in every language.
@@ -19,6 +21,8 @@ pub mod locale;
 pub mod login;
 // Signing out.
 pub mod logout;
+// Choosing a password.
+pub mod password;
 // The reference of the admin API.
 pub mod reference;
 // Choosing an account.

@@ -2,12 +2,14 @@ use std::time::Duration;
 
 use chrono::NaiveDate;
 
+use super::applications::{ApplicationsPage, CredentialsView, RequestProblem, RequestState, RequestView, TypedRequest};
 use super::consent::{ConsentPage, ConsentView, ConsentsPage};
 use super::error::{ErrorKind, ErrorPage};
 use super::form_post::form_post;
 use super::locale::Locale;
 use super::login::{LoginNotice, LoginPage, LoginProblem};
 use super::logout::{LoggedOutPage, LogoutQuestionPage};
+use super::password::{Occasion, PasswordEnd, PasswordEndPage, PasswordPage, PasswordProblem};
 use super::select_account::SelectAccountPage;
 use super::view::{ClientView, Guard, Link, PersonView, Site};
 use super::{asset, html};
@@ -85,12 +87,69 @@ fn consents(site: &Site) -> Vec<(&'static str, String)> {
     ]
 }
 
+fn passwords(site: &Site) -> Vec<(&'static str, String)> {
+    let person = PersonView::new("", "ada");
+    let occasion = Occasion::Invitation("ticket");
+    let page = PasswordPage { site, csrf: "token", person: &person, occasion, min_length: 10, problem: None };
+    let refused = PasswordPage { occasion: Occasion::Change, problem: Some(PasswordProblem::TooShort(10)), ..page };
+    let end = |end| html(&PasswordEndPage { site, end });
+    vec![
+        ("password-invitation", html(&page)),
+        ("password-reset", html(&PasswordPage { occasion: Occasion::Reset("ticket"), ..page })),
+        ("password-change", html(&PasswordPage { occasion: Occasion::Change, ..page })),
+        ("password-refused", html(&refused)),
+        ("password-chosen", end(PasswordEnd::Chosen)),
+        ("password-changed", end(PasswordEnd::Changed)),
+        ("password-over", end(PasswordEnd::Over)),
+    ]
+}
+
+fn applications(site: &Site) -> Vec<(&'static str, String)> {
+    let person = PersonView::new("Ada Lovelace", "ada");
+    let since = NaiveDate::from_ymd_opt(2026, 11, 3).unwrap();
+    let request = |state, note: Option<&str>, client_id: Option<&str>| RequestView {
+        id: "1".into(),
+        name: "Old <app>".into(),
+        state,
+        since,
+        note: note.map(Into::into),
+        client_id: client_id.map(Into::into),
+    };
+    let requests = [
+        request(RequestState::Open, None, None),
+        request(RequestState::Approved, None, Some("notes")),
+        request(RequestState::Refused, Some("<x>"), None),
+        request(RequestState::Delivered, None, Some("notes")),
+    ];
+    let credentials = CredentialsView { client_id: "notes".into(), client_secret: Some("c&d".into()) };
+    let typed = TypedRequest { name: "Old <app>".into(), kind: "browser".into(), ..TypedRequest::default() };
+    let none = TypedRequest::default();
+    let page = ApplicationsPage {
+        site,
+        csrf: "token",
+        person: &person,
+        requests: &[],
+        credentials: None,
+        typed: &none,
+        problems: &[],
+    };
+    let wrong = ApplicationsPage { typed: &typed, problems: &[RequestProblem::RedirectUris], ..page };
+    vec![
+        ("applications-none", html(&page)),
+        ("applications", html(&ApplicationsPage { requests: &requests, ..page })),
+        ("applications-credentials", html(&ApplicationsPage { credentials: Some(&credentials), ..page })),
+        ("applications-wrong", html(&wrong)),
+    ]
+}
+
 /// Every page in every state that looks different.
 fn every_page(locale: Locale) -> Vec<(&'static str, String)> {
     let site = Site::new(locale, "https://id.example");
     let (client, person) = (client(), PersonView::new("Ada Lovelace", "ada"));
     let mut pages: Vec<_> = logins(&site, &client).into_iter().map(|(name, page)| (name, html(&page))).collect();
     pages.extend(consents(&site));
+    pages.extend(passwords(&site));
+    pages.extend(applications(&site));
     let fields = [("state", "<x>".to_owned())];
     let question = LogoutQuestionPage {
         site: &site,

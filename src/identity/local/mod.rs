@@ -2,8 +2,12 @@
 
 // Threads that hash and nothing else.
 mod hashing_threads;
+// Which passwords may be chosen.
+pub mod password_policy;
 // Argon2id.
 pub mod passwords;
+// What managing people needs beside the store.
+pub mod people;
 // What pages and tokens say of a person.
 mod person;
 

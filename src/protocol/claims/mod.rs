@@ -12,6 +12,8 @@ use super::jwt::parse_object;
 
 // Which claims of a person are told, and where.
 pub mod release;
+// What may be said of a person.
+pub mod standard;
 
 /// A longer parameter is refused.
 const MAX_BYTES: usize = 8 * 1024;

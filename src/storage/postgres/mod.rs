@@ -5,6 +5,8 @@
 
 // What `ostiary apply` brings about.
 pub mod applied_policy;
+// The clients that people ask for.
+pub mod access_request;
 // Scopes, resources and the version of the policy.
 pub mod catalog;
 // Registered clients and their secrets.
@@ -25,6 +27,8 @@ pub mod kept_answer;
 pub mod migrate;
 // Effects that follow a commit.
 pub mod outbox;
+// New passwords, and the tickets with which people choose them.
+pub mod password_ticket;
 // The people of the local backend.
 pub mod person;
 // Resources as an administrator sees them.
@@ -33,6 +37,8 @@ pub mod resource_record;
 pub mod revocation;
 // Scopes as an administrator sees them.
 pub mod scope_record;
+// People as an administrator sees them.
+pub mod person_record;
 // Sign-ins, their ends, and who has to hear of them.
 pub mod session;
 // Sessions as an administrator sees them.

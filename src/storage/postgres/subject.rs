@@ -50,8 +50,26 @@ impl Postgres {
     }
 }
 
+/// Lets a subject sign in, or not any more. `false`: that is how it was.
+pub(super) async fn set_status_in_tx(
+    conn: &mut AsyncPgConnection,
+    id: &SubjectId,
+    enabled: bool,
+    now: DateTime<Utc>,
+) -> QueryResult<bool> {
+    let status = if enabled { "active" } else { "disabled" };
+    let other = subject::table.find(id.as_str()).filter(subject::status.ne(status).and(subject::deleted_at.is_null()));
+    let changed =
+        diesel::update(other).set((subject::status.eq(status), subject::updated_at.eq(now))).execute(conn).await?;
+    Ok(changed > 0)
+}
+
 /// The subject's row comes first: an exchange holds a share of it before it touches the session.
-async fn end_all_in_tx(conn: &mut AsyncPgConnection, id: &SubjectId, now: DateTime<Utc>) -> QueryResult<bool> {
+pub(super) async fn end_all_in_tx(
+    conn: &mut AsyncPgConnection,
+    id: &SubjectId,
+    now: DateTime<Utc>,
+) -> QueryResult<bool> {
     let changed = diesel::update(subject::table.find(id.as_str()))
         .set((subject::generation.eq(subject::generation + 1), subject::updated_at.eq(now)))
         .execute(conn)

@@ -2,7 +2,10 @@
 
 use chrono::{Datelike, NaiveDate};
 
-use super::{Account, Around, Consent, Consents, Demo, ErrorTexts, HandOver, Login, Logout, Messages, Shared};
+use super::{
+    Account, Applications, Around, Consent, Consents, Demo, ErrorTexts, HandOver, Login, Logout, Messages, Password,
+    Rooms, Shared,
+};
 
 pub(super) static MESSAGES: Messages = Messages {
     shared: Shared {
@@ -85,6 +88,68 @@ pub(super) static MESSAGES: Messages = Messages {
         withdraw_from: Around("", " die Erlaubnis entziehen"),
         withdrawn: Around("", " darf Ihr Konto nicht mehr verwenden."),
         sign_out: "Abmelden",
+    },
+    rooms: Rooms { label: "Ihr Konto" },
+    applications: Applications {
+        title: "Ihre eigenen Anwendungen",
+        explanation: "Sie schreiben eine Anwendung, bei der man sich hier anmeldet? Fragen Sie danach; entschieden wird von \
+                      der Verwaltung.",
+        none: "Sie haben noch nach keiner Anwendung gefragt.",
+        open: "Noch nicht entschieden",
+        approved: "Genehmigt: die Zugangsdaten liegen bereit",
+        refused: "Abgelehnt",
+        delivered: "Genehmigt",
+        since: Around("gefragt am ", ""),
+        withdraw: "Zurückziehen",
+        fetch: "Zugangsdaten zeigen",
+        credentials: "Die Zugangsdaten Ihrer Anwendung",
+        only_now: "Das Geheimnis wird nur jetzt gezeigt. Bewahren Sie es so auf, dass nur Ihre Anwendung es lesen kann.",
+        no_secret: "Diese Anwendung hat kein Geheimnis: sie weist sich dadurch aus, wohin Antworten gehen, und mit PKCE.",
+        ask_title: "Nach einer Anwendung fragen",
+        name: "Name, wie man ihn sehen wird",
+        kind: "Wo sie läuft",
+        on_server: "Auf einem Server",
+        in_browser: "Im Browser",
+        installed: "Auf einem Gerät installiert",
+        redirect_uris: "Rücksprungadressen (Redirect URIs)",
+        redirect_uris_hint: "Wohin es nach dem Anmelden zurückgeht; eine je Zeile, zum Beispiel \
+                             https://app.example/callback",
+        reason: "Wozu dient sie?",
+        ask: "Fragen",
+        wrong_name: "Bitte geben Sie ihr einen Namen mit höchstens 200 Zeichen.",
+        wrong_redirect_uris: "Bitte nennen Sie mindestens eine Rücksprungadresse: eine vollständige https-Adresse ohne #. \
+                              Installierte Anwendungen dürfen auch eine Adresse auf dem Gerät selbst oder ein eigenes \
+                              Schema verwenden.",
+        wrong_reason: "Bitte sagen Sie in höchstens 1000 Zeichen, wozu sie dient.",
+        too_many: "Mehrere Ihrer Anfragen warten schon. Bitte warten Sie auf eine Entscheidung oder ziehen Sie eine zurück.",
+        gone: "Das gibt es nicht mehr: es wurde entschieden, zurückgezogen oder schon abgeholt.",
+    },
+    password: Password {
+        invitation_title: "Willkommen",
+        invitation: "Wählen Sie ein Passwort für Ihr Konto.",
+        reset_title: "Neues Passwort wählen",
+        reset: "Danach sind Sie überall abgemeldet und melden sich mit dem neuen an.",
+        change_title: "Passwort ändern",
+        change: "Danach sind Sie überall sonst abgemeldet.",
+        current: "Bisheriges Passwort",
+        new: "Neues Passwort",
+        repeat: "Neues Passwort noch einmal",
+        hint: Around("Mindestens ", " Zeichen. Mehrere Wörter sind gut; keine Art von Zeichen ist Pflicht."),
+        submit: "Passwort speichern",
+        missing: "Bitte füllen Sie jedes Feld aus.",
+        different: "Das neue Passwort wurde zweimal verschieden eingegeben.",
+        too_short: Around("Das neue Passwort muss mindestens ", " Zeichen haben."),
+        too_long: "Das neue Passwort ist zu lang.",
+        common: "Viele verwenden dieses Passwort, deshalb wird es zuerst versucht. Bitte wählen Sie ein anderes.",
+        like_username: "Das neue Passwort ist Ihrem Benutzernamen zu ähnlich.",
+        unproven: "Das bisherige Passwort stimmt nicht.",
+        busy: "Gerade tun das sehr viele. Bitte versuchen Sie es gleich noch einmal.",
+        done_title: "Ihr Passwort ist gespeichert",
+        chosen: "Von jetzt an melden Sie sich damit an.",
+        changed: "Hier sind Sie weiter angemeldet, sonst nirgends.",
+        to_account: "Zu Ihrem Konto",
+        over_title: "Dieser Link funktioniert nicht mehr",
+        over: "Er wurde verwendet, ist zu alt, oder es gibt einen neueren. Bitten Sie den Absender um einen anderen.",
     },
     error: ErrorTexts {
         request_title: "Dieser Link funktioniert nicht",

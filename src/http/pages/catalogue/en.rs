@@ -2,7 +2,10 @@
 
 use chrono::{Datelike, NaiveDate};
 
-use super::{Account, Around, Consent, Consents, Demo, ErrorTexts, HandOver, Login, Logout, Messages, Shared};
+use super::{
+    Account, Applications, Around, Consent, Consents, Demo, ErrorTexts, HandOver, Login, Logout, Messages, Password,
+    Rooms, Shared,
+};
 
 pub(super) static MESSAGES: Messages = Messages {
     shared: Shared {
@@ -84,6 +87,66 @@ pub(super) static MESSAGES: Messages = Messages {
         withdraw_from: Around("Withdraw from ", ""),
         withdrawn: Around("", " can no longer use your account."),
         sign_out: "Sign out",
+    },
+    rooms: Rooms { label: "Your account" },
+    applications: Applications {
+        title: "Your own applications",
+        explanation: "You are writing an application that people sign in to here? Ask for it; an administrator decides.",
+        none: "You have not asked for an application yet.",
+        open: "Waiting for a decision",
+        approved: "Approved: the credentials are ready",
+        refused: "Refused",
+        delivered: "Approved",
+        since: Around("asked on ", ""),
+        withdraw: "Withdraw",
+        fetch: "Show the credentials",
+        credentials: "The credentials of your application",
+        only_now: "The secret is shown only now. Keep it where only your application can read it.",
+        no_secret: "This application has no secret: it proves who it is by where answers go, and with PKCE.",
+        ask_title: "Ask for an application",
+        name: "Name, as people will see it",
+        kind: "Where it runs",
+        on_server: "On a server",
+        in_browser: "In the browser",
+        installed: "Installed on a device",
+        redirect_uris: "Redirect URIs",
+        redirect_uris_hint: "Where people return to after they signed in; one on each line, for example \
+                             https://app.example/callback",
+        reason: "What is it for?",
+        ask: "Ask",
+        wrong_name: "Please give it a name of at most 200 characters.",
+        wrong_redirect_uris: "Please give at least one redirect URI: a full https address without #. Installed applications \
+                              may also use an address on the device itself or a scheme of their own.",
+        wrong_reason: "Please say what it is for, in at most 1000 characters.",
+        too_many: "Several of your requests wait already. Please wait for a decision, or withdraw one.",
+        gone: "That is not there any more: it was decided, withdrawn or fetched before.",
+    },
+    password: Password {
+        invitation_title: "Welcome",
+        invitation: "Choose a password for your account.",
+        reset_title: "Choose a new password",
+        reset: "Afterwards you are signed out everywhere, and sign in with the new one.",
+        change_title: "Change your password",
+        change: "Afterwards you are signed out everywhere else.",
+        current: "Password until now",
+        new: "New password",
+        repeat: "New password again",
+        hint: Around("", " characters or more. Several words are good; no kind of character is required."),
+        submit: "Save the password",
+        missing: "Please fill in every field.",
+        different: "The new password was typed in two different ways.",
+        too_short: Around("The new password must have ", " characters or more."),
+        too_long: "The new password is too long.",
+        common: "Many people use this password, so it is tried first. Please choose another one.",
+        like_username: "The new password is too much like your username.",
+        unproven: "The password until now is not right.",
+        busy: "Many people are doing this right now. Please try again in a moment.",
+        done_title: "Your password is saved",
+        chosen: "From now on you sign in with it.",
+        changed: "You are still signed in here, and nowhere else.",
+        to_account: "Go to your account",
+        over_title: "This link doesn’t work any more",
+        over: "It was used, it is too old, or there is a newer one. Please ask whoever sent it for another.",
     },
     error: ErrorTexts {
         request_title: "This link doesn’t work",

@@ -31,6 +31,9 @@ pub struct Messages {
     pub(crate) logout: Logout,
     pub(crate) hand_over: HandOver,
     pub(crate) consents: Consents,
+    pub(crate) rooms: Rooms,
+    pub(crate) applications: Applications,
+    pub(crate) password: Password,
     pub(crate) error: ErrorTexts,
     pub(crate) demo: Demo,
     /// A day, written out.
@@ -143,6 +146,74 @@ pub(crate) struct Consents {
     pub(crate) withdraw_from: Around,
     pub(crate) withdrawn: Around,
     pub(crate) sign_out: &'static str,
+}
+
+#[derive(Clone, Copy)]
+pub(crate) struct Rooms {
+    /// What a screen reader calls the links between the account pages.
+    pub(crate) label: &'static str,
+}
+
+#[derive(Clone, Copy)]
+pub(crate) struct Applications {
+    pub(crate) title: &'static str,
+    pub(crate) explanation: &'static str,
+    pub(crate) none: &'static str,
+    pub(crate) open: &'static str,
+    pub(crate) approved: &'static str,
+    pub(crate) refused: &'static str,
+    pub(crate) delivered: &'static str,
+    pub(crate) since: Around,
+    pub(crate) withdraw: &'static str,
+    pub(crate) fetch: &'static str,
+    pub(crate) credentials: &'static str,
+    pub(crate) only_now: &'static str,
+    pub(crate) no_secret: &'static str,
+    pub(crate) ask_title: &'static str,
+    pub(crate) name: &'static str,
+    pub(crate) kind: &'static str,
+    pub(crate) on_server: &'static str,
+    pub(crate) in_browser: &'static str,
+    pub(crate) installed: &'static str,
+    pub(crate) redirect_uris: &'static str,
+    pub(crate) redirect_uris_hint: &'static str,
+    pub(crate) reason: &'static str,
+    pub(crate) ask: &'static str,
+    pub(crate) wrong_name: &'static str,
+    pub(crate) wrong_redirect_uris: &'static str,
+    pub(crate) wrong_reason: &'static str,
+    pub(crate) too_many: &'static str,
+    pub(crate) gone: &'static str,
+}
+
+#[derive(Clone, Copy)]
+pub(crate) struct Password {
+    pub(crate) invitation_title: &'static str,
+    pub(crate) invitation: &'static str,
+    pub(crate) reset_title: &'static str,
+    pub(crate) reset: &'static str,
+    pub(crate) change_title: &'static str,
+    pub(crate) change: &'static str,
+    pub(crate) current: &'static str,
+    pub(crate) new: &'static str,
+    pub(crate) repeat: &'static str,
+    /// Below the field: how many characters.
+    pub(crate) hint: Around,
+    pub(crate) submit: &'static str,
+    pub(crate) missing: &'static str,
+    pub(crate) different: &'static str,
+    pub(crate) too_short: Around,
+    pub(crate) too_long: &'static str,
+    pub(crate) common: &'static str,
+    pub(crate) like_username: &'static str,
+    pub(crate) unproven: &'static str,
+    pub(crate) busy: &'static str,
+    pub(crate) done_title: &'static str,
+    pub(crate) chosen: &'static str,
+    pub(crate) changed: &'static str,
+    pub(crate) to_account: &'static str,
+    pub(crate) over_title: &'static str,
+    pub(crate) over: &'static str,
 }
 
 #[derive(Clone, Copy)]
