@@ -54,7 +54,7 @@ const REGISTERED: [&str; 42] = [
 
 async fn metadata(app: &TestApp, path: &str) -> Value {
     let answer = app.get(path).send().await;
-    assert_eq!(answer.header("cache-control"), Some("public, max-age=300"));
+    assert_eq!(answer.header("cache-control"), Some("public, max-age=900"));
     answer.json()
 }
 

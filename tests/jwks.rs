@@ -10,7 +10,7 @@ use crate::harness::TestApp;
 async fn every_key_is_public_named_once_and_strong_enough() {
     let app = TestApp::start().await;
     let answer = app.get("/jwks.json").send().await;
-    assert_eq!(answer.header("cache-control"), Some("public, max-age=300"));
+    assert_eq!(answer.header("cache-control"), Some("public, max-age=900"));
     let jwks = answer.json();
     assert_eq!(jwks.as_object().unwrap().len(), 1, "nothing but keys");
     let keys = jwks["keys"].as_array().unwrap();

@@ -297,7 +297,8 @@ async fn rotation_is_picked_up(installation: &Installation, machine: &Machine) {
     let (_, before) = installation.get("/jwks.json").await.unwrap();
     let token = installation.token(machine).await;
     assert!(kids(&before).contains(&jwt::read(&token).header["kid"].as_str().unwrap()));
-    let rotated = installation.workplace.run(KEYCTL, &["rotate", "--dir", text(&keys), "--alg", "ES256"], &[]).await;
+    let rotated =
+        installation.workplace.run(KEYCTL, &["rotate", "--dir", text(&keys), "--alg", "ES256", "--force"], &[]).await;
     assert_eq!(rotated.code, Some(0), "{rotated:?}");
     let after = eventually("the new key is published", || async {
         installation.get("/jwks.json").await.map(|(_, jwks)| jwks).filter(|jwks| kids(jwks).len() > kids(&before).len())

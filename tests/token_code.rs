@@ -3,8 +3,8 @@
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use ostiary::clock::Clock;
-use ostiary::keys::directory;
 use ostiary::keys::private_key::RsaBits;
+use ostiary::keys::store::directory;
 use ostiary::model::client::{AccessTokenFormat, GrantType};
 use ostiary::model::lifetimes::ClientLifetimes;
 use ostiary::model::signing_alg::SigningAlg;

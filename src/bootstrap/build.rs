@@ -11,13 +11,16 @@ use tokio::sync::Notify;
 use crate::admin;
 use crate::app::{App, Parts};
 use crate::clock::Clock;
-use crate::config::{ClientIpHeaderMode, Config, ConfigError, ConfigErrors, Installation, KeysConfig, StateConfig};
+use crate::config::{
+    ClientIpHeaderMode, Config, ConfigError, ConfigErrors, Installation, KeyStoreKind, KeysConfig, StateConfig,
+};
 use crate::fetch::Fetch;
 use crate::identity::local::LocalIdentity;
 use crate::identity::local::passwords::Passwords;
 use crate::identity::local::people::LocalPeople;
-use crate::keys::Keys;
 use crate::keys::master_key::MasterKeys;
+use crate::keys::store::KeyStore;
+use crate::keys::{self, Keys};
 use crate::model::admin_scope;
 use crate::model::id::ResourceUri;
 use crate::storage::StoreError;
@@ -39,7 +42,10 @@ pub async fn build(config: Config, clock: Clock) -> anyhow::Result<App> {
     let (postgres, state) = tokio::join!(open_postgres(&config, now), open_state(&config.state, now));
     let postgres = problems.keep(postgres);
     let state = problems.keep(state);
-    let keys = problems.keep_all(open_keys(&config.keys));
+    let keys = match keys::open::store(&config.keys, postgres.as_ref()) {
+        Some(store) => problems.keep_all(open_keys(&config.keys, store).await),
+        None => None,
+    };
     let master_keys = problems.keep(open_master_keys(&config.keys));
     let passwords = problems.keep(
         Passwords::new(&config.passwords)
@@ -174,11 +180,14 @@ async fn open_state(config: &StateConfig, now: DateTime<Utc>) -> Result<Arc<dyn 
     Ok(Arc::new(valkey))
 }
 
-fn open_keys(config: &KeysConfig) -> Result<Keys, Vec<ConfigError>> {
-    Keys::open(&config.directory).map_err(|error| {
-        let problems = error.problems().iter();
-        problems.map(|found| ConfigError::new("keys.directory", &found.what, &found.mend)).collect()
-    })
+async fn open_keys(config: &KeysConfig, store: Arc<dyn KeyStore>) -> Result<Keys, Vec<ConfigError>> {
+    let key = match config.store {
+        KeyStoreKind::Directory => "keys.directory",
+        KeyStoreKind::Postgres => "keys.store",
+    };
+    Keys::open(store)
+        .await
+        .map_err(|error| error.problems().iter().map(|found| ConfigError::new(key, &found.what, &found.mend)).collect())
 }
 
 fn open_master_keys(config: &KeysConfig) -> Result<MasterKeys, ConfigError> {

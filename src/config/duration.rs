@@ -72,6 +72,29 @@ pub mod lifetime {
     pub fn serialize<S: Serializer>(delta: &TimeDelta, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.serialize_str(&write_millis(delta.num_milliseconds()))
     }
+
+    /// The same for one that may be absent.
+    pub mod optional {
+        use serde::Deserialize;
+
+        use super::{Deserializer, Serializer, TimeDelta};
+
+        #[derive(Deserialize)]
+        struct Lifetime(#[serde(deserialize_with = "super::deserialize")] TimeDelta);
+
+        /// Reads a lifetime.
+        pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<TimeDelta>, D::Error> {
+            Ok(Option::<Lifetime>::deserialize(deserializer)?.map(|Lifetime(delta)| delta))
+        }
+
+        /// Writes a lifetime.
+        pub fn serialize<S: Serializer>(delta: &Option<TimeDelta>, serializer: S) -> Result<S::Ok, S::Error> {
+            match delta {
+                Some(delta) => super::serialize(delta, serializer),
+                None => serializer.serialize_none(),
+            }
+        }
+    }
 }
 
 #[cfg(test)]

@@ -244,6 +244,9 @@ fn check_lifetimes(config: &Config, found: &mut Findings) {
         ("interactions.kept_untouched", config.interactions.kept_untouched, TimeDelta::days(1)),
         ("throttle.window", config.throttle.window, TimeDelta::days(1)),
         ("throttle.beginnings_window", config.throttle.beginnings_window, TimeDelta::days(1)),
+        ("keys.rotation.period", config.keys.rotation.period, TimeDelta::days(3650)),
+        ("keys.rotation.prepublish", config.keys.rotation.prepublish, config.keys.rotation.period / 2),
+        ("keys.rotation.grace", config.keys.rotation.grace.unwrap_or(TimeDelta::hours(1)), TimeDelta::days(3650)),
     ] {
         let mend = format!("at least 1 second and at most {} seconds", longest.num_seconds());
         found.require(lifetime >= TimeDelta::seconds(1) && lifetime <= longest, key, "is out of range", mend);

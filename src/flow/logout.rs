@@ -8,6 +8,7 @@ use crate::app::App;
 use crate::model::client::Client;
 use crate::model::id::{Sid, SubjectId};
 use crate::model::session::EndReason;
+use crate::model::signing_key::KeyPurpose;
 use crate::protocol::authorization_response::append_query;
 use crate::protocol::error::OAuthError;
 use crate::random;
@@ -51,7 +52,7 @@ pub async fn logout_token(
         events: json!({ EVENT: {} }),
     };
     let alg = client.settings.id_token_signed_response_alg;
-    Ok(app.keys.current().sign_jwt(alg, "logout+jwt", &claims).await?)
+    Ok(app.keys.current().sign_jwt_for(KeyPurpose::Logout, alg, "logout+jwt", &claims).await?)
 }
 
 /// Ends a session. The rows that will tell the clients are written in the same transaction; the bell only saves them from

@@ -4,13 +4,10 @@ use axum::response::{IntoResponse, Response};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use bytes::Bytes;
+use chrono::TimeDelta;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, ETAG, IF_NONE_MATCH};
 use http::{HeaderMap, StatusCode};
 use serde::Serialize;
-
-/// How long a document may be used without asking again: short, because a client that meets an unknown key asks at once
-/// and a key is published long before it signs.
-const CACHE: &str = "public, max-age=300";
 
 /// A document and its tag.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -35,14 +32,14 @@ impl Document {
     }
 }
 
-/// Sends it, or says that the caller's copy is still good.
-pub fn send(headers: &HeaderMap, body: &Bytes, etag: &str) -> Response {
+/// Sends it, or says that the caller's copy is still good. It may be used for `max_age` without asking again.
+pub fn send(headers: &HeaderMap, body: &Bytes, etag: &str, max_age: TimeDelta) -> Response {
     let copies = headers.get_all(IF_NONE_MATCH).iter().filter_map(|value| value.to_str().ok());
     let is_current = copies.flat_map(|list| list.split(',')).any(|tag| {
         let tag = tag.trim();
         tag == "*" || tag.strip_prefix("W/").unwrap_or(tag) == etag
     });
-    let cache = [(CACHE_CONTROL, CACHE.to_owned()), (ETAG, etag.to_owned())];
+    let cache = [(CACHE_CONTROL, format!("public, max-age={}", max_age.num_seconds())), (ETAG, etag.to_owned())];
     if is_current {
         return (StatusCode::NOT_MODIFIED, cache).into_response();
     }

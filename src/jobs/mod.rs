@@ -1,10 +1,12 @@
 //! Work started by the clock rather than by a request.
 //!
-//! Every instance runs every job: what two do at once is divided by row locks or done twice without harm, so there is no
-//! leader. A job that fails says so once, and once more when it works again.
+//! Every instance runs every job: what two do at once is divided by row locks or done twice without harm. Only the rotation
+//! of keys has a leader, because making keys twice would be a waste. A job that fails says so once, and once more when it works again.
 
 // Sessions whose time is over, and rows that no decision needs any more.
 mod expiry;
+// The life of signing keys.
+mod key_rotation;
 // Effects that follow a commit.
 pub mod outbox;
 
@@ -16,14 +18,18 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use crate::app::App;
+use crate::keys::lifecycle::RotationPolicy;
+use crate::keys::store::KeyStoreError;
 
 /// Something that is done again and again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Job {
     /// Looks whether clients, scopes or resources were changed elsewhere.
     PolicyPoll,
-    /// Takes up a changed key directory.
+    /// Takes up changed signing keys.
     KeyReload,
+    /// Goes on with the life of signing keys.
+    KeyRotation,
     /// Tells clients what they have to hear.
     Outbox,
     /// Ends the sessions whose time is over.
@@ -46,12 +52,17 @@ pub type JobError = Box<dyn Error + Send + Sync>;
 
 impl Job {
     /// Every job.
-    pub const ALL: [Self; 5] = [Self::PolicyPoll, Self::KeyReload, Self::Outbox, Self::SessionExpiry, Self::Deletion];
+    pub const ALL: [Self; 6] =
+        [Self::PolicyPoll, Self::KeyReload, Self::KeyRotation, Self::Outbox, Self::SessionExpiry, Self::Deletion];
 
-    fn period(self) -> Duration {
+    fn period(self, app: &App) -> Duration {
         Duration::from_secs(match self {
-            Self::PolicyPoll => 1,
-            Self::KeyReload => 2,
+            Self::PolicyPoll | Self::KeyReload => 1,
+            Self::KeyRotation => {
+                // Short windows, as a trial has them, want a closer look.
+                let fits = RotationPolicy::cache_lifetime(app.config.keys.rotation.prepublish).num_seconds();
+                fits.unsigned_abs().min(60)
+            }
             Self::Outbox => 5,
             Self::SessionExpiry => 10,
             Self::Deletion => 600,
@@ -68,6 +79,7 @@ impl Job {
                 Ok(Progress::Done)
             }
             Self::KeyReload => reload_keys(app).await,
+            Self::KeyRotation => key_rotation::run_once(app, now).await,
             Self::Outbox => Ok(outbox::run_once(app, now).await?),
             Self::SessionExpiry => Ok(expiry::end_sessions(app, now).await?),
             Self::Deletion => Ok(expiry::delete_rows(app, now).await?),
@@ -75,7 +87,7 @@ impl Job {
     }
 
     async fn pause(self, app: &App) {
-        let period = tokio::time::sleep(self.period());
+        let period = tokio::time::sleep(self.period(app));
         match self {
             Self::Outbox => {
                 tokio::select! {
@@ -83,7 +95,9 @@ impl Job {
                     () = app.outbox_bell.notified() => {}
                 }
             }
-            Self::PolicyPoll | Self::KeyReload | Self::SessionExpiry | Self::Deletion => period.await,
+            Self::PolicyPoll | Self::KeyReload | Self::KeyRotation | Self::SessionExpiry | Self::Deletion => {
+                period.await
+            }
         }
     }
 }
@@ -125,14 +139,14 @@ async fn run_guarded(job: Job, app: &App) -> Result<Progress, JobError> {
     run.await.unwrap_or_else(|error| Err(error.into()))
 }
 
-/// Reading files blocks, for a moment or for as long as a disk is slow. What is wrong with the directory is told once, by
-/// `Keys`, and the keys before stay in use, so it is not a failure of the job.
+/// What is wrong with the keys is told once, by `Keys`, and the keys before stay in use, so it is not a failure of the job;
+/// an outage is.
 async fn reload_keys(app: &App) -> Result<Progress, JobError> {
-    let keys = app.keys.clone();
-    match tokio::task::spawn_blocking(move || keys.reload_if_changed()).await? {
-        Ok(true) => tracing::info!("the key directory was changed: the new keys are in use"),
+    match app.keys.reload_if_changed().await {
+        Ok(true) => tracing::info!("the signing keys were changed: the new ones are in use"),
         Ok(false) => {}
-        Err(error) => tracing::warn!(error = %chain(&error), "the key directory was changed and cannot be used"),
+        Err(error @ KeyStoreError::Unavailable(_)) => return Err(error.into()),
+        Err(error) => tracing::warn!(error = %chain(&error), "the signing keys were changed and cannot be used"),
     }
     Ok(Progress::Done)
 }

@@ -1,6 +1,5 @@
-//! The keys that sign and verify now: one loaded, checked, immutable state of the key directory.
+//! The keys that sign and verify now: one loaded, checked, immutable state of the key store.
 
-use std::path::Path;
 use std::sync::Arc;
 
 use aws_lc_rs::digest;
@@ -10,20 +9,23 @@ use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 
-use super::directory;
 use super::jwk::PublishedJwk;
-use super::keyset_file::{KeyEntry, KeyState};
+use super::lifecycle::KeyRing;
+use super::private_key::PrivateKey;
 use super::problem::{KeysetError, Problem};
 use super::rsa_pool::{Place, RsaPool};
 use super::signer::{Signer, Verifier};
 use super::verified_tokens::VerifiedTokens;
+use super::store::{KeyStore, KeyStoreError, Revision, StoredKeys};
 use crate::model::signing_alg::SigningAlg;
+use crate::model::signing_key::{KeyEntry, KeyPurpose, KeyState};
 use crate::protocol::error::OAuthError;
 use crate::protocol::jwt::{self, UnverifiedJwt, VerifiedClaims};
 
 /// Every key that is not retired.
 pub struct Keyset {
-    source: String,
+    revision: Revision,
+    ring: KeyRing,
     keys: Vec<Key>,
     jwks: Jwks,
     rsa: RsaPool,
@@ -63,8 +65,8 @@ pub enum SigningError {
     Refused,
 }
 
-/// A key that was read from its file and checked.
-pub(super) struct Key {
+/// A key that was read from its store and checked.
+struct Key {
     entry: KeyEntry,
     jwk: PublishedJwk,
     signer: Arc<Signer>,
@@ -84,41 +86,98 @@ struct JwksBody<'a> {
 }
 
 impl Key {
-    pub(super) fn new(entry: KeyEntry, jwk: PublishedJwk, signer: Signer, verifier: Verifier) -> Self {
-        Self { entry, jwk, signer: Arc::new(signer), verifier }
+    fn new(entry: &KeyEntry, key: &PrivateKey) -> Result<Self, Problem> {
+        let unusable = || {
+            let mend = "end the key with `ostiary-keyctl revoke`";
+            Problem::of_key(&entry.kid, "is one that the cryptographic library refuses", mend)
+        };
+        let jwk = key.public_jwk().ok_or_else(unusable)?;
+        // The kid is the thumbprint: a key that was exchanged for another is noticed here.
+        if jwk.thumbprint() != entry.kid {
+            let mend = "put the right one back from your copy, or end the key with `ostiary-keyctl revoke`";
+            return Err(Problem::of_key(&entry.kid, "does not belong to what is stored: that holds another key", mend));
+        }
+        let signer = Signer::new(entry.alg, key).ok_or_else(unusable)?;
+        let verifier = signer.verifier(entry.alg).ok_or_else(unusable)?;
+        let jwk = jwk.published(&entry.kid, entry.alg);
+        Ok(Self { entry: entry.clone(), jwk, signer: Arc::new(signer), verifier })
     }
 }
 
+/// Everything that keeps a server from using what was read.
+pub(super) fn check_keys(found: &StoredKeys) -> Vec<Problem> {
+    load_keys(found).err().unwrap_or_default()
+}
+
+fn load_keys(found: &StoredKeys) -> Result<Vec<Key>, Vec<Problem>> {
+    let mut problems = found.stored.ring.problems(found.stored.written_in);
+    let mut keys = Vec::new();
+    for (entry, key) in &found.keys {
+        match key.as_ref().map_err(Clone::clone).and_then(|key| Key::new(entry, key)) {
+            Ok(key) => keys.push(key),
+            Err(problem) => problems.push(problem),
+        }
+    }
+    let is_external = |key: &&KeyEntry| key.is_published() && key.external.is_some();
+    problems.extend(found.stored.ring.keys().iter().filter(is_external).map(|key| {
+        let mend = "use a version of ostiary that can, or end the key with `ostiary-keyctl revoke`";
+        Problem::of_key(&key.kid, "is an external one, which this version cannot sign with", mend)
+    }));
+    if problems.is_empty() { Ok(keys) } else { Err(problems) }
+}
+
 impl Keyset {
-    /// Reads and checks the directory; every problem is reported at once.
-    pub(super) fn load(directory: &Path, rsa: RsaPool) -> Result<Self, KeysetError> {
-        let (source, file) = directory::read_keyset_file(directory)?;
-        let keys = directory::load_keys(directory, &file)?;
+    /// Reads and checks the store; every problem is reported at once.
+    pub(super) async fn load(store: &dyn KeyStore, rsa: RsaPool) -> Result<Self, KeyStoreError> {
+        let found = store.read_keys().await?;
+        let keys = load_keys(&found).map_err(|problems| KeysetError::new(&store.place(), problems))?;
         let jwks = Jwks::of(keys.iter().map(|key| &key.jwk)).map_err(|error| {
             let what = format!("the public keys cannot be written as JSON ({error})");
-            KeysetError::one(directory, Problem::new(what, "report this as a defect"))
+            KeysetError::one(&store.place(), Problem::new(what, "report this as a defect"))
         })?;
-        Ok(Self { source, keys, jwks, rsa, verified: VerifiedTokens::new() })
+        let (revision, ring) = (found.stored.revision, found.stored.ring);
+        Ok(Self { revision, ring, keys, jwks, rsa, verified: VerifiedTokens::new() })
     }
 
-    /// The text of `keyset.json` that this was loaded from.
-    pub(super) fn source(&self) -> &str {
-        &self.source
+    /// The state of the store that this was loaded from.
+    pub(super) fn revision(&self) -> &Revision {
+        &self.revision
     }
 
-    /// The algorithms that a key is active for, in the order in which discovery lists them.
+    /// The metadata of every key, retired ones too.
+    pub fn ring(&self) -> &KeyRing {
+        &self.ring
+    }
+
+    /// The published key of that identifier.
+    pub fn find_jwk(&self, kid: &str) -> Option<&PublishedJwk> {
+        self.keys.iter().find(|key| key.entry.kid == kid).map(|key| &key.jwk)
+    }
+
+    /// The algorithms that a key for tokens is active for, in the order in which discovery lists them.
     pub fn algs(&self) -> Vec<SigningAlg> {
-        SigningAlg::ALL.into_iter().filter(|alg| self.active(*alg).is_some()).collect()
+        SigningAlg::ALL.into_iter().filter(|alg| self.active(*alg, KeyPurpose::Tokens).is_some()).collect()
     }
 
-    /// Signs `claims` with the active key of `alg`; the header holds `alg`, `typ` and `kid`.
+    /// Signs `claims` with the active key of `alg` for tokens; the header holds `alg`, `typ` and `kid`.
     pub async fn sign_jwt(
         &self,
         alg: SigningAlg,
         typ: &str,
         claims: &(impl Serialize + Sync),
     ) -> Result<String, SigningError> {
-        let key = self.active(alg).ok_or(SigningError::NoKey(alg))?;
+        self.sign_jwt_for(KeyPurpose::Tokens, alg, typ, claims).await
+    }
+
+    /// The same for another purpose. One that has no key of its own for `alg` uses the one for tokens.
+    pub async fn sign_jwt_for(
+        &self,
+        purpose: KeyPurpose,
+        alg: SigningAlg,
+        typ: &str,
+        claims: &(impl Serialize + Sync),
+    ) -> Result<String, SigningError> {
+        let key = self.active(alg, purpose).ok_or(SigningError::NoKey(alg))?;
         let place = if key.signer.is_slow() { Some(self.rsa.reserve()?) } else { None };
         self.sign_with(key, place, typ, claims).await
     }
@@ -127,7 +186,7 @@ impl Keyset {
     pub fn reserve(self: Arc<Self>, algs: &[SigningAlg]) -> Result<ReservedSignatures, SigningError> {
         let mut places = Vec::new();
         for alg in algs {
-            if self.active(*alg).ok_or(SigningError::NoKey(*alg))?.signer.is_slow() {
+            if self.active(*alg, KeyPurpose::Tokens).ok_or(SigningError::NoKey(*alg))?.signer.is_slow() {
                 places.push(self.rsa.reserve()?);
             }
         }
@@ -192,13 +251,15 @@ impl Keyset {
         &self.jwks
     }
 
-    /// The kid of the key that signs with `alg`.
+    /// The kid of the key that signs tokens with `alg`.
     pub fn active_kid(&self, alg: SigningAlg) -> Option<&str> {
-        self.active(alg).map(|key| key.entry.kid.as_str())
+        self.active(alg, KeyPurpose::Tokens).map(|key| key.entry.kid.as_str())
     }
 
-    fn active(&self, alg: SigningAlg) -> Option<&Key> {
-        self.keys.iter().find(|key| key.entry.alg == alg && key.entry.state == KeyState::Active)
+    fn active(&self, alg: SigningAlg, purpose: KeyPurpose) -> Option<&Key> {
+        let is_active = |key: &&Key, purpose| key.entry.is_for(alg, purpose) && key.entry.state == KeyState::Active;
+        let own = self.keys.iter().find(|key| is_active(key, purpose));
+        own.or_else(|| self.keys.iter().find(|key| is_active(key, KeyPurpose::Tokens)))
     }
 }
 
@@ -210,7 +271,7 @@ impl ReservedSignatures {
         typ: &str,
         claims: &(impl Serialize + Sync),
     ) -> Result<String, SigningError> {
-        let key = self.keyset.active(alg).ok_or(SigningError::NoKey(alg))?;
+        let key = self.keyset.active(alg, KeyPurpose::Tokens).ok_or(SigningError::NoKey(alg))?;
         let place = match self.places.pop() {
             Some(place) if key.signer.is_slow() => Some(place),
             None if key.signer.is_slow() => Some(self.keyset.rsa.reserve()?),

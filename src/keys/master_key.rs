@@ -42,6 +42,15 @@ pub struct MasterKeys {
     versions: Arc<BTreeMap<u8, Arc<VersionKeys>>>,
 }
 
+/// Which secret a text holds: two of the same form that must not be taken for each other in messages.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum RootKey {
+    /// From which every other secret is derived.
+    Master,
+    /// Which seals private signing keys.
+    KeyEncryption,
+}
+
 /// Why a master key cannot be used, with the mend; it never holds any of the key.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
@@ -52,8 +61,24 @@ pub struct MasterKeyError(Problem);
 #[error("the value could not be sealed")]
 pub struct SealError;
 
+impl RootKey {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Master => "master key",
+            Self::KeyEncryption => "key-encryption key",
+        }
+    }
+
+    fn command(self) -> &'static str {
+        match self {
+            Self::Master => "master-key",
+            Self::KeyEncryption => "kek",
+        }
+    }
+}
+
 impl MasterKeyError {
-    fn new(what: impl Into<String>, mend: impl Into<String>) -> Self {
+    pub(super) fn new(what: impl Into<String>, mend: impl Into<String>) -> Self {
         Self(Problem::new(what, mend))
     }
 
@@ -66,62 +91,74 @@ impl MasterKeyError {
 impl MasterKeys {
     /// Reads a master key file, which nobody but its owner may read.
     pub fn load(path: &Path) -> Result<Self, MasterKeyError> {
+        Self::load_as(RootKey::Master, path)
+    }
+
+    /// Takes the text of a master key, as a variable may hold it.
+    pub fn from_text(text: &SecretString) -> Result<Self, MasterKeyError> {
+        Self::from_text_as(RootKey::Master, text)
+    }
+
+    pub(super) fn load_as(root: RootKey, path: &Path) -> Result<Self, MasterKeyError> {
         let text = private_file::read(path).map_err(|error| {
             let what = error.what();
             match error {
                 FileError::Missing(path) => MasterKeyError::new(
                     what,
-                    format!("make it with `ostiary-keyctl master-key --file {}`, or correct the path", path.display()),
+                    format!(
+                        "make it with `ostiary-keyctl {} --file {}`, or correct the path",
+                        root.command(),
+                        path.display()
+                    ),
                 ),
                 FileError::Exists(_) | FileError::Exposed { .. } | FileError::NotText(_) | FileError::System { .. } => {
                     MasterKeyError(error.into())
                 }
             }
         })?;
-        Self::parse(&text)
+        Self::parse(root, &text)
     }
 
-    /// Takes the text of a master key, as a variable may hold it.
-    pub fn from_text(text: &SecretString) -> Result<Self, MasterKeyError> {
-        Self::parse(text.expose_secret())
+    pub(super) fn from_text_as(root: RootKey, text: &SecretString) -> Result<Self, MasterKeyError> {
+        Self::parse(root, text.expose_secret())
     }
 
     /// Makes a file with one fresh key; an existing file is left alone and is an error.
     pub fn generate_file(path: &Path) -> Result<(), MasterKeyError> {
-        let key = Zeroizing::new(random::bytes::<32>());
-        let encoded = Zeroizing::new(URL_SAFE_NO_PAD.encode(key.as_slice()));
         let text = Zeroizing::new(format!(
             "# Ostiary master key. Keep a copy in a safe place: without it every client secret and token is void.\n\
              # One `id:key` per line; the first is the current one, the others are only read with.\n\
-             1:{}\n",
-            encoded.as_str()
+             {}",
+            fresh_line(1).as_str()
         ));
         private_file::create(path, text.as_bytes()).map_err(|error| MasterKeyError(error.into()))
     }
 
-    fn parse(text: &str) -> Result<Self, MasterKeyError> {
+    fn parse(root: RootKey, text: &str) -> Result<Self, MasterKeyError> {
+        let (name, command) = (root.name(), root.command());
         let mut versions = BTreeMap::new();
         let mut current = None;
         let words = text.lines().filter(|line| !line.trim_start().starts_with('#')).flat_map(str::split_whitespace);
         for (index, word) in words.enumerate() {
-            let (id, root) = parse_entry(word).ok_or_else(|| {
+            let (id, secret) = parse_entry(word).ok_or_else(|| {
                 MasterKeyError::new(
-                    format!("entry {} of the master key is not `id:key`, an id from 1 to 255 and 32 bytes", index + 1),
-                    "take the text as `ostiary-keyctl master-key --file FILE` made it, one `id:key` per line",
+                    format!("entry {} of the {name} is not `id:key`, an id from 1 to 255 and 32 bytes", index + 1),
+                    format!("take the text as `ostiary-keyctl {command} --file FILE` made it, one `id:key` per line"),
                 )
             })?;
-            let keys = VersionKeys::derive(&root).map_err(|_| {
+            let keys = VersionKeys::derive(&secret).map_err(|_| {
                 MasterKeyError::new("the cryptographic library derives no keys from it", "report this as a defect")
             })?;
             let keys = Arc::new(keys);
             if versions.insert(id, Arc::clone(&keys)).is_some() {
                 let mend = "give the newer one an id that was never used";
-                return Err(MasterKeyError::new(format!("two entries of the master key have the id {id}"), mend));
+                return Err(MasterKeyError::new(format!("two entries of the {name} have the id {id}"), mend));
             }
             current.get_or_insert((id, keys));
         }
         let current = current.ok_or_else(|| {
-            MasterKeyError::new("the master key is empty", "make one with `ostiary-keyctl master-key --file FILE`")
+            let mend = format!("make one with `ostiary-keyctl {command} --file FILE`");
+            MasterKeyError::new(format!("the {name} is empty"), mend)
         })?;
         Ok(Self { current, versions: Arc::new(versions) })
     }
@@ -129,6 +166,11 @@ impl MasterKeys {
     /// The id of the key that new values are tagged and sealed with.
     pub fn current(&self) -> u8 {
         self.current.0
+    }
+
+    /// The highest id that was given to a key.
+    pub(super) fn highest_id(&self) -> u8 {
+        self.versions.last_key_value().map_or(0, |(id, _)| *id)
     }
 
     /// Whether there is a key of that id.
@@ -208,6 +250,13 @@ impl From<SealError> for OAuthError {
     fn from(error: SealError) -> Self {
         Self::server_error("the server could not complete the request").with_source(error)
     }
+}
+
+/// A line with a fresh key.
+pub(super) fn fresh_line(id: u8) -> Zeroizing<String> {
+    let key = Zeroizing::new(random::bytes::<32>());
+    let encoded = Zeroizing::new(URL_SAFE_NO_PAD.encode(key.as_slice()));
+    Zeroizing::new(format!("{id}:{}\n", encoded.as_str()))
 }
 
 fn parse_entry(word: &str) -> Option<(u8, Zeroizing<[u8; 32]>)> {

@@ -1,39 +1,50 @@
 //! Signing keys and the master key.
 //!
-//! `ostiary-keyctl` writes the key directory, running servers read it: [`Keys`] holds the state that was read last and
-//! takes up a new one without a pause. A state that cannot be used is reported and the old one stays.
+//! A store keeps the keys, running servers read it: [`Keys`] holds the state that was read last and takes up a new one
+//! without a pause. A state that cannot be used is reported and the old one stays.
 
-// The key directory: reading, checking and changing it.
-pub mod directory;
+// What changes the keys.
+pub mod change;
 // Public keys as JSON Web Keys.
 pub mod jwk;
+// The secret that seals private keys in the database.
+pub mod kek;
 // The keys that sign and verify now.
 pub mod keyset;
-// The format of `keyset.json` and the life of a key.
-pub mod keyset_file;
+// The life of a key, as pure functions.
+pub mod lifecycle;
 // The secret from which all others are derived.
 pub mod master_key;
+// Opening what the settings name.
+pub mod open;
 // Files that only their owner may read.
 pub mod private_file;
 // Private keys as material.
 pub mod private_key;
-// What is wrong with a key directory, and its mend.
+// What is wrong with stored keys, and its mend.
 pub mod problem;
 mod rsa_pool;
 mod signer;
+// Where keys are kept.
+pub mod store;
 // Codes, refresh tokens and opaque access tokens as they travel.
 pub mod token;
 // Tokens whose signature was found good a short while ago.
 mod verified_tokens;
 
-use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use arc_swap::ArcSwap;
+use chrono::{DateTime, Utc};
+use tokio::sync::{Mutex, OnceCell};
 
+use self::change::{ChangeError, Done, Kind};
 use self::keyset::Keyset;
+use self::lifecycle::{Insistence, RotationPolicy, Step};
 use self::problem::{KeysetError, Problem};
 use self::rsa_pool::RsaPool;
+use self::store::{KeyStore, KeyStoreError};
+use crate::model::signing_key::KeyEntry;
 
 /// The signing keys of a running server.
 #[derive(Clone)]
@@ -42,23 +53,33 @@ pub struct Keys {
 }
 
 struct Shared {
-    directory: PathBuf,
+    store: Arc<dyn KeyStore>,
     keyset: ArcSwap<Keyset>,
     rsa: RsaPool,
-    // What the last reload found wrong, so that it is reported once and not every two seconds.
-    reported: Mutex<Option<KeysetError>>,
+    // What the last reload found wrong, so that it is reported once and not every second. One reload at a time.
+    reported: Mutex<Option<String>>,
+    obstacle: OnceCell<Option<Problem>>,
+}
+
+/// The keys and what will happen to them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KeysStatus {
+    /// Every key, in the order in which they were made.
+    pub keys: Vec<KeyEntry>,
+    /// The timeline to the end of the next rotation, as the automatic life cycle would have it.
+    pub timeline: Vec<Step>,
 }
 
 impl Keys {
-    /// Reads the key directory and starts the threads that make RSA signatures.
-    pub fn open(directory: &Path) -> Result<Self, KeysetError> {
+    /// Reads the store and starts the threads that make RSA signatures.
+    pub async fn open(store: Arc<dyn KeyStore>) -> Result<Self, KeyStoreError> {
         let rsa = RsaPool::start().map_err(|error| {
             let what = format!("the threads that make RSA signatures cannot be started ({error})");
-            KeysetError::one(directory, Problem::new(what, "raise the limit of threads for this process"))
+            KeysetError::one(&store.place(), Problem::new(what, "raise the limit of threads for this process"))
         })?;
-        let keyset = ArcSwap::from_pointee(Keyset::load(directory, rsa.clone())?);
-        let directory = directory.to_owned();
-        Ok(Self { shared: Arc::new(Shared { directory, keyset, rsa, reported: Mutex::new(None) }) })
+        let keyset = ArcSwap::from_pointee(Keyset::load(&*store, rsa.clone()).await?);
+        let (reported, obstacle) = (Mutex::new(None), OnceCell::new());
+        Ok(Self { shared: Arc::new(Shared { store, keyset, rsa, reported, obstacle }) })
     }
 
     /// The keys now. A request takes them once.
@@ -66,21 +87,16 @@ impl Keys {
         self.shared.keyset.load_full()
     }
 
-    /// Takes up the key directory if it changed: `true` if it did. An error leaves the old keys in use, and is given once
-    /// for as long as the same thing is wrong.
-    ///
-    /// Compares the contents of one small file, because times of files are too coarse to tell two changes apart. Blocks for
-    /// a few reads.
-    pub fn reload_if_changed(&self) -> Result<bool, KeysetError> {
-        let directory = &self.shared.directory;
-        let mut reported = self.shared.reported.lock().unwrap_or_else(PoisonError::into_inner);
-        let found = directory::read_keyset_file(directory).and_then(|(source, _)| {
-            if source == self.shared.keyset.load().source() {
-                return Ok(None);
-            }
-            Keyset::load(directory, self.shared.rsa.clone()).map(Some)
-        });
-        match found {
+    /// Where they are kept.
+    pub fn store(&self) -> &dyn KeyStore {
+        &*self.shared.store
+    }
+
+    /// Takes up the store if it changed: `true` if it did. An error leaves the old keys in use, and is given once for as
+    /// long as the same thing is wrong.
+    pub async fn reload_if_changed(&self) -> Result<bool, KeyStoreError> {
+        let mut reported = self.shared.reported.lock().await;
+        match self.load_if_changed().await {
             Ok(keyset) => {
                 *reported = None;
                 let has_changed = keyset.is_some();
@@ -89,12 +105,95 @@ impl Keys {
                 }
                 Ok(has_changed)
             }
-            Err(error) if reported.as_ref() == Some(&error) => Ok(false),
+            // Whoever asks each second sees for himself when it is over.
+            Err(error @ KeyStoreError::Unavailable(_)) => Err(error),
             Err(error) => {
-                *reported = Some(error.clone());
+                let text = error.to_string();
+                if reported.as_ref() == Some(&text) {
+                    return Ok(false);
+                }
+                *reported = Some(text);
                 Err(error)
             }
         }
+    }
+
+    async fn load_if_changed(&self) -> Result<Option<Keyset>, KeyStoreError> {
+        if self.shared.store.find_revision().await? == *self.current().revision() {
+            return Ok(None);
+        }
+        Keyset::load(self.store(), self.shared.rsa.clone()).await.map(Some)
+    }
+
+    /// Why this process cannot change the keys, a read-only volume for example. Looked at once, and said once.
+    pub async fn find_obstacle(&self) -> Option<&Problem> {
+        let look = async {
+            let found = self.shared.store.obstacle().await;
+            if let Some(problem) = &found {
+                let (what, mend) = (&problem.what, &problem.mend);
+                tracing::warn!(
+                    what,
+                    mend,
+                    "the signing keys cannot be changed from here, so they are not renewed automatically; mend: as said, or \
+                     run `ostiary-keyctl rotate --due` where they can be changed"
+                );
+            }
+            found
+        };
+        self.shared.obstacle.get_or_init(|| look).await.as_ref()
+    }
+
+    /// Every key and what will happen, as far as this instance knows.
+    pub fn status(&self, policy: &RotationPolicy, now: DateTime<Utc>) -> KeysStatus {
+        let keyset = self.current();
+        let ring = keyset.ring();
+        KeysStatus { keys: ring.keys().to_vec(), timeline: ring.next_steps(policy, now) }
+    }
+
+    /// Makes a key for each of `kinds` that is listed but does not sign yet. None: for each in use that has none waiting.
+    pub async fn prepublish(&self, kinds: &[Kind], now: DateTime<Utc>) -> Result<Vec<KeyEntry>, ChangeError> {
+        let made = change::prepublish(self.store(), kinds, None, now).await?;
+        self.take_up().await?;
+        Ok(made)
+    }
+
+    /// Lets a prepublished key sign, and says which one signed before.
+    pub async fn activate(
+        &self,
+        kid: &str,
+        policy: &RotationPolicy,
+        insistence: Insistence,
+        now: DateTime<Utc>,
+    ) -> Result<Option<String>, ChangeError> {
+        let superseded = change::activate(self.store(), kid, policy, insistence, now).await?;
+        self.take_up().await?;
+        Ok(superseded)
+    }
+
+    /// Ends the listing of a key that is in its grace, or that never signed.
+    pub async fn retire(&self, kid: &str, insistence: Insistence, now: DateTime<Utc>) -> Result<(), ChangeError> {
+        change::retire(self.store(), kid, insistence, now).await?;
+        self.take_up().await
+    }
+
+    /// Ends a key at once, and says which one signs instead if it signed.
+    pub async fn revoke(&self, kid: &str, reason: &str, now: DateTime<Utc>) -> Result<Option<String>, ChangeError> {
+        let next = change::revoke(self.store(), kid, reason, None, now).await?;
+        self.take_up().await?;
+        Ok(next)
+    }
+
+    /// Does everything whose time has come, and says what that was.
+    pub async fn run_due(&self, policy: &RotationPolicy, now: DateTime<Utc>) -> Result<Vec<Done>, ChangeError> {
+        let done = change::run_due(self.store(), policy, now).await?;
+        self.take_up().await?;
+        Ok(done)
+    }
+
+    /// What was changed here counts here at once.
+    async fn take_up(&self) -> Result<(), ChangeError> {
+        self.reload_if_changed().await?;
+        Ok(())
     }
 }
 

@@ -9,7 +9,7 @@ use ed25519_dalek::pkcs8::spki::der::pem::LineEnding;
 use p256::elliptic_curve::Generate;
 use p256::elliptic_curve::sec1::ToSec1Point;
 use rand::{TryCryptoRng, TryRng};
-use rsa::pkcs8::{DecodePrivateKey, EncodePrivateKey};
+use rsa::pkcs8::{DecodePrivateKey, EncodePrivateKey, EncodePublicKey};
 use rsa::traits::PublicKeyParts;
 use zeroize::Zeroizing;
 
@@ -33,7 +33,10 @@ pub enum RsaBits {
 }
 
 /// A private key. Never shown: it has neither `Debug` nor `Serialize`.
-pub(super) enum PrivateKey {
+pub struct PrivateKey(pub(super) Material);
+
+/// What it is made of.
+pub(super) enum Material {
     P256(p256::SecretKey),
     Rsa(Box<rsa::RsaPrivateKey>),
     Ed25519(ed25519_dalek::SigningKey),
@@ -61,11 +64,11 @@ impl PrivateKey {
     /// A fresh key for `alg`; `None` if the library could not make one.
     pub(super) fn generate(alg: SigningAlg, rsa_bits: RsaBits) -> Option<Self> {
         match alg {
-            SigningAlg::ES256 => Some(Self::P256(p256::SecretKey::generate_from_rng(&mut Generator))),
-            SigningAlg::RS256 | SigningAlg::PS256 => {
-                rsa::RsaPrivateKey::new(&mut Generator, rsa_bits.get()).ok().map(|key| Self::Rsa(Box::new(key)))
-            }
-            SigningAlg::EdDSA => Some(Self::Ed25519(ed25519_dalek::SigningKey::generate(&mut Generator))),
+            SigningAlg::ES256 => Some(Self(Material::P256(p256::SecretKey::generate_from_rng(&mut Generator)))),
+            SigningAlg::RS256 | SigningAlg::PS256 => rsa::RsaPrivateKey::new(&mut Generator, rsa_bits.get())
+                .ok()
+                .map(|key| Self(Material::Rsa(Box::new(key)))),
+            SigningAlg::EdDSA => Some(Self(Material::Ed25519(ed25519_dalek::SigningKey::generate(&mut Generator)))),
         }
     }
 
@@ -79,44 +82,62 @@ impl PrivateKey {
         }
         let wrong_kind = UnusableKey {
             what: "does not hold a key of the kind that its `alg` needs, or is damaged",
-            mend: "put the right file back from your copy, or take the key out of keyset.json and generate another",
+            mend: "put the right file back from your copy, or end the key with `ostiary-keyctl revoke`",
         };
         let key = match alg {
-            SigningAlg::ES256 => p256::SecretKey::from_pkcs8_pem(pem).ok().map(Self::P256),
+            SigningAlg::ES256 => p256::SecretKey::from_pkcs8_pem(pem).ok().map(Material::P256),
             SigningAlg::RS256 | SigningAlg::PS256 => {
-                rsa::RsaPrivateKey::from_pkcs8_pem(pem).ok().map(|key| Self::Rsa(Box::new(key)))
+                rsa::RsaPrivateKey::from_pkcs8_pem(pem).ok().map(|key| Material::Rsa(Box::new(key)))
             }
-            SigningAlg::EdDSA => ed25519_dalek::SigningKey::from_pkcs8_pem(pem).ok().map(Self::Ed25519),
+            SigningAlg::EdDSA => ed25519_dalek::SigningKey::from_pkcs8_pem(pem).ok().map(Material::Ed25519),
         }
         .ok_or(wrong_kind)?;
         match &key {
             // RFC 7518 sections 3.3 and 3.5.
-            Self::Rsa(rsa) if !(MIN_RSA_BITS..=MAX_RSA_BITS).contains(&(rsa.size() * 8)) => Err(UnusableKey {
+            Material::Rsa(rsa) if !(MIN_RSA_BITS..=MAX_RSA_BITS).contains(&(rsa.size() * 8)) => Err(UnusableKey {
                 what: "holds an RSA key of less than 2048 or more than 8192 bits",
-                mend: "take the key out of keyset.json and generate another",
+                mend: "use a larger key; one that is listed already is ended with `ostiary-keyctl revoke`",
             }),
-            _ => Ok(key),
+            _ => Ok(Self(key)),
         }
     }
 
     /// The key as PKCS#8 PEM.
     pub(super) fn to_pem(&self) -> Option<Zeroizing<String>> {
-        match self {
-            Self::P256(key) => key.to_pkcs8_pem(LineEnding::LF).ok(),
-            Self::Rsa(key) => key.to_pkcs8_pem(LineEnding::LF).ok(),
-            Self::Ed25519(key) => key.to_pkcs8_pem(LineEnding::LF).ok(),
+        match &self.0 {
+            Material::P256(key) => key.to_pkcs8_pem(LineEnding::LF).ok(),
+            Material::Rsa(key) => key.to_pkcs8_pem(LineEnding::LF).ok(),
+            Material::Ed25519(key) => key.to_pkcs8_pem(LineEnding::LF).ok(),
+        }
+    }
+
+    /// The size to give its successor; the default for keys of other kinds.
+    pub(super) fn rsa_bits(&self) -> RsaBits {
+        match &self.0 {
+            Material::Rsa(key) if key.size() * 8 > 3072 => RsaBits::Four096,
+            Material::Rsa(key) if key.size() * 8 > 2048 => RsaBits::Three072,
+            Material::Rsa(_) | Material::P256(_) | Material::Ed25519(_) => RsaBits::default(),
+        }
+    }
+
+    /// Its public half as PEM (RFC 7468 section 13).
+    pub fn public_pem(&self) -> Option<String> {
+        match &self.0 {
+            Material::P256(key) => key.public_key().to_public_key_pem(LineEnding::LF).ok(),
+            Material::Rsa(key) => key.to_public_key().to_public_key_pem(LineEnding::LF).ok(),
+            Material::Ed25519(key) => key.verifying_key().to_public_key_pem(LineEnding::LF).ok(),
         }
     }
 
     /// Its public half.
-    pub(super) fn public_jwk(&self) -> Option<PublicJwk> {
-        match self {
-            Self::P256(key) => {
+    pub fn public_jwk(&self) -> Option<PublicJwk> {
+        match &self.0 {
+            Material::P256(key) => {
                 let point = key.public_key().to_sec1_point(false);
                 Some(PublicJwk::p256(point.x()?, point.y()?))
             }
-            Self::Rsa(key) => Some(PublicJwk::rsa(&key.n_bytes(), &key.e_bytes())),
-            Self::Ed25519(key) => Some(PublicJwk::ed25519(key.verifying_key().as_bytes())),
+            Material::Rsa(key) => Some(PublicJwk::rsa(&key.n_bytes(), &key.e_bytes())),
+            Material::Ed25519(key) => Some(PublicJwk::ed25519(key.verifying_key().as_bytes())),
         }
     }
 }

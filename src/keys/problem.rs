@@ -1,7 +1,6 @@
-//! What is wrong with a key directory, each with its mend, and all of it at once.
+//! What is wrong with stored keys, each with its mend, and all of it at once.
 
 use std::fmt;
-use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
@@ -14,10 +13,10 @@ pub struct Problem {
     pub mend: String,
 }
 
-/// Why a key directory cannot be used or changed.
+/// Why stored keys cannot be used or changed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub struct KeysetError {
-    directory: PathBuf,
+    place: String,
     problems: Vec<Problem>,
 }
 
@@ -33,12 +32,12 @@ impl Problem {
 }
 
 impl KeysetError {
-    pub(super) fn new(directory: &Path, problems: Vec<Problem>) -> Self {
-        Self { directory: directory.to_owned(), problems }
+    pub(super) fn new(place: &str, problems: Vec<Problem>) -> Self {
+        Self { place: place.to_owned(), problems }
     }
 
-    pub(super) fn one(directory: &Path, problem: Problem) -> Self {
-        Self::new(directory, vec![problem])
+    pub(super) fn one(place: &str, problem: Problem) -> Self {
+        Self::new(place, vec![problem])
     }
 
     /// Everything that is wrong.
@@ -55,7 +54,7 @@ impl fmt::Display for Problem {
 
 impl fmt::Display for KeysetError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "the key directory {} cannot be used as it is:", self.directory.display())?;
+        write!(f, "{} cannot be used as it is:", self.place)?;
         self.problems.iter().try_for_each(|problem| write!(f, "\n  - {problem}"))
     }
 }

@@ -9,7 +9,7 @@ use aws_lc_rs::signature::{
 };
 use rsa::pkcs8::EncodePrivateKey;
 
-use super::private_key::PrivateKey;
+use super::private_key::{Material, PrivateKey};
 use crate::model::signing_alg::SigningAlg;
 
 /// A private key that signs with one algorithm.
@@ -29,17 +29,17 @@ pub(super) struct Verifier {
 impl Signer {
     /// A signer with `key`; `None` if the key is not of the kind that `alg` needs.
     pub(super) fn new(alg: SigningAlg, key: &PrivateKey) -> Option<Self> {
-        match (alg, key) {
-            (SigningAlg::ES256, PrivateKey::P256(key)) => {
+        match (alg, &key.0) {
+            (SigningAlg::ES256, Material::P256(key)) => {
                 let der = key.to_pkcs8_der().ok()?;
                 EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, der.as_bytes()).ok().map(Self::Ecdsa)
             }
-            (SigningAlg::EdDSA, PrivateKey::Ed25519(key)) => {
+            (SigningAlg::EdDSA, Material::Ed25519(key)) => {
                 let public = key.verifying_key();
                 Ed25519KeyPair::from_seed_and_public_key(key.as_bytes(), public.as_bytes()).ok().map(Self::Ed25519)
             }
-            (SigningAlg::RS256, PrivateKey::Rsa(key)) => Self::rsa(key, &RSA_PKCS1_SHA256),
-            (SigningAlg::PS256, PrivateKey::Rsa(key)) => Self::rsa(key, &RSA_PSS_SHA256),
+            (SigningAlg::RS256, Material::Rsa(key)) => Self::rsa(key, &RSA_PKCS1_SHA256),
+            (SigningAlg::PS256, Material::Rsa(key)) => Self::rsa(key, &RSA_PSS_SHA256),
             (SigningAlg::ES256 | SigningAlg::EdDSA | SigningAlg::RS256 | SigningAlg::PS256, _) => None,
         }
     }

@@ -1,19 +1,27 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
 use std::sync::LazyLock;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use tempfile::TempDir;
 
-use super::directory;
-use super::keyset_file::{FILE_NAME, KeyEntry, KeysetFile};
+use super::change::{Rotation, RotationOutcome};
 use super::private_key::RsaBits;
+use super::store::directory::{FILE_NAME, KeyDirectory, generate_initial};
 use super::*;
+use crate::config::{KeysConfig, TokensConfig};
 use crate::model::signing_alg::SigningAlg;
+use crate::model::signing_key::KeyPurpose;
 
 /// When the keys of [`key_directory`] were made.
 pub(super) fn start() -> DateTime<Utc> {
     DateTime::from_timestamp(1_800_000_000, 0).unwrap()
+}
+
+/// The windows of the defaults.
+pub(super) fn policy() -> RotationPolicy {
+    open::policy_for(&KeysConfig::default(), &TokensConfig::default(), None)
 }
 
 /// An empty folder that nobody else may enter, whatever the umask is.
@@ -25,7 +33,7 @@ pub(super) fn private_folder() -> TempDir {
 pub(super) fn key_directory() -> TempDir {
     static TEMPLATE: LazyLock<TempDir> = LazyLock::new(|| {
         let template = private_folder();
-        directory::generate_initial(template.path(), &SigningAlg::ALL, RsaBits::default(), start()).unwrap();
+        generate_initial(template.path(), &SigningAlg::ALL, RsaBits::default(), start()).unwrap();
         template
     });
     let copy = private_folder();
@@ -36,20 +44,38 @@ pub(super) fn key_directory() -> TempDir {
     copy
 }
 
-pub(super) fn keyset_file(directory: &Path) -> KeysetFile {
-    directory::read_keyset_file(directory).unwrap().1
+pub(super) async fn open_directory(directory: &Path) -> Keys {
+    Keys::open(Arc::new(KeyDirectory::new(directory))).await.unwrap()
 }
 
-pub(super) fn write_keyset_file(directory: &Path, file: &KeysetFile) {
-    private_file::replace(&directory.join(FILE_NAME), &serde_json::to_vec(file).unwrap()).unwrap();
+/// What keyset.json says.
+pub(super) fn entries(directory: &Path) -> Vec<KeyEntry> {
+    let text = fs::read(directory.join(FILE_NAME)).unwrap();
+    let value: serde_json::Value = serde_json::from_slice(&text).unwrap();
+    serde_json::from_value(value["keys"].clone()).unwrap()
+}
+
+pub(super) fn write_entries(directory: &Path, keys: &[KeyEntry]) {
+    let text = serde_json::json!({ "version": 2, "keys": keys }).to_string();
+    private_file::replace(&directory.join(FILE_NAME), text.as_bytes()).unwrap();
 }
 
 pub(super) fn entry(directory: &Path, alg: SigningAlg) -> KeyEntry {
-    keyset_file(directory).keys.into_iter().find(|key| key.alg == alg).unwrap()
+    entries(directory).into_iter().find(|key| key.alg == alg).unwrap()
 }
 
-fn rotate(directory: &Path, alg: SigningAlg) -> directory::Rotation {
-    directory::rotate(directory, &[alg], RsaBits::default(), start() + TimeDelta::days(1)).unwrap().remove(0)
+/// A rotation at once.
+async fn rotate(directory: &Path, alg: SigningAlg) -> Rotation {
+    let (store, now) = (KeyDirectory::new(directory), start() + TimeDelta::days(1));
+    let kinds = [(alg, KeyPurpose::Tokens)];
+    change::rotate(&store, &kinds, &policy(), None, Insistence::Force, now).await.unwrap().remove(0)
+}
+
+fn superseded(rotation: &Rotation) -> Option<&str> {
+    match &rotation.outcome {
+        RotationOutcome::Activated { superseded, .. } => superseded.as_deref(),
+        other => panic!("{other:?}"),
+    }
 }
 
 async fn sign(keys: &Keys) -> String {
@@ -59,16 +85,16 @@ async fn sign(keys: &Keys) -> String {
 #[tokio::test]
 async fn a_running_server_takes_up_a_rotation_and_still_verifies() {
     let directory = key_directory();
-    let keys = Keys::open(directory.path()).unwrap();
+    let keys = open_directory(directory.path()).await;
     let held_by_a_request = keys.current();
     let before = sign(&keys).await;
-    assert!(!keys.reload_if_changed().unwrap());
+    assert!(!keys.reload_if_changed().await.unwrap());
 
-    let rotation = rotate(directory.path(), SigningAlg::ES256);
-    assert!(keys.reload_if_changed().unwrap());
-    assert!(!keys.reload_if_changed().unwrap());
-    assert_eq!(keys.current().active_kid(SigningAlg::ES256), Some(rotation.activated.as_str()));
-    assert_eq!(held_by_a_request.active_kid(SigningAlg::ES256), rotation.superseded.as_deref());
+    let rotation = rotate(directory.path(), SigningAlg::ES256).await;
+    assert!(keys.reload_if_changed().await.unwrap());
+    assert!(!keys.reload_if_changed().await.unwrap());
+    assert_eq!(keys.current().active_kid(SigningAlg::ES256), Some(rotation.kid.as_str()));
+    assert_eq!(held_by_a_request.active_kid(SigningAlg::ES256), superseded(&rotation));
     assert!(keys.current().verify_jwt(&before, &["JWT"]).is_some());
     assert!(keys.current().verify_jwt(&sign(&keys).await, &["JWT"]).is_some());
     assert_ne!(keys.current().jwks().etag, held_by_a_request.jwks().etag);
@@ -77,70 +103,107 @@ async fn a_running_server_takes_up_a_rotation_and_still_verifies() {
 #[tokio::test]
 async fn an_instance_that_did_not_reload_yet_verifies_what_a_prepublished_key_signs() {
     let directory = key_directory();
-    directory::prepublish(directory.path(), &[SigningAlg::ES256], RsaBits::default(), start()).unwrap();
-    let slow = Keys::open(directory.path()).unwrap();
-    assert!(rotate(directory.path(), SigningAlg::ES256).was_prepublished);
-    let quick = Keys::open(directory.path()).unwrap();
+    let kinds = [(SigningAlg::ES256, KeyPurpose::Tokens)];
+    change::prepublish(&KeyDirectory::new(directory.path()), &kinds, None, start()).await.unwrap();
+    let slow = open_directory(directory.path()).await;
+    let rotation = rotate(directory.path(), SigningAlg::ES256).await;
+    assert!(matches!(rotation.outcome, RotationOutcome::Activated { was_listed: true, .. }), "{rotation:?}");
+    let quick = open_directory(directory.path()).await;
     assert!(slow.current().verify_jwt(&sign(&quick).await, &["JWT"]).is_some());
 }
 
 #[tokio::test]
 async fn a_bad_state_is_reported_once_and_the_old_keys_stay() {
     let directory = key_directory();
-    let keys = Keys::open(directory.path()).unwrap();
+    let keys = open_directory(directory.path()).await;
     let kid = keys.current().active_kid(SigningAlg::ES256).unwrap().to_owned();
     let good = fs::read(directory.path().join(FILE_NAME)).unwrap();
 
     // Torn: as if the file had been written in place and the writer had died.
     for length in [0, 1, good.len() / 2, good.len() - 3] {
         private_file::replace(&directory.path().join(FILE_NAME), &good[..length]).unwrap();
-        let reported = keys.reload_if_changed().unwrap_err().to_string();
+        let reported = keys.reload_if_changed().await.unwrap_err().to_string();
         assert!(reported.contains("keyset.json cannot be read"), "{reported}");
-        assert!(!keys.reload_if_changed().unwrap());
+        assert!(!keys.reload_if_changed().await.unwrap());
         assert_eq!(keys.current().active_kid(SigningAlg::ES256), Some(kid.as_str()));
         assert!(keys.current().verify_jwt(&sign(&keys).await, &["JWT"]).is_some());
         private_file::replace(&directory.path().join(FILE_NAME), &good).unwrap();
-        assert!(!keys.reload_if_changed().unwrap());
+        assert!(!keys.reload_if_changed().await.unwrap());
     }
 
     fs::remove_file(directory.path().join(FILE_NAME)).unwrap();
-    assert!(keys.reload_if_changed().unwrap_err().to_string().contains("does not exist"));
+    assert!(keys.reload_if_changed().await.unwrap_err().to_string().contains("does not exist"));
     assert_eq!(keys.current().active_kid(SigningAlg::ES256), Some(kid.as_str()));
 }
 
-#[test]
-fn a_change_is_taken_up_once_its_fault_is_mended() {
+#[tokio::test]
+async fn a_change_is_taken_up_once_its_fault_is_mended() {
     let directory = key_directory();
-    let keys = Keys::open(directory.path()).unwrap();
-    let rotation = rotate(directory.path(), SigningAlg::ES256);
-    let file = keyset_file(directory.path()).keys.into_iter().find(|key| key.kid == rotation.activated).unwrap().file;
+    let keys = open_directory(directory.path()).await;
+    let rotation = rotate(directory.path(), SigningAlg::ES256).await;
+    let file = entries(directory.path()).into_iter().find(|key| key.kid == rotation.kid).unwrap().file.unwrap();
     let path = directory.path().join(file);
 
     fs::set_permissions(&path, fs::Permissions::from_mode(0o644)).unwrap();
-    assert!(keys.reload_if_changed().unwrap_err().to_string().contains("chmod 0600"));
-    assert!(!keys.reload_if_changed().unwrap());
-    assert_eq!(keys.current().active_kid(SigningAlg::ES256), rotation.superseded.as_deref());
+    assert!(keys.reload_if_changed().await.unwrap_err().to_string().contains("chmod 0600"));
+    assert!(!keys.reload_if_changed().await.unwrap());
+    assert_eq!(keys.current().active_kid(SigningAlg::ES256), superseded(&rotation));
 
     fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
-    assert!(keys.reload_if_changed().unwrap());
-    assert_eq!(keys.current().active_kid(SigningAlg::ES256), Some(rotation.activated.as_str()));
+    assert!(keys.reload_if_changed().await.unwrap());
+    assert_eq!(keys.current().active_kid(SigningAlg::ES256), Some(rotation.kid.as_str()));
 }
 
-#[test]
-fn a_reader_never_sees_half_a_change() {
+#[tokio::test(flavor = "multi_thread")]
+async fn a_reader_never_sees_half_a_change() {
     let directory = key_directory();
-    let keys = Keys::open(directory.path()).unwrap();
-    let writer = std::thread::spawn({
+    let keys = open_directory(directory.path()).await;
+    let writer = tokio::spawn({
         let directory = directory.path().to_owned();
-        move || (0..40).for_each(|_| drop(rotate(&directory, SigningAlg::EdDSA)))
+        async move {
+            for _ in 0..40 {
+                rotate(&directory, SigningAlg::EdDSA).await;
+            }
+        }
     });
     let mut reloads = 0;
     while !writer.is_finished() {
         // Any refusal would mean that keyset.json or a PEM file was seen before it was whole.
-        reloads += u32::from(keys.reload_if_changed().unwrap());
+        reloads += u32::from(keys.reload_if_changed().await.unwrap());
     }
-    writer.join().unwrap();
-    keys.reload_if_changed().unwrap();
+    writer.await.unwrap();
+    keys.reload_if_changed().await.unwrap();
     assert!(reloads > 0);
-    assert_eq!(keyset_file(directory.path()).keys.len(), 4 + 40);
+    assert_eq!(entries(directory.path()).len(), 4 + 40);
+}
+
+#[tokio::test]
+async fn what_a_running_server_changes_counts_there_at_once() {
+    let directory = key_directory();
+    let keys = open_directory(directory.path()).await;
+    let kinds = [(SigningAlg::ES256, KeyPurpose::Tokens)];
+    let made = keys.prepublish(&kinds, start()).await.unwrap().remove(0);
+    let early = keys.activate(&made.kid, &policy(), Insistence::Never, start()).await.unwrap_err();
+    assert!(matches!(early, ChangeError::Refused(lifecycle::Refusal::PublishedTooLately { .. })), "{early:?}");
+    let now = start() + TimeDelta::days(1);
+    let superseded = keys.activate(&made.kid, &policy(), Insistence::Never, now).await.unwrap().unwrap();
+    assert_eq!(keys.current().active_kid(SigningAlg::ES256), Some(made.kid.as_str()));
+    let status = keys.status(&policy(), now);
+    assert_eq!(status.keys.len(), 5);
+    assert!(status.timeline.iter().any(|step| step.at == now + policy().grace));
+    keys.retire(&superseded, Insistence::Never, now + policy().grace).await.unwrap();
+    assert!(keys.current().find_jwk(&superseded).is_none());
+    let next = keys.revoke(&made.kid, "stolen", now + policy().grace).await.unwrap().unwrap();
+    assert_eq!(keys.current().active_kid(SigningAlg::ES256), Some(next.as_str()));
+}
+
+#[tokio::test]
+async fn a_directory_that_cannot_be_written_is_an_obstacle() {
+    let directory = key_directory();
+    assert_eq!(open_directory(directory.path()).await.find_obstacle().await, None);
+    // A folder in the place of the lock file stands for a read-only file system, also for root.
+    fs::remove_file(directory.path().join(".lock")).ok();
+    fs::create_dir(directory.path().join(".lock")).unwrap();
+    let keys = open_directory(directory.path()).await;
+    assert!(keys.find_obstacle().await.unwrap().what.contains("cannot be locked"));
 }

@@ -16,3 +16,5 @@ pub mod lifetimes;
 pub mod session;
 // Signature algorithms by their registered names.
 pub mod signing_alg;
+// Signing keys and their states.
+pub mod signing_key;

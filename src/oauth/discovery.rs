@@ -12,6 +12,7 @@ use crate::app::{App, PublishedMetadata};
 use crate::http::document::{self, Document};
 use crate::http::pages::locale::Locale;
 use crate::keys::keyset::Keyset;
+use crate::keys::lifecycle::RotationPolicy;
 use crate::model::catalog::Scope;
 use crate::model::client::{ClientAuthMethod, GrantType};
 use crate::model::signing_alg::SigningAlg;
@@ -79,7 +80,9 @@ pub async fn get(State(app): State<App>, headers: HeaderMap) -> Result<Response,
             made
         }
     };
-    Ok(document::send(&headers, &known.document.body, &known.document.etag))
+    // It names the algorithms that keys are for, so it changes with them.
+    let max_age = RotationPolicy::cache_lifetime(app.config.keys.rotation.prepublish);
+    Ok(document::send(&headers, &known.document.body, &known.document.etag, max_age))
 }
 
 fn metadata(app: &App, keyset: &Keyset, catalog: &Catalog) -> Metadata {

@@ -210,6 +210,8 @@ fn config(database: &Database) -> Config {
     };
     config.server.drain_delay = Duration::ZERO;
     config.keys.directory = keys::directory().to_owned();
+    // All tests share these keys, and clocks are moved by months.
+    config.keys.rotation.automatic = false;
     config.keys.master_key = Some(SecretString::from(keys::master_key()));
     config.passwords.memory_kib = 64;
     config.passwords.iterations = 1;

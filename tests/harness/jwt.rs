@@ -20,7 +20,12 @@ pub struct Jwt {
 
 /// Verifies `token` with the server's published keys.
 pub async fn verify(app: &TestApp, token: &str) -> Jwt {
-    let jwks: Value = serde_json::from_str(&app.get("/jwks.json").send().await.body).expect("the keys are JSON");
+    let jwks = serde_json::from_str(&app.get("/jwks.json").send().await.body).expect("the keys are JSON");
+    verify_with(&jwks, token)
+}
+
+/// Verifies `token` with a key set that was fetched before.
+pub fn verify_with(jwks: &Value, token: &str) -> Jwt {
     let jwt = read(token);
     let keys = jwks["keys"].as_array().expect("keys");
     let key = keys.iter().find(|key| key["kid"] == jwt.header["kid"]).expect("the key is published");

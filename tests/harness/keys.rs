@@ -4,9 +4,9 @@ use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 
 use ostiary::clock::Clock;
-use ostiary::keys::directory;
 use ostiary::keys::keyset::ReservedSignatures;
 use ostiary::keys::private_key::RsaBits;
+use ostiary::keys::store::directory;
 use ostiary::model::signing_alg::SigningAlg;
 
 use super::app::TestApp;

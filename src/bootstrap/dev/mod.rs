@@ -37,9 +37,9 @@ pub use self::guard::{Guard, run as run_guard};
 use super::{build, serve_all, shutdown};
 use crate::clock::Clock;
 use crate::config::{Config, Installation, KeysConfig, LogConfig};
-use crate::keys::directory::generate_initial;
 use crate::keys::master_key::MasterKeys;
 use crate::keys::private_key::RsaBits;
+use crate::keys::store::directory::generate_initial;
 use crate::model::signing_alg::SigningAlg;
 use crate::storage::postgres::migrate;
 use crate::telemetry;
@@ -165,8 +165,11 @@ fn config(folder: &Folder, port: u16) -> Config {
     config.server.issuer = format!("http://localhost:{port}");
     // Nobody balances: Ctrl-C is to be quick.
     config.server.drain_delay = Duration::ZERO;
-    config.keys =
-        KeysConfig { directory: folder.path("keys"), master_key_file: folder.path("master.key"), master_key: None };
+    config.keys = KeysConfig {
+        directory: folder.path("keys"),
+        master_key_file: folder.path("master.key"),
+        ..KeysConfig::default()
+    };
     // The lines of requests would push the guidance off the screen.
     config.log = LogConfig { filter: std::env::var("LOG_FILTER").unwrap_or_else(|_| "warn".into()), ..config.log };
     config

@@ -10,8 +10,8 @@ use crate::bootstrap;
 use crate::clock::{Clock, ManualClock};
 use crate::config::Config;
 use crate::identity::local::passwords::Passwords;
-use crate::keys::directory;
 use crate::keys::master_key::MasterKeys;
+use crate::keys::store::directory;
 use crate::model::id::{ClientId, SubjectId};
 use crate::storage::postgres::tests::{TestDatabase, client, noon, person};
 
@@ -85,6 +85,7 @@ fn config(db: &TestDatabase, change: impl FnOnce(&mut Config)) -> Config {
     config.server.issuer = "http://localhost:8000".to_owned();
     config.database.url = db.url.clone();
     config.keys.directory = keys.path().join("keys");
+    config.keys.rotation.automatic = false;
     config.keys.master_key_file = keys.path().join("master.key");
     config.passwords.memory_kib = 64;
     config.passwords.iterations = 1;

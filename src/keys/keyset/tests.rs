@@ -1,3 +1,4 @@
+use std::path::Path;
 use std::sync::LazyLock;
 
 use chrono::TimeDelta;
@@ -5,29 +6,31 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use super::*;
-use crate::keys::Keys;
-use crate::keys::keyset_file::KeysetFile;
-use crate::keys::tests::{entry, key_directory, keyset_file, private_folder, start, write_keyset_file};
+use crate::keys::change;
+use crate::keys::lifecycle::Insistence;
+use crate::keys::store::directory::{KeyDirectory, generate_initial};
+use crate::keys::tests::{entries, entry, key_directory, open_directory, policy, private_folder, start, write_entries};
 
-fn open(directory: &Path) -> Arc<Keyset> {
-    Keys::open(directory).unwrap().current()
+async fn open(directory: &Path) -> Arc<Keyset> {
+    open_directory(directory).await.current()
 }
 
 async fn sign(keyset: &Keyset, alg: SigningAlg, typ: &str) -> String {
     keyset.sign_jwt(alg, typ, &json!({ "iss": "https://op.example", "n": 1 })).await.unwrap()
 }
 
-fn set_state(file: &mut KeysetFile, alg: SigningAlg, state: KeyState) {
-    let key = file.keys.iter_mut().find(|key| key.alg == alg).unwrap();
+fn set_state(keys: &mut [KeyEntry], alg: SigningAlg, state: KeyState) {
+    let key = keys.iter_mut().find(|key| key.alg == alg).unwrap();
     key.state = state;
     key.superseded_at = (state >= KeyState::Grace).then(start);
+    key.retire_at = key.superseded_at;
     key.retired_at = (state >= KeyState::Retired).then(start);
 }
 
 #[tokio::test]
 async fn what_we_sign_we_verify() {
     let directory = key_directory();
-    let keyset = open(directory.path());
+    let keyset = open(directory.path()).await;
     assert_eq!(keyset.algs(), SigningAlg::ALL);
     for alg in SigningAlg::ALL {
         let token = sign(&keyset, alg, "at+jwt").await;
@@ -45,7 +48,7 @@ async fn what_we_sign_we_verify() {
 #[tokio::test]
 async fn rfc_8725_section_3_11_another_type_is_refused() {
     let directory = key_directory();
-    let keyset = open(directory.path());
+    let keyset = open(directory.path()).await;
     let token = sign(&keyset, SigningAlg::ES256, "JWT").await;
     assert!(keyset.verify_jwt(&token, &["at+jwt", "logout+jwt"]).is_none());
     assert!(keyset.verify_jwt(&token, &[]).is_none());
@@ -54,7 +57,7 @@ async fn rfc_8725_section_3_11_another_type_is_refused() {
 #[tokio::test]
 async fn rfc_8725_section_3_1_the_key_decides_the_algorithm() {
     let directory = key_directory();
-    let keyset = open(directory.path());
+    let keyset = open(directory.path()).await;
     for (one, other) in [(SigningAlg::RS256, SigningAlg::PS256), (SigningAlg::ES256, SigningAlg::EdDSA)] {
         let token = sign(&keyset, one, "JWT").await;
         let (_, rest) = token.split_once('.').unwrap();
@@ -69,10 +72,10 @@ async fn rfc_8725_section_3_1_the_key_decides_the_algorithm() {
 #[tokio::test]
 async fn another_servers_tokens_are_refused() {
     let directory = key_directory();
-    let keyset = open(directory.path());
+    let keyset = open(directory.path()).await;
     let other = private_folder();
-    directory::generate_initial(other.path(), &[], Default::default(), start()).unwrap();
-    let token = sign(&open(other.path()), SigningAlg::ES256, "JWT").await;
+    generate_initial(other.path(), &[], Default::default(), start()).unwrap();
+    let token = sign(&*open(other.path()).await, SigningAlg::ES256, "JWT").await;
     assert!(keyset.verify_jwt(&token, &["JWT"]).is_none());
     // Nor with our kid written over theirs.
     let (_, rest) = token.split_once('.').unwrap();
@@ -83,31 +86,31 @@ async fn another_servers_tokens_are_refused() {
 #[tokio::test]
 async fn grace_still_verifies_and_retired_does_not() {
     let directory = key_directory();
-    let token = sign(&open(directory.path()), SigningAlg::EdDSA, "JWT").await;
+    let token = sign(&*open(directory.path()).await, SigningAlg::EdDSA, "JWT").await;
     let kid = entry(directory.path(), SigningAlg::EdDSA).kid;
     let is_listed = |keyset: &Keyset| std::str::from_utf8(&keyset.jwks().body).unwrap().contains(&kid);
-    let mut file = keyset_file(directory.path());
+    let mut keys = entries(directory.path());
 
-    set_state(&mut file, SigningAlg::EdDSA, KeyState::Grace);
-    write_keyset_file(directory.path(), &file);
-    let keyset = open(directory.path());
+    set_state(&mut keys, SigningAlg::EdDSA, KeyState::Grace);
+    write_entries(directory.path(), &keys);
+    let keyset = open(directory.path()).await;
     assert!(keyset.verify_jwt(&token, &["JWT"]).is_some() && is_listed(&keyset));
     assert_eq!(keyset.algs(), [SigningAlg::RS256, SigningAlg::PS256, SigningAlg::ES256]);
     let refused = keyset.sign_jwt(SigningAlg::EdDSA, "JWT", &json!({})).await.unwrap_err();
     assert!(matches!(refused, SigningError::NoKey(SigningAlg::EdDSA)));
 
-    set_state(&mut file, SigningAlg::EdDSA, KeyState::Retired);
-    write_keyset_file(directory.path(), &file);
+    set_state(&mut keys, SigningAlg::EdDSA, KeyState::Retired);
+    write_entries(directory.path(), &keys);
     // The file of a retired key may be gone.
-    std::fs::remove_file(directory.path().join(entry(directory.path(), SigningAlg::EdDSA).file)).unwrap();
-    let keyset = open(directory.path());
+    std::fs::remove_file(directory.path().join(entry(directory.path(), SigningAlg::EdDSA).file.unwrap())).unwrap();
+    let keyset = open(directory.path()).await;
     assert!(keyset.verify_jwt(&token, &["JWT"]).is_none() && !is_listed(&keyset));
 }
 
-#[test]
-fn rfc_7517_section_5_the_published_set_is_public() {
+#[tokio::test]
+async fn rfc_7517_section_5_the_published_set_is_public() {
     let directory = key_directory();
-    let keyset = open(directory.path());
+    let keyset = open(directory.path()).await;
     let jwks: Value = serde_json::from_slice(&keyset.jwks().body).unwrap();
     let keys = jwks["keys"].as_array().unwrap();
     assert_eq!(keys.len(), 4);
@@ -122,7 +125,7 @@ fn rfc_7517_section_5_the_published_set_is_public() {
     }
     let etag = &keyset.jwks().etag;
     assert!(etag.starts_with('"') && etag.ends_with('"') && etag.len() == 45);
-    assert_eq!(open(directory.path()).jwks(), keyset.jwks());
+    assert_eq!(open(directory.path()).await.jwks(), keyset.jwks());
 }
 
 #[tokio::test]
@@ -135,7 +138,7 @@ async fn an_outage_of_the_pool_is_not_the_clients_fault() {
 #[tokio::test(flavor = "multi_thread")]
 async fn many_signatures_at_once_all_come_out() {
     let directory = key_directory();
-    let keys = Keys::open(directory.path()).unwrap();
+    let keys = open_directory(directory.path()).await;
     let tasks: Vec<_> = (0..100)
         .map(|n| {
             let keyset = keys.current();
@@ -150,6 +153,25 @@ async fn many_signatures_at_once_all_come_out() {
     }
 }
 
+#[tokio::test]
+async fn a_purpose_without_a_key_of_its_own_signs_with_that_for_tokens() {
+    let directory = key_directory();
+    let (alg, logout) = (SigningAlg::ES256, KeyPurpose::Logout);
+    let kid_of = |token: String| UnverifiedJwt::parse(&token).ok().unwrap().header.kid.unwrap();
+    let sign_out =
+        async |keyset: &Keyset| kid_of(keyset.sign_jwt_for(logout, alg, "logout+jwt", &json!({})).await.unwrap());
+    let keyset = open(directory.path()).await;
+    assert_eq!(Some(sign_out(&keyset).await.as_str()), keyset.active_kid(alg));
+
+    let store = KeyDirectory::new(directory.path());
+    let own = change::prepublish(&store, &[(alg, logout)], None, start()).await.unwrap().remove(0).kid;
+    change::activate(&store, &own, &policy(), Insistence::Force, start()).await.unwrap();
+    let keyset = open(directory.path()).await;
+    assert_eq!(sign_out(&keyset).await, own);
+    assert_eq!(keyset.active_kid(alg), Some(entry(directory.path(), alg).kid.as_str()));
+    assert_eq!(kid_of(sign(&keyset, alg, "JWT").await), entry(directory.path(), alg).kid);
+}
+
 /// A key set, and a token of each of its algorithms.
 type Signed = (Arc<Keyset>, Vec<(SigningAlg, String)>);
 
@@ -160,8 +182,8 @@ proptest! {
     fn a_flipped_bit_is_refused(alg in prop::sample::select(SigningAlg::ALL.to_vec()), bit in any::<prop::sample::Index>()) {
         static TOKENS: LazyLock<Signed> = LazyLock::new(|| {
             let directory = key_directory();
-            let keyset = open(directory.path());
             let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+            let keyset = runtime.block_on(open(directory.path()));
             let tokens = SigningAlg::ALL.map(|alg| (alg, runtime.block_on(sign(&keyset, alg, "JWT")))).to_vec();
             (keyset, tokens)
         });

@@ -24,6 +24,8 @@ pub enum Purpose {
     Cookie,
     /// What the admin API keeps to hand out once more or once at all.
     Admin,
+    /// Private signing keys in the database.
+    SigningKey,
 }
 
 impl Purpose {
@@ -38,6 +40,7 @@ impl Purpose {
             Self::Device => b"device cookie",
             Self::Cookie => b"cookie",
             Self::Admin => b"admin",
+            Self::SigningKey => b"signing key",
         }
     }
 }
@@ -52,6 +55,7 @@ pub(super) struct VersionKeys {
     device: PurposeKeys,
     cookie: PurposeKeys,
     admin: PurposeKeys,
+    signing_key: PurposeKeys,
 }
 
 impl VersionKeys {
@@ -66,6 +70,7 @@ impl VersionKeys {
             device: PurposeKeys::derive(&prk, Purpose::Device)?,
             cookie: PurposeKeys::derive(&prk, Purpose::Cookie)?,
             admin: PurposeKeys::derive(&prk, Purpose::Admin)?,
+            signing_key: PurposeKeys::derive(&prk, Purpose::SigningKey)?,
         })
     }
 
@@ -79,6 +84,7 @@ impl VersionKeys {
             Purpose::Device => &self.device,
             Purpose::Cookie => &self.cookie,
             Purpose::Admin => &self.admin,
+            Purpose::SigningKey => &self.signing_key,
         }
     }
 }

@@ -31,13 +31,15 @@ fn encrypted_and_older_formats_are_explained() {
 
 #[test]
 fn rfc_7518_section_3_3_small_rsa_keys_are_refused() {
-    let small = PrivateKey::Rsa(Box::new(rsa::RsaPrivateKey::new(&mut Generator, 1024).unwrap()));
+    let small = PrivateKey(Material::Rsa(Box::new(rsa::RsaPrivateKey::new(&mut Generator, 1024).unwrap())));
     let refused = PrivateKey::from_pem(SigningAlg::RS256, &small.to_pem().unwrap()).err().unwrap();
     assert!(refused.what.contains("2048"));
 }
 
 #[test]
 fn the_size_asked_for_is_the_size_made() {
-    let PrivateKey::Rsa(key) = PrivateKey::generate(SigningAlg::PS256, RsaBits::Three072).unwrap() else { panic!() };
+    let made = PrivateKey::generate(SigningAlg::PS256, RsaBits::Three072).unwrap();
+    assert_eq!(made.rsa_bits(), RsaBits::Three072);
+    let Material::Rsa(key) = made.0 else { panic!() };
     assert_eq!(key.size() * 8, 3072);
 }

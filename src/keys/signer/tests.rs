@@ -9,6 +9,7 @@ use rsa::BoxedUint;
 use rsa::signature::{RandomizedSigner, SignatureEncoding};
 
 use super::*;
+use crate::keys::private_key::Material;
 use crate::keys::private_key::RsaBits;
 
 // RFC 7515 appendices A.2 and A.3 sign the same claims.
@@ -38,7 +39,7 @@ fn rfc_7515_appendix_a_2_rs256() {
     let expected = decode(
         "cC4hiUPoj9Eetdgtv3hF80EGrhuB__dzERat0XF9g2VtQgr9PJbu3XOiZj5RZmh7AAuHIm4Bh-0Qc_lF5YKt_O8W2Fp5jujGbds9uJdbF9CUAr7t1dnZcAcQjbKBYNX4BAynRFdiuB--f_nZLgrnbyTyWzO75vRK5h6xBArLIARNPvkSjtQBMHlb1L07Qe7K0GarZRmB_eSN9383LcOLn6_dO--xi12jzDwusC-eOkHWEsqtFZESc6BfI7noOPqvhJ1phCnvWh6IeYI2w9QOYEUipUTI8np6LbgGY9Fs98rqVt5AXLIhWkWywlVmtVrBp0igcN_IoypGlUPQGe77Rw",
     );
-    let signer = Signer::new(SigningAlg::RS256, &PrivateKey::Rsa(Box::new(key))).unwrap();
+    let signer = Signer::new(SigningAlg::RS256, &PrivateKey(Material::Rsa(Box::new(key)))).unwrap();
     assert_eq!(signer.sign(input.as_bytes()).unwrap(), expected);
     assert!(signer.verifier(SigningAlg::RS256).unwrap().is_valid(input.as_bytes(), &expected));
 }
@@ -46,7 +47,7 @@ fn rfc_7515_appendix_a_2_rs256() {
 #[test]
 fn rfc_7515_appendix_a_3_es256() {
     let key = p256::SecretKey::from_slice(&decode("jpsQnnGQmL-YBIffH1136cspYG6-0iY7X1fCE9-E9LI")).unwrap();
-    let key = PrivateKey::P256(key);
+    let key = PrivateKey(Material::P256(key));
     let jwk = serde_json::to_value(key.public_jwk().unwrap()).unwrap();
     assert_eq!(jwk["x"], "f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU");
     assert_eq!(jwk["y"], "x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0");
@@ -61,7 +62,7 @@ fn rfc_7515_appendix_a_3_es256() {
 #[test]
 fn rfc_8037_appendix_a_4_and_a_5_eddsa() {
     let seed = <[u8; 32]>::try_from(decode("nWGxne_9WmC6hEr0kuwsxERJxWl7MmkZcDusAxyuf2A")).unwrap();
-    let key = PrivateKey::Ed25519(ed25519_dalek::SigningKey::from_bytes(&seed));
+    let key = PrivateKey(Material::Ed25519(ed25519_dalek::SigningKey::from_bytes(&seed)));
     assert_eq!(key.public_jwk().unwrap().thumbprint(), "kPrK_qmxVWaYVA9wwBF6Iuo3vVzz7TxHCTwXBygrS4k");
     let input = b"eyJhbGciOiJFZERTQSJ9.RXhhbXBsZSBvZiBFZDI1NTE5IHNpZ25pbmc";
     let expected = decode("hgyY0il_MGCjP0JzlnLWG1PPOt7-09PGcvMg3AIbQR6dWbhijcNR4ki4iylGjg5BhVsPt9g7sVvpAr_MuM0KAg");
@@ -80,17 +81,17 @@ fn a_key_of_another_kind_does_not_sign() {
 
 static P256_KEY: LazyLock<p256::SecretKey> =
     LazyLock::new(|| match PrivateKey::generate(SigningAlg::ES256, RsaBits::default()) {
-        Some(PrivateKey::P256(key)) => key,
+        Some(PrivateKey(Material::P256(key))) => key,
         _ => panic!(),
     });
 static RSA_KEY: LazyLock<rsa::RsaPrivateKey> =
     LazyLock::new(|| match PrivateKey::generate(SigningAlg::RS256, RsaBits::default()) {
-        Some(PrivateKey::Rsa(key)) => *key,
+        Some(PrivateKey(Material::Rsa(key))) => *key,
         _ => panic!(),
     });
 
 fn rsa_signer(alg: SigningAlg) -> Signer {
-    Signer::new(alg, &PrivateKey::Rsa(Box::new(RSA_KEY.clone()))).unwrap()
+    Signer::new(alg, &PrivateKey(Material::Rsa(Box::new(RSA_KEY.clone())))).unwrap()
 }
 
 proptest! {
@@ -98,7 +99,7 @@ proptest! {
 
     #[test]
     fn es256_agrees_with_p256(message in prop::collection::vec(any::<u8>(), 0..300)) {
-        let ours = Signer::new(SigningAlg::ES256, &PrivateKey::P256(P256_KEY.clone())).unwrap();
+        let ours = Signer::new(SigningAlg::ES256, &PrivateKey(Material::P256(P256_KEY.clone()))).unwrap();
         let theirs = p256::ecdsa::SigningKey::from(&*P256_KEY);
         let signature = p256::ecdsa::Signature::from_slice(&ours.sign(&message).unwrap()).unwrap();
         prop_assert!(theirs.verifying_key().verify(&message, &signature).is_ok());
@@ -109,7 +110,7 @@ proptest! {
     #[test]
     fn eddsa_agrees_with_ed25519_dalek(seed in any::<[u8; 32]>(), message in prop::collection::vec(any::<u8>(), 0..300)) {
         let theirs = ed25519_dalek::SigningKey::from_bytes(&seed);
-        let ours = Signer::new(SigningAlg::EdDSA, &PrivateKey::Ed25519(theirs.clone())).unwrap();
+        let ours = Signer::new(SigningAlg::EdDSA, &PrivateKey(Material::Ed25519(theirs.clone()))).unwrap();
         prop_assert_eq!(ours.sign(&message).unwrap(), theirs.sign(&message).to_bytes());
         prop_assert!(ours.verifier(SigningAlg::EdDSA).unwrap().is_valid(&message, &theirs.sign(&message).to_bytes()));
     }

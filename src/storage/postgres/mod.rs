@@ -43,6 +43,8 @@ pub mod person_record;
 pub mod session;
 // Sessions as an administrator sees them.
 pub mod session_record;
+// Signing keys, sealed.
+pub mod signing_key;
 // Who tokens are about: disabling, and signing out everywhere.
 pub mod subject;
 

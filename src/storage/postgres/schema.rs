@@ -83,6 +83,13 @@ diesel::table! {
 }
 
 diesel::table! {
+    keyset_version (singleton) {
+        singleton -> Bool,
+        version -> Int8,
+    }
+}
+
+diesel::table! {
     outbox (id) {
         id -> Int8,
         kind -> Text,
@@ -189,6 +196,25 @@ diesel::table! {
         end_reason -> Nullable<Text>,
         created_at -> Timestamptz,
         review_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    signing_key (kid) {
+        kid -> Text,
+        id -> Int8,
+        alg -> Text,
+        purpose -> Text,
+        state -> Text,
+        sealed -> Nullable<Bytea>,
+        external -> Nullable<Jsonb>,
+        created_at -> Timestamptz,
+        published_at -> Timestamptz,
+        activated_at -> Nullable<Timestamptz>,
+        superseded_at -> Nullable<Timestamptz>,
+        retire_at -> Nullable<Timestamptz>,
+        retired_at -> Nullable<Timestamptz>,
+        revoke_reason -> Nullable<Text>,
     }
 }
 

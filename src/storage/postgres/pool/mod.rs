@@ -49,6 +49,7 @@ pub struct PostgresOptions {
 #[derive(Clone)]
 pub struct Postgres {
     pool: Pool<AsyncPgConnection>,
+    target: Arc<Target>,
     statement_timeout: Duration,
 }
 
@@ -65,11 +66,12 @@ impl Postgres {
         let target = Arc::new(Target::parse(&options.url)?);
         let statement_timeout = options.statement_timeout;
         let server_timeout = statement_timeout.saturating_add(SERVER_MARGIN);
+        let pooled = Arc::clone(&target);
         let mut manager = ManagerConfig::default();
         // A closed connection is noticed without asking the server, so reuse costs no round trip.
         manager.recycling_method = RecyclingMethod::Fast;
         manager.custom_setup = Box::new(move |_| {
-            let target = Arc::clone(&target);
+            let target = Arc::clone(&pooled);
             Box::pin(async move { target.establish(Some(server_timeout)).await })
         });
         let pool = Pool::builder(AsyncDieselConnectionManager::new_with_config("", manager))
@@ -79,12 +81,18 @@ impl Postgres {
             .runtime(Runtime::Tokio1)
             .build()
             .map_err(StoreError::unavailable)?;
-        Ok(Self { pool, statement_timeout })
+        Ok(Self { pool, target, statement_timeout })
     }
 
     /// Whether the server answers.
     pub async fn ping(&self) -> Result<(), StoreError> {
         self.run(async |conn| conn.batch_execute("SELECT 1").await).await
+    }
+
+    /// A connection outside of the pool, for work that holds it for long.
+    pub(super) async fn connection(&self) -> Result<AsyncPgConnection, StoreError> {
+        let timeout = self.statement_timeout.saturating_add(SERVER_MARGIN);
+        self.target.establish(Some(timeout)).await.map_err(StoreError::unavailable)
     }
 
     /// Runs a verb on a connection of the pool.

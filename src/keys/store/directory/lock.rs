@@ -6,6 +6,7 @@ use std::path::Path;
 
 use crate::keys::private_file;
 use crate::keys::problem::{KeysetError, Problem};
+use crate::keys::store::KeyStoreError;
 
 const FILE_NAME: &str = ".lock";
 
@@ -17,24 +18,22 @@ pub(super) struct Lock {
 
 impl Lock {
     /// Takes the lock, or says at once that another has it.
-    pub(super) fn take(directory: &Path) -> Result<Self, KeysetError> {
+    pub(super) fn take(directory: &Path) -> Result<Self, KeyStoreError> {
         let path = directory.join(FILE_NAME);
-        let refuse = |what: String, mend: &str| KeysetError::one(directory, Problem::new(what, mend));
         let cannot = |error: std::io::Error| {
-            refuse(
+            let place = format!("the key directory {}", directory.display());
+            let problem = Problem::new(
                 format!("{} cannot be locked ({error})", path.display()),
-                "let the account that runs this own the directory, on a file system that can lock files",
-            )
+                "let the account that runs this own the directory, on a file system that can be written and locks files",
+            );
+            KeyStoreError::from(KeysetError::one(&place, problem))
         };
         let file =
             OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(&path).map_err(cannot)?;
         private_file::give_to_owner_of(directory, &file).map_err(cannot)?;
         match file.try_lock() {
             Ok(()) => Ok(Self { _file: file }),
-            Err(TryLockError::WouldBlock) => Err(refuse(
-                "another process is changing the key directory".to_owned(),
-                "wait until it is done, then look at `ostiary-keyctl list` before you try again",
-            )),
+            Err(TryLockError::WouldBlock) => Err(KeyStoreError::Conflict),
             Err(TryLockError::Error(error)) => Err(cannot(error)),
         }
     }

@@ -1,0 +1,3 @@
+UPDATE schema_meta SET version = 2;
+DROP TABLE signing_key;
+DROP TABLE keyset_version;

@@ -1,0 +1,79 @@
+//! Where the keys are, and the windows of their life.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use chrono::TimeDelta;
+use clap::CommandFactory;
+use clap::error::ErrorKind;
+use ostiary::config::{self, Config, KeyStoreKind, KeysConfig, Sources, TokensConfig};
+use ostiary::keys::lifecycle::RotationPolicy;
+use ostiary::keys::open;
+use ostiary::keys::problem::Problem;
+use ostiary::keys::store::directory::KeyDirectory;
+use ostiary::keys::store::{KeyStore, KeyStoreError};
+use ostiary::storage::postgres::{Postgres, PostgresOptions};
+
+use super::arguments::Arguments;
+
+/// No token of the server's own lifetimes lives longer; what is assumed where nobody can be asked.
+const LONGEST_LIFETIME: TimeDelta = TimeDelta::days(1);
+
+/// The store and what is known around it.
+pub struct Place {
+    pub store: Arc<dyn KeyStore>,
+    pub policy: RotationPolicy,
+    /// What else the database can tell.
+    pub postgres: Option<Postgres>,
+}
+
+impl Place {
+    pub async fn open(arguments: &Arguments) -> Result<Self, Vec<Problem>> {
+        match (&arguments.dir, &arguments.config) {
+            (Some(directory), _) => Ok(Self::of_directory(directory)),
+            (None, Some(file)) => Self::of_settings(file).await,
+            (None, None) => {
+                let message = "it is not said where the keys are: add `--dir DIR` or `--config FILE`";
+                Arguments::command().error(ErrorKind::MissingRequiredArgument, message).exit()
+            }
+        }
+    }
+
+    fn of_directory(directory: &Path) -> Self {
+        let policy = open::policy_for(&KeysConfig::default(), &TokensConfig::default(), Some(LONGEST_LIFETIME));
+        Self { store: Arc::new(KeyDirectory::new(directory)), policy, postgres: None }
+    }
+
+    async fn of_settings(file: &Path) -> Result<Self, Vec<Problem>> {
+        let config = config::load(&Sources::from_process(Some(file.to_owned()))).map_err(|errors| {
+            errors
+                .0
+                .iter()
+                .map(|error| Problem::new(format!("{}: {}", error.key, error.problem), &error.mend))
+                .collect::<Vec<_>>()
+        })?;
+        rustls::crypto::aws_lc_rs::default_provider().install_default().ok();
+        let postgres = connect(&config)?;
+        let policy = match open::policy(&config.keys, &config.tokens, &postgres).await {
+            Ok(policy) => policy,
+            // A directory can be worked on while the database is away.
+            Err(_) if config.keys.store == KeyStoreKind::Directory => {
+                open::policy_for(&config.keys, &config.tokens, Some(LONGEST_LIFETIME))
+            }
+            Err(error) => return Err(KeyStoreError::from(error).problems()),
+        };
+        let store = open::store(&config.keys, Some(&postgres)).ok_or_else(Vec::new)?;
+        Ok(Self { store, policy, postgres: Some(postgres) })
+    }
+}
+
+fn connect(config: &Config) -> Result<Postgres, Vec<Problem>> {
+    let database = &config.database;
+    let options = PostgresOptions {
+        url: database.url.clone(),
+        pool_size: 1,
+        acquire_timeout: database.acquire_timeout,
+        statement_timeout: database.statement_timeout,
+    };
+    Postgres::connect(&options).map_err(|error| KeyStoreError::from(error).problems())
+}

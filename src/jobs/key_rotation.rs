@@ -1,0 +1,36 @@
+//! The automatic life cycle of signing keys: does what the timeline says is due.
+//!
+//! One instance at a time does it, and only the state that it read can be replaced, so that even two leaders do no harm.
+
+use chrono::{DateTime, Utc};
+
+use super::{JobError, Progress};
+use crate::app::App;
+use crate::keys::change::ChangeError;
+use crate::keys::open;
+use crate::keys::store::KeyStoreError;
+
+/// Makes, activates and retires the keys whose time has come.
+pub(super) async fn run_once(app: &App, now: DateTime<Utc>) -> Result<Progress, JobError> {
+    let config = &app.config;
+    if !config.keys.rotation.automatic || app.keys.find_obstacle().await.is_some() {
+        return Ok(Progress::Done);
+    }
+    let policy = open::policy(&config.keys, &config.tokens, &app.postgres).await?;
+    // As this instance knows the keys: usually nothing is due, and then nobody needs to lead.
+    if !app.keys.status(&policy, now).timeline.iter().any(|step| step.is_due(now)) {
+        return Ok(Progress::Done);
+    }
+    match app.postgres.lead_key_rotation(app.keys.run_due(&policy, now)).await? {
+        Some(Ok(done)) => {
+            for step in done {
+                let (alg, purpose) = (step.alg.as_str(), step.purpose.as_str());
+                tracing::info!(action = step.action, kid = step.kid, alg, purpose, "a signing key was rotated");
+            }
+        }
+        // Somebody else is at it.
+        None | Some(Err(ChangeError::Store(KeyStoreError::Conflict))) => {}
+        Some(Err(error)) => return Err(error.into()),
+    }
+    Ok(Progress::Done)
+}

@@ -1,0 +1,142 @@
+//! Why a change is not allowed, and what to do instead.
+
+use chrono::{DateTime, SecondsFormat, Utc};
+
+use crate::keys::problem::Problem;
+use crate::model::signing_alg::SigningAlg;
+use crate::model::signing_key::{KeyPurpose, KeyState};
+
+/// A change that the life cycle does not allow.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{}", self.problem())]
+pub enum Refusal {
+    /// There is no such key.
+    UnknownKey {
+        /// What was asked for.
+        kid: String,
+    },
+    /// The key is there already.
+    KnownKey {
+        /// Its identifier.
+        kid: String,
+    },
+    /// A key waits already.
+    AlreadyWaiting {
+        /// The one that waits.
+        kid: String,
+        /// Its algorithm.
+        alg: SigningAlg,
+        /// Its purpose.
+        purpose: KeyPurpose,
+    },
+    /// The change is not one of a key in this state.
+    WrongState {
+        /// The key.
+        kid: String,
+        /// Its state.
+        found: KeyState,
+        /// The state that it would have to be in.
+        wanted: KeyState,
+    },
+    /// Copies of the key set that lack the key may still be in use.
+    PublishedTooLately {
+        /// The key.
+        kid: String,
+        /// When it may sign.
+        allowed_at: DateTime<Utc>,
+    },
+    /// What the key signed may still be in use.
+    StillNeeded {
+        /// The key.
+        kid: String,
+        /// When it is not needed any more.
+        retire_at: DateTime<Utc>,
+    },
+    /// The key signs: without it there would be none.
+    Signs {
+        /// The key.
+        kid: String,
+    },
+    /// The key signs and nothing waits to take its place.
+    NeedsSuccessor {
+        /// The algorithm.
+        alg: SigningAlg,
+        /// The purpose.
+        purpose: KeyPurpose,
+    },
+    /// There is no key to take the place of.
+    NothingToRotate {
+        /// The algorithm.
+        alg: SigningAlg,
+        /// The purpose.
+        purpose: KeyPurpose,
+    },
+    /// There are keys already, so these would not be the first.
+    HasKeys,
+    /// There are no keys yet.
+    HasNoKeys,
+}
+
+impl Refusal {
+    /// What is wrong, and what to do instead.
+    pub fn problem(&self) -> Problem {
+        let (what, mend) = self.words();
+        Problem::new(what, mend)
+    }
+
+    fn words(&self) -> (String, String) {
+        match self {
+            Self::UnknownKey { kid } => {
+                (format!("there is no key {kid}"), "take a kid that `ostiary-keyctl list` shows".to_owned())
+            }
+            Self::KnownKey { kid } => {
+                (format!("the key {kid} is there already"), "a key lives once: make or import another".to_owned())
+            }
+            Self::AlreadyWaiting { kid, alg, purpose } => (
+                format!("the key {kid} for {} ({}) already waits to be activated", alg.as_str(), purpose.as_str()),
+                format!("activate it with `ostiary-keyctl activate {kid}`, or take it back with `retire`"),
+            ),
+            Self::WrongState { kid, found, wanted } => (
+                format!("the key {kid} is {}, and only a key that is {} can do that", found.as_str(), wanted.as_str()),
+                "look at `ostiary-keyctl list`: the states are passed once and in order".to_owned(),
+            ),
+            Self::PublishedTooLately { kid, allowed_at } => (
+                format!(
+                    "the key {kid} was not listed for long enough: whoever holds an older copy of the key set could not \
+                     verify what it signs"
+                ),
+                format!("wait until {}, or use --force and accept failures until then", instant(*allowed_at)),
+            ),
+            Self::StillNeeded { kid, retire_at } => (
+                format!("tokens that the key {kid} signed may still be in use"),
+                format!("wait until {}, or use --force and let them fail", instant(*retire_at)),
+            ),
+            Self::Signs { kid } => (
+                format!("the key {kid} signs"),
+                "let another one sign first, with `ostiary-keyctl rotate`; in an emergency use `revoke`".to_owned(),
+            ),
+            Self::NeedsSuccessor { alg, purpose } => (
+                format!("no key waits that could sign with {} ({}) instead", alg.as_str(), purpose.as_str()),
+                format!("make one with `ostiary-keyctl prepublish --alg {}`", alg.as_str()),
+            ),
+            Self::NothingToRotate { alg, purpose } => (
+                format!("there is no key for {} ({}) to take the place of", alg.as_str(), purpose.as_str()),
+                format!(
+                    "make one with `ostiary-keyctl prepublish --alg {} --purpose {}`",
+                    alg.as_str(),
+                    purpose.as_str()
+                ),
+            ),
+            Self::HasKeys => {
+                ("there are keys already".to_owned(), "add to them with `ostiary-keyctl prepublish`".to_owned())
+            }
+            Self::HasNoKeys => {
+                ("there are no keys yet".to_owned(), "make the first ones with `ostiary-keyctl generate`".to_owned())
+            }
+        }
+    }
+}
+
+fn instant(time: DateTime<Utc>) -> String {
+    time.to_rfc3339_opts(SecondsFormat::Secs, true)
+}
