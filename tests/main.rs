@@ -41,6 +41,7 @@ mod harness;
 mod interaction;
 mod introspection;
 mod jwks;
+mod key_rotation;
 mod logout;
 mod migrate;
 mod migrations_lint;
