@@ -217,10 +217,7 @@ pub async fn next(
     now: DateTime<Utc>,
 ) -> Result<Next, OAuthError> {
     let next = missing(app, request, interaction, signed_in, now).await?;
-    match refused_page(request, &next) {
-        Some(error) => Err(error),
-        None => Ok(next),
-    }
+    refused_page(request, &next).map_or(Ok(next), Err)
 }
 
 async fn missing(
