@@ -70,7 +70,7 @@ impl Pair {
         let mac = master_keys.client_secret_mac(key_id, &id, &secret).unwrap();
         let settings = ClientSettings { grant_types: vec![GrantType::ClientCredentials], ..ClientSettings::default() };
         let secrets = vec![ClientSecret { id: uuid::Uuid::new_v4(), mac, key_id, expires_at: None }];
-        let client = Client { id, enabled: true, settings, secrets };
+        let client = Client { id, enabled: true, settings, secrets, generation: 0 };
         let options = PostgresOptions {
             url: self.database.url(),
             pool_size: 1,

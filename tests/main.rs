@@ -11,13 +11,12 @@
 )]
 
 mod admin_access;
+mod admin_access_requests;
 mod admin_catalog;
 mod admin_clients;
 mod admin_grants;
 mod admin_openapi;
 mod admin_sessions;
-mod admin_access_requests;
-mod admin_clients;
 mod admin_users;
 mod architecture;
 mod authorize;

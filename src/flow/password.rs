@@ -12,7 +12,7 @@ use chrono::{DateTime, Utc};
 use secrecy::SecretString;
 
 use super::device::Device;
-use super::throttle::{self, Admission, Reserved};
+use super::throttle::{self, Admission, Network, Reserved};
 use crate::app::App;
 use crate::identity::backend::PasswordOutcome as Proof;
 use crate::identity::local::password_policy::PasswordFlaw;
@@ -51,7 +51,7 @@ pub enum Chosen {
 #[derive(Clone, Copy)]
 pub struct Origin<'a> {
     /// The client's network, see `http::client_ip`.
-    pub network: &'a str,
+    pub network: &'a Network,
     /// The device cookie, as it was sent.
     pub device: Option<&'a str>,
 }

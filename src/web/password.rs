@@ -19,7 +19,6 @@ use super::sign_in::{self, Signed};
 use crate::app::App;
 use crate::flow::password::{self, Chosen, Origin, PAGE, Ticket};
 use crate::http::browser::{Browser, Csp};
-use crate::http::client_ip::ClientIp;
 use crate::http::cookies::CookieName;
 use crate::http::form::{OAuthForm, OAuthQuery};
 use crate::http::pages::password::{Occasion, PasswordEnd, PasswordEndPage, PasswordPage, PasswordProblem};
@@ -51,11 +50,10 @@ pub async fn get(
 pub async fn post(
     State(app): State<App>,
     browser: Browser,
-    ip: ClientIp,
     headers: HeaderMap,
     form: Result<OAuthForm, OAuthError>,
 ) -> Response {
-    continuation::or_error_page(&browser, async { submit(&app, &browser, &ip, &headers, &form?.0).await }).await
+    continuation::or_error_page(&browser, async { submit(&app, &browser, &headers, &form?.0).await }).await
 }
 
 async fn show(
@@ -117,22 +115,16 @@ fn show_change(
     page(app, browser, (people, &view), Occasion::Change, problem)
 }
 
-async fn submit(
-    app: &App,
-    browser: &Browser,
-    ip: &ClientIp,
-    headers: &HeaderMap,
-    form: &Form,
-) -> Result<Response, OAuthError> {
+async fn submit(app: &App, browser: &Browser, headers: &HeaderMap, form: &Form) -> Result<Response, OAuthError> {
     let now = app.clock.now();
     let people = people(app)?;
     if !attempt::is_ours(app, browser, headers, form)? {
         return Ok(continuation::forged(browser));
     }
     match form.one("ticket")? {
-        Some(ticket) => submit_ticket(app, browser, people, (ip, headers), (ticket, form), now).await,
+        Some(ticket) => submit_ticket(app, browser, people, headers, (ticket, form), now).await,
         None => match who(app, browser, now).await? {
-            Some(person) => submit_change(app, browser, people, (ip, headers), (&person, form), now).await,
+            Some(person) => submit_change(app, browser, people, headers, (&person, form), now).await,
             None => Ok(browser.redirect(&app.url("/login?switch=1"))),
         },
     }
@@ -142,7 +134,7 @@ async fn submit_ticket(
     app: &App,
     browser: &Browser,
     people: &LocalPeople,
-    (ip, headers): (&ClientIp, &HeaderMap),
+    headers: &HeaderMap,
     (text, form): (&str, &Form),
     now: DateTime<Utc>,
 ) -> Result<Response, OAuthError> {
@@ -153,8 +145,7 @@ async fn submit_ticket(
         Ok(password) => password,
         Err(problem) => return show_ticket(app, browser, people, (text, Some(problem)), now).await,
     };
-    let (network, device) = (ip.network(), device(app, headers));
-    let origin = Origin { network: &network, device };
+    let origin = Origin { network: &browser.network, device: device(app, headers) };
     match judged(password::choose_with_ticket(app, people, (&ticket, &password), origin, now).await?) {
         Ok(()) => Ok(end(app, browser, PasswordEnd::Chosen)),
         Err(None) => Ok(end(app, browser, PasswordEnd::Over)),
@@ -166,7 +157,7 @@ async fn submit_change(
     app: &App,
     browser: &Browser,
     people: &LocalPeople,
-    (ip, headers): (&ClientIp, &HeaderMap),
+    headers: &HeaderMap,
     ((subject, person), form): (&(SubjectId, Person), &Form),
     now: DateTime<Utc>,
 ) -> Result<Response, OAuthError> {
@@ -179,8 +170,7 @@ async fn submit_change(
         return again(PasswordProblem::Missing);
     };
     let before = SecretString::from(before);
-    let (network, device) = (ip.network(), device(app, headers));
-    let origin = Origin { network: &network, device };
+    let origin = Origin { network: &browser.network, device: device(app, headers) };
     let whose = (subject, person.username.as_str());
     match judged(password::change(app, people, whose, (&before, &password), origin, now).await?) {
         Ok(()) => {}
@@ -188,7 +178,7 @@ async fn submit_change(
     }
     // Everything ended with the old password, here too: the new one begins a session anew.
     let typed = (person.username.as_str(), form.one("password")?.unwrap_or_default());
-    Ok(match sign_in::sign_in(app, browser, typed, (ip, headers), now).await? {
+    Ok(match sign_in::sign_in(app, browser, typed, headers, now).await? {
         Signed::In { cookie, .. } => with_cookie(end(app, browser, PasswordEnd::Changed), cookie),
         Signed::Refused(_) => end(app, browser, PasswordEnd::Chosen),
     })

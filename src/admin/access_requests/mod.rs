@@ -136,7 +136,8 @@ pub(in crate::admin) async fn approve(
     let secret = if is_public { None } else { Some(clients::new_secret(&app.master_keys, &client_id)?) };
     let (plain, secret) = secret.unzip();
     let sealed = plain.map(|plain| seal_secret(&app.master_keys, id, &plain)).transpose()?;
-    let client = Client { id: client_id, enabled, settings, secrets: secret.into_iter().collect() };
+    let secrets = secret.into_iter().collect();
+    let client = Client { id: client_id, enabled, settings, secrets, generation: 0 };
     let decision = Decision { by: &caller.principal(), note: note.as_deref() };
     let outcome = app.postgres.approve_access_request(id, &client, sealed.as_deref(), decision, now).await?;
     app.registry.forget();

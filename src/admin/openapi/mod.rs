@@ -9,6 +9,7 @@ use std::collections::BTreeSet;
 
 use axum::extract::State;
 use axum::response::Response;
+use chrono::TimeDelta;
 use http::HeaderMap;
 use schemars::generate::SchemaSettings;
 use serde_json::{Map, Value, json};
@@ -19,6 +20,9 @@ use crate::app::App;
 use crate::http::document::{self, Document};
 use crate::http::problem::{Problem, ProblemDocument};
 use crate::model::admin_scope::AdminScope;
+
+/// How long the document may be used without asking again.
+const KEPT: TimeDelta = TimeDelta::minutes(5);
 
 /// What holds for every endpoint.
 const CONVENTIONS: &str = "\
@@ -34,7 +38,7 @@ Callers show an access token whose only audience is this API, or are administrat
 /// The document. It tells nothing that the source does not, so it needs no token.
 pub(super) async fn get(State(app): State<App>, headers: HeaderMap) -> Result<Response, Problem> {
     let Document { body, etag } = Document::json(&description(&app))?;
-    Ok(document::send(&headers, &body, &etag))
+    Ok(document::send(&headers, &body, &etag, KEPT))
 }
 
 /// The API of this server.

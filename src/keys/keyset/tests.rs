@@ -202,7 +202,7 @@ proptest! {
 #[tokio::test]
 async fn a_repeated_token_is_verified_once_for_each_state_of_the_keys() {
     let directory = key_directory();
-    let keys = Keys::open(directory.path()).unwrap();
+    let keys = open_directory(directory.path()).await;
     let claims = json!({ "sub": "u.1", "exp": (start() + TimeDelta::minutes(10)).timestamp() });
     let token = keys.current().sign_jwt(SigningAlg::ES256, "at+jwt", &claims).await.unwrap();
     let ask = |typ| keys.current().verify_repeated_jwt(&token, typ, start());
@@ -214,13 +214,8 @@ async fn a_repeated_token_is_verified_once_for_each_state_of_the_keys() {
     assert_eq!(verifications(), 1);
 
     // The key is taken away, and with it what it signed.
-    let mut file = keyset_file(directory.path());
-    directory::rotate(directory.path(), &[SigningAlg::ES256], Default::default(), start()).unwrap();
-    let old = file.keys.iter().find(|key| key.alg == SigningAlg::ES256).unwrap().kid.clone();
-    file = keyset_file(directory.path());
-    let retired = file.keys.iter_mut().find(|key| key.kid == old).unwrap();
-    (retired.state, retired.retired_at) = (KeyState::Retired, Some(start()));
-    write_keyset_file(directory.path(), &file);
-    assert!(keys.reload_if_changed().unwrap());
+    let (store, kid) = (KeyDirectory::new(directory.path()), entry(directory.path(), SigningAlg::ES256).kid);
+    change::revoke(&store, &kid, "it was seen", None, start()).await.unwrap();
+    assert!(keys.reload_if_changed().await.unwrap());
     assert!(ask("at+jwt").is_none());
 }

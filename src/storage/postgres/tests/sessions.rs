@@ -8,8 +8,8 @@ use super::{Setting, client, noon, session};
 use crate::model::id::{ClientId, ExchangeId, FamilyId, ResourceUri, Sid};
 use crate::model::session::EndReason;
 use crate::storage::postgres::family::redeem::{RedeemOutcome, Redemption};
-use crate::storage::postgres::session_review::Review;
 use crate::storage::postgres::outbox::OutboxKind;
+use crate::storage::postgres::session_review::Review;
 
 async fn exchange(setting: &Setting, client_id: &str, sid: Sid, lifetime: TimeDelta) -> FamilyId {
     let id = FamilyId(Uuid::new_v4());
