@@ -100,29 +100,31 @@ impl<'a> Run<'a> {
 
     /// A statement outside of a transaction, which may have run before, wholly or in part.
     async fn repeatable(&self, sql: &Sql, progress: &mut (dyn FnMut(Progress) + Send)) -> Result<(), Error> {
-        let client = &self.session.client;
-        if let Some(ast::Statement::CreateIndex(ast::CreateIndex { concurrently: true, name: Some(name), .. })) =
-            &sql.parsed
-        {
-            let index = name.to_string();
-            let found = "SELECT indisvalid FROM pg_index WHERE indexrelid = to_regclass($1)";
-            match client.query_opt(found, &[&index]).await?.map(|row| row.try_get(0)).transpose()? {
-                Some(true) => return Ok(()),
-                Some(false) => {
-                    // What is left of one that was interrupted: it costs every write and helps no query.
-                    client.batch_execute(&format!("DROP INDEX CONCURRENTLY {index}")).await?;
-                    progress(Progress::Rebuilding { index });
-                }
-                None => {}
-            }
-        }
         if !sql.is_concurrent {
-            return client.batch_execute(&sql.text).await;
+            return self.session.client.batch_execute(&sql.text).await;
         }
         // It waits for every transaction that began before, and nobody waits for it.
         self.limit(self.options.lock_timeout.max(self.options.wait)).await?;
-        client.batch_execute(&sql.text).await?;
+        if !self.is_built(sql, progress).await? {
+            self.session.client.batch_execute(&sql.text).await?;
+        }
         self.limit(self.options.lock_timeout).await
+    }
+
+    /// Whether the index of a statement is there already. What is left of one that was interrupted is dropped: it costs
+    /// every write and helps no query.
+    async fn is_built(&self, sql: &Sql, progress: &mut (dyn FnMut(Progress) + Send)) -> Result<bool, Error> {
+        let Some(ast::Statement::CreateIndex(ast::CreateIndex { name: Some(name), .. })) = &sql.parsed else {
+            return Ok(false);
+        };
+        let (client, index) = (&self.session.client, name.to_string());
+        let found = "SELECT indisvalid FROM pg_index WHERE indexrelid = to_regclass($1)";
+        let is_valid = client.query_opt(found, &[&index]).await?.map(|row| row.try_get(0)).transpose()?;
+        if is_valid == Some(false) {
+            client.batch_execute(&format!("DROP INDEX CONCURRENTLY {index}")).await?;
+            progress(Progress::Rebuilding { index });
+        }
+        Ok(is_valid == Some(true))
     }
 
     async fn limit(&self, lock_timeout: Duration) -> Result<(), Error> {
