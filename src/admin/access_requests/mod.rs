@@ -8,7 +8,7 @@
 pub(in crate::admin) mod document;
 
 use axum::Json as JsonAnswer;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use chrono::{DateTime, Utc};
 use schemars::JsonSchema;
@@ -23,6 +23,7 @@ use super::clients::document::NewClient;
 use super::endpoint::{Doc, Endpoints};
 use super::json::{FromObject, Json, MergePatch};
 use super::page::{Page, Span};
+use super::path::Path;
 use super::precondition::etag;
 use super::query::Query;
 use crate::app::App;
@@ -38,6 +39,9 @@ const REQUESTS: &str = "/admin/access-requests";
 const REQUEST: &str = "/admin/access-requests/{request_id}";
 const APPROVE: &str = "/admin/access-requests/{request_id}/approve";
 const REFUSE: &str = "/admin/access-requests/{request_id}/refuse";
+
+const APPROVAL: &str = r#"{"client_id": "notes", "settings": {"scopes": ["openid"]}, "note": "Welcome."}"#;
+const REFUSAL: &str = r#"{"note": "There is such an application already."}"#;
 
 /// The endpoints of this file.
 pub(super) fn endpoints(endpoints: Endpoints) -> Endpoints {
@@ -58,8 +62,13 @@ pub(super) fn endpoints(endpoints: Endpoints) -> Endpoints {
             get_one,
             Doc::new("Show what a person asks for").answers::<AccessRequestDocument>().tagged(),
         )
-        .post(APPROVE, full, post_approve, decision("Register the client that a person asks for").body::<Approval>())
-        .post(REFUSE, full, post_refuse, decision("Refuse what a person asks for").body::<Refusal>())
+        .post(
+            APPROVE,
+            full,
+            post_approve,
+            decision("Register the client that a person asks for").body::<Approval>().example(APPROVAL),
+        )
+        .post(REFUSE, full, post_refuse, decision("Refuse what a person asks for").body::<Refusal>().example(REFUSAL))
 }
 
 /// Which requests to list.

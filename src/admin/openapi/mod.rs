@@ -96,6 +96,8 @@ fn tag_description(tag: &str) -> &'static str {
         "clients" => "Registered applications and their secrets.",
         "scopes" => "What a token may allow, and what the consent page says of it.",
         "resources" => "APIs that accept tokens of this server (RFC 8707).",
+        "users" => "People, their passwords, and inviting them.",
+        "access-requests" => "The clients that people ask for.",
         "sessions" => "Who is signed in, and signing them out.",
         "consents" => "What people allowed clients until further notice.",
         "tokens" => "What was issued, and ending it.",

@@ -84,6 +84,7 @@ fn path_parameter(name: &str) -> (Value, &'static str) {
         "client_id" => (text, "The identifier of the client, percent-encoded."),
         "family" => (uuid, "The identifier of the token family."),
         "name" => (text, "The name of the scope, percent-encoded."),
+        "request_id" => (uuid, "The identifier of the request."),
         "secret_id" => (uuid, "The identifier of the secret."),
         "sid" => (uuid, "The identifier of the session."),
         "subject" => (text, "The subject."),

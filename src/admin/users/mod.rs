@@ -12,7 +12,7 @@ pub(in crate::admin) mod document;
 pub(in crate::admin) mod password;
 
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use chrono::{DateTime, Utc};
 use http::StatusCode;
@@ -26,6 +26,7 @@ use super::endpoint::{Doc, Endpoints};
 use super::idempotency::{Answer, IdempotencyKey};
 use super::json::{Creation, FromObject, MergePatch};
 use super::page::{Page, Span};
+use super::path::Path;
 use super::precondition::{Expected, etag};
 use super::query::Query;
 use crate::app::App;
@@ -39,6 +40,7 @@ use crate::storage::postgres::person_record::{FirstAccess, NewPersonRecord, Pers
 
 const USERS: &str = "/admin/users";
 const USER: &str = "/admin/users/{subject}";
+const NEW_USER: &str = r#"{"username": "ada", "claims": {"name": "Ada Example", "email": "ada@example.org"}}"#;
 
 /// The endpoints of this file.
 pub(super) fn endpoints(endpoints: Endpoints) -> Endpoints {
@@ -49,7 +51,11 @@ pub(super) fn endpoints(endpoints: Endpoints) -> Endpoints {
             USERS,
             full,
             post,
-            Doc::new("Register or invite a person").body::<NewUserInput>().creates::<RegisteredUser>().refuses(&[409]),
+            Doc::new("Register or invite a person")
+                .body::<NewUserInput>()
+                .example(NEW_USER)
+                .creates::<RegisteredUser>()
+                .refuses(&[409]),
         )
         .get(USER, read, get_one, Doc::new("Show a person").answers::<UserDocument>().tagged())
         .patch(
@@ -58,6 +64,7 @@ pub(super) fn endpoints(endpoints: Endpoints) -> Endpoints {
             patch,
             Doc::new("Change, enable or disable a person")
                 .patch::<UserInput>()
+                .example(r#"{"claims": {"phone_number": "+49 30 123456"}, "enabled": false}"#)
                 .answers::<UserDocument>()
                 .tagged()
                 .refuses(&[409]),

@@ -1,6 +1,6 @@
 //! `/admin/users/{subject}/password` and its like: setting a password, inviting to choose one, signing out everywhere.
 
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::response::Response;
 use chrono::{DateTime, Utc};
 use http::StatusCode;
@@ -15,6 +15,7 @@ use crate::admin::caller::Caller;
 use crate::admin::endpoint::{Doc, Endpoints};
 use crate::admin::idempotency::{Answer, IdempotencyKey};
 use crate::admin::json::{self, Creation, FromObject, Json};
+use crate::admin::path::Path;
 use crate::app::App;
 use crate::flow::password::Ticket;
 use crate::http::problem::{Problem, ProblemType, Violation};
@@ -33,13 +34,21 @@ const SIGN_OUT: &str = "/admin/users/{subject}/sign-out";
 pub(super) fn endpoints(endpoints: Endpoints) -> Endpoints {
     let full = AdminArea::Users.full();
     endpoints
-        .put(PASSWORD, full, put, Doc::new("Give a person a password").body::<PasswordInput>())
+        .put(
+            PASSWORD,
+            full,
+            put,
+            Doc::new("Give a person a password")
+                .body::<PasswordInput>()
+                .example(r#"{"password": "five words that nobody guesses"}"#),
+        )
         .post(
             TICKET,
             full,
             post_ticket,
             Doc::new("Make a link with which a person chooses their password; links before stop working")
                 .body::<TicketInput>()
+                .example("{}")
                 .creates::<PasswordLink>()
                 .refuses(&[409]),
         )
