@@ -3,6 +3,7 @@
 use axum::response::Response;
 
 use super::browser::{Browser, Csp};
+use super::hand_over::hand_over;
 use super::pages::form_post::form_post;
 use crate::flow::authorization_request::AuthorizationResponse;
 use crate::protocol::authorization_response::{Delivery, deliver};
@@ -10,10 +11,10 @@ use crate::protocol::authorization_response::{Delivery, deliver};
 /// Sends it.
 pub fn send(browser: &Browser, response: AuthorizationResponse) -> Response {
     match deliver(&response.redirect_uri, response.response_mode, response.parameters) {
-        Delivery::Redirect(location) => browser.redirect(&location),
+        Delivery::Redirect(location) => hand_over(browser, &location),
         Delivery::FormPost { action, fields } => {
             let page = form_post(&browser.site(&[]), &action, &fields);
-            browser.page(http::StatusCode::OK, page, &Csp::returning_to(&action).with_script())
+            browser.page(http::StatusCode::OK, page, &Csp::posting_to(&action).with_script())
         }
     }
 }

@@ -5,10 +5,11 @@ use axum::response::{IntoResponse, Response};
 use http::header::{ACCEPT_LANGUAGE, CONTENT_SECURITY_POLICY, CONTENT_TYPE, LOCATION, SET_COOKIE};
 use http::request::Parts;
 use http::{HeaderValue, StatusCode};
+use url::Url;
 
 use super::client_ip::ClientIp;
 use super::cookies::BrowserId;
-use super::headers::{no_store, page_csp};
+use super::headers::{no_store, origin_source, page_csp, scheme_source};
 use super::pages::locale::Locale;
 use super::pages::view::Site;
 use super::session::BrowserSession;
@@ -28,6 +29,8 @@ pub struct Browser {
     pub network: Network,
     /// What support needs to find this request in the log.
     pub support_id: String,
+    /// Whether a form of ours is being answered.
+    is_answering_form: bool,
     /// Present when the browser had no cookie yet, and would have sent it.
     set_cookie: Option<HeaderValue>,
     accept_language: Option<String>,
@@ -44,15 +47,20 @@ pub struct Csp {
 }
 
 impl Csp {
-    /// A page whose form may end at `redirect_uri`. Chromium applies `form-action` to the redirect that answers a form,
-    /// so the page must name where the client lives.
+    /// A page whose form is answered with a [`Browser::redirect`] to `redirect_uri`, if it is an application's own: only
+    /// those are redirected to in answer to a form (see `http::hand_over`).
     pub fn returning_to(redirect_uri: &str) -> Self {
-        Self { form_action: vec![redirect_uri.to_owned()], ..Self::default() }
+        if is_web_address(redirect_uri) { Self::default() } else { Self::posting_to(redirect_uri) }
     }
 
-    /// The same, if its form may also end at `url`.
+    /// A page whose form is sent to `action`, somebody else's, who may send the browser on to wherever they like.
+    pub fn posting_to(action: &str) -> Self {
+        Self { form_action: scheme_source(action).into_iter().collect(), ..Self::default() }
+    }
+
+    /// The same, if its form may also end at `url`, which sends the browser nowhere else.
     pub fn or_to(mut self, url: &str) -> Self {
-        self.form_action.push(url.to_owned());
+        self.form_action.extend(origin_source(url));
         self
     }
 
@@ -76,11 +84,15 @@ impl Browser {
         Site::new(locale, &self.issuer)
     }
 
-    /// The same, but what it is sent carries no cookie: for a request from another site, which may have left the browser's
-    /// cookie at home. A new one would take its place and lose whatever is open in other tabs.
-    pub fn without_cookie(mut self) -> Self {
-        self.set_cookie = None;
+    /// The same, asked by a form of another site: what that form may lead to is for that site to say.
+    pub fn from_elsewhere(mut self) -> Self {
+        self.is_answering_form = false;
         self
+    }
+
+    /// Whether a form of ours is being answered, whose policy is what the browser judges the answer by.
+    pub fn is_answering_form(&self) -> bool {
+        self.is_answering_form
     }
 
     /// Sends a page.
@@ -118,6 +130,11 @@ pub(super) fn page(status: StatusCode, html: String, csp: &Csp) -> Response {
     (status, no_store(), headers, html).into_response()
 }
 
+/// Whether a browser shows what is at `uri`, rather than handing it to an application.
+pub fn is_web_address(uri: &str) -> bool {
+    Url::parse(uri).is_ok_and(|url| matches!(url.scheme(), "https" | "http"))
+}
+
 impl FromRequestParts<App> for Browser {
     type Rejection = StatusCode;
 
@@ -133,6 +150,7 @@ impl FromRequestParts<App> for Browser {
             id,
             session,
             network,
+            is_answering_form: !parts.method.is_safe(),
             set_cookie,
             support_id: text(REQUEST_ID).unwrap_or_default(),
             accept_language: text(ACCEPT_LANGUAGE.as_str()),

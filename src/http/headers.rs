@@ -40,11 +40,10 @@ fn add_missing(headers: &mut HeaderMap) {
 }
 
 /// The policy of a page: our own styles and images, our own script file if `has_script`, forms that end here or at one of
-/// the addresses `form_action`, frames of the addresses `frames`. Nothing inline, and no frame around it.
+/// the sources `form_action`, frames of the addresses `frames`. Nothing inline, and no frame around it.
 pub fn page_csp(form_action: &[String], frames: &[String], has_script: bool) -> HeaderValue {
     let script = if has_script { "'self'" } else { "'none'" };
-    // Chromium applies form-action to every redirect that follows the form.
-    let forms = ["'self'".to_owned()].into_iter().chain(sources(form_action)).collect::<Vec<_>>().join(" ");
+    let forms = ["'self'"].into_iter().chain(form_action.iter().map(String::as_str)).collect::<Vec<_>>().join(" ");
     let frames = if frames.is_empty() { "'none'".to_owned() } else { sources(frames).collect::<Vec<_>>().join(" ") };
     let policy = format!(
         "default-src 'none'; style-src 'self'; img-src 'self'; script-src {script}; form-action {forms}; \
@@ -54,14 +53,21 @@ pub fn page_csp(form_action: &[String], frames: &[String], has_script: bool) -> 
     HeaderValue::from_str(&policy).unwrap_or(HeaderValue::from_static(NO_PAGE))
 }
 
+/// The source expression that matches every address of the scheme of `url`; `http:` stands for `https:` too. Chromium applies
+/// `form-action` to every redirect that follows a form, also to those of other sites: an origin would stop whoever sends the
+/// browser on to another one.
+pub fn scheme_source(url: &str) -> Option<String> {
+    Some(format!("{}:", Url::parse(url).ok()?.scheme()))
+}
+
 /// Each source once.
 fn sources(urls: &[String]) -> impl Iterator<Item = String> {
-    urls.iter().filter_map(|url| source(url)).collect::<BTreeSet<_>>().into_iter()
+    urls.iter().filter_map(|url| origin_source(url)).collect::<BTreeSet<_>>().into_iter()
 }
 
 /// The source expression (CSP section 2.3.1) that matches where `url` leads; nothing of the URL but its origin or scheme
 /// gets into the policy.
-fn source(url: &str) -> Option<String> {
+pub fn origin_source(url: &str) -> Option<String> {
     let url = Url::parse(url).ok()?;
     let is_web = matches!(url.scheme(), "http" | "https");
     match url.host() {
@@ -102,27 +108,42 @@ mod tests {
     }
 
     #[test]
-    fn a_form_may_end_where_the_client_lives() {
+    fn a_form_may_end_at_the_scheme_of_the_client() {
         for (redirect_uri, expected) in [
-            ("https://rp.example/cb?x=1", "'self' https://rp.example"),
-            ("https://rp.example:8443/cb", "'self' https://rp.example:8443"),
-            ("https://RP.example:443/cb", "'self' https://rp.example"),
-            ("https://bücher.example/cb", "'self' https://xn--bcher-kva.example"),
-            ("http://127.0.0.1:8765/callback", "'self' http://127.0.0.1:8765"),
+            ("https://rp.example/cb?x=1", "'self' https:"),
+            ("HTTPS://RP.example:443/cb", "'self' https:"),
             ("http://[::1]:8765/callback", "'self' http:"),
             ("com.example.app:/oauth", "'self' com.example.app:"),
             ("com.example.app://host/;script-src *", "'self' com.example.app:"),
-            ("https://rp.example/;script-src *", "'self' https://rp.example"),
+            ("https://rp.example/;script-src *", "'self' https:"),
             ("not a url", "'self'"),
-            ("https://*.rp.example/cb", "'self'"),
-            ("https://*/cb", "'self'"),
-            ("https://rp.example;sandbox/cb", "'self'"),
-            ("https://rp.example,sandbox/cb", "'self'"),
         ] {
-            let policy = page_csp(&[redirect_uri.into()], &[], false);
+            let sources: Vec<_> = scheme_source(redirect_uri).into_iter().collect();
+            let policy = page_csp(&sources, &[], false);
             assert_eq!(directive(&policy, "form-action"), expected);
             assert_eq!(directive(&policy, "script-src"), "'none'");
             assert_eq!(directive(&policy, "frame-src"), "'none'");
+        }
+    }
+
+    #[test]
+    fn a_frame_is_named_by_its_origin_or_not_at_all() {
+        for (frame, expected) in [
+            ("https://rp.example:8443/out?x=1", "https://rp.example:8443"),
+            ("https://RP.example:443/out", "https://rp.example"),
+            ("https://b\u{fc}cher.example/out", "https://xn--bcher-kva.example"),
+            ("http://127.0.0.1:8765/out", "http://127.0.0.1:8765"),
+            ("http://[::1]:8765/out", "http:"),
+            ("https://rp.example/;script-src *", "https://rp.example"),
+            ("https://*.rp.example/out", ""),
+            ("https://*/out", ""),
+            ("https://rp.example;sandbox/out", ""),
+            ("https://rp.example,sandbox/out", ""),
+        ] {
+            let policy = page_csp(&[], &[frame.into()], false);
+            let sources =
+                policy.to_str().unwrap().split("; ").find_map(|directive| directive.strip_prefix("frame-src"));
+            assert_eq!(sources.unwrap().trim(), expected, "{frame}");
         }
     }
 

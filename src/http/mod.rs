@@ -20,6 +20,8 @@ pub mod document;
 pub mod error_page;
 // Form bodies and query strings.
 pub mod form;
+// How a browser is sent to another site.
+pub mod hand_over;
 // What every answer says about caching, framing and sniffing.
 pub mod headers;
 // JSON bodies.

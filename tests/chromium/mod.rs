@@ -5,6 +5,7 @@ mod command;
 mod consent;
 mod driver;
 mod every_page;
+mod form_action;
 mod history;
 mod keyboard;
 mod logout;

@@ -42,6 +42,11 @@ impl RelyingParty {
         format!("{}{path}", self.base)
     }
 
+    /// Sends whoever comes to `path` on to `location`, by GET.
+    pub fn redirect(&self, path: &str, location: &str) {
+        self.receiver.redirect(path, location);
+    }
+
     /// The next request for `path`; Chromium asks for an icon too.
     pub async fn arrival(&mut self, path: &str) -> Received {
         loop {

@@ -140,7 +140,11 @@ impl Browser {
     async fn follow(&mut self, mut url: Url, mut answer: Answer, from: Option<&Page>) -> Page {
         for _ in 0..MOST_REDIRECTS {
             if !matches!(answer.status, 302 | 303 | 307) {
-                return Page { url, answer, has_left: false };
+                let page = Page { url, answer, has_left: false };
+                let Some(url) = page.goes_on_to() else { return page };
+                assert_ne!(url.origin(), self.issuer.origin(), "{page:?}");
+                page.assert_page_headers();
+                return Page { url, has_left: true, ..page };
             }
             let next = url.join(answer.header("location").expect("a Location")).expect("an address");
             if let Some(page) = from {

@@ -194,6 +194,19 @@ impl Page {
         assert!(!self.answer.body.contains(" style=") && !self.answer.body.contains("<style"), "{self:?}");
     }
 
+    /// Where the page leads by itself: its `meta` element and its button must agree.
+    pub fn goes_on_to(&self) -> Option<Url> {
+        let refresh = self.attributes("meta[http-equiv=refresh]", "content").pop()?;
+        let address = refresh.strip_prefix("0;url=").expect("at once");
+        assert_eq!(self.attribute("continue", "href").as_deref(), Some(address), "{self:?}");
+        Some(Url::parse(address).expect("an address"))
+    }
+
+    /// Whether the last answer of the server sent the browser away: a redirect, or in answer to a form a page.
+    fn is_sent_away(&self) -> bool {
+        matches!(self.answer.status, 302 | 303) || self.goes_on_to().is_some()
+    }
+
     /// The Content-Security-Policy by directive.
     pub fn policy(&self) -> BTreeMap<String, String> {
         let policy = self.answer.header("content-security-policy").unwrap_or_default();
@@ -217,7 +230,7 @@ impl Page {
     #[track_caller]
     pub fn returned_to(&self, redirect_uri: &str) -> BTreeMap<String, String> {
         assert!(self.has_left, "the browser left: {self:?}");
-        assert!(matches!(self.answer.status, 302 | 303), "{self:?}");
+        assert!(self.is_sent_away(), "{self:?}");
         assert_eq!(self.url.fragment(), None, "{self:?}");
         // `#_=_` and the like are kept from the client's own page by the empty fragment of nobody: none is sent.
         let (address, query) = self.url.as_str().split_once('?').expect("an answer in the query");

@@ -1,12 +1,14 @@
-//! A client's own server: where logout tokens arrive.
+//! A client's own server: where logout tokens and browsers arrive.
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use axum::Router;
 use axum::extract::{Request, State};
+use axum::response::{IntoResponse, Response};
 use http::StatusCode;
+use http::header::LOCATION;
 use http_body_util::BodyExt;
 use ostiary::config::{OutboundException, OutboundPurpose};
 use tokio::net::TcpListener;
@@ -16,7 +18,13 @@ use tokio::sync::mpsc;
 pub struct Receiver {
     port: u16,
     arrived: mpsc::UnboundedReceiver<Received>,
-    answers: Arc<Mutex<VecDeque<u16>>>,
+    answers: Arc<Mutex<Answers>>,
+}
+
+#[derive(Default)]
+struct Answers {
+    statuses: VecDeque<u16>,
+    redirects: HashMap<String, String>,
 }
 
 /// A request that arrived.
@@ -33,7 +41,7 @@ impl Receiver {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let port = listener.local_addr().expect("its address").port();
         let (sender, arrived) = mpsc::unbounded_channel();
-        let answers = Arc::new(Mutex::new(VecDeque::new()));
+        let answers = Arc::new(Mutex::new(Answers::default()));
         let router = Router::new().fallback(receive).with_state((sender, answers.clone()));
         tokio::spawn(async move { axum_serve(listener, router).await });
         Self { port, arrived, answers }
@@ -45,7 +53,12 @@ impl Receiver {
 
     /// What the next requests are answered; 200 afterwards.
     pub fn answer_with(&self, statuses: &[u16]) {
-        self.answers.lock().expect("a lock").extend(statuses);
+        self.answers.lock().expect("a lock").statuses.extend(statuses);
+    }
+
+    /// Sends whoever comes to `path` on to `location`, by GET.
+    pub fn redirect(&self, path: &str, location: &str) {
+        self.answers.lock().expect("a lock").redirects.insert(path.to_owned(), location.to_owned());
     }
 
     /// Lets a server deliver logout tokens here.
@@ -73,9 +86,9 @@ impl Receiver {
     }
 }
 
-type Shared = (mpsc::UnboundedSender<Received>, Arc<Mutex<VecDeque<u16>>>);
+type Shared = (mpsc::UnboundedSender<Received>, Arc<Mutex<Answers>>);
 
-async fn receive(State((sender, answers)): State<Shared>, request: Request) -> StatusCode {
+async fn receive(State((sender, answers)): State<Shared>, request: Request) -> Response {
     let (parts, body) = request.into_parts();
     let body = body.collect().await.expect("a body").to_bytes();
     let content_type = parts.headers.get("content-type").and_then(|value| value.to_str().ok()).unwrap_or_default();
@@ -85,9 +98,16 @@ async fn receive(State((sender, answers)): State<Shared>, request: Request) -> S
         content_type: content_type.to_owned(),
         body: String::from_utf8(body.to_vec()).expect("UTF-8"),
     };
-    let status = answers.lock().expect("a lock").pop_front().unwrap_or(200);
+    let path = parts.uri.path();
+    let (status, location) = {
+        let mut answers = answers.lock().expect("a lock");
+        (answers.statuses.pop_front().unwrap_or(200), answers.redirects.get(path).cloned())
+    };
     sender.send(received).ok();
-    StatusCode::from_u16(status).expect("a status")
+    match location {
+        Some(location) => (StatusCode::SEE_OTHER, [(LOCATION, location)]).into_response(),
+        None => StatusCode::from_u16(status).expect("a status").into_response(),
+    }
 }
 
 async fn axum_serve(listener: TcpListener, router: Router) {

@@ -15,6 +15,8 @@ pub mod consent;
 pub mod error;
 // An authorization response by POST.
 pub mod form_post;
+// Between a form and another site.
+pub mod hand_over;
 // Which language a page is in.
 pub mod locale;
 // Signing in.

@@ -6,6 +6,7 @@ use super::applications::{ApplicationsPage, CredentialsView, RequestProblem, Req
 use super::consent::{ConsentPage, ConsentView, ConsentsPage};
 use super::error::{ErrorKind, ErrorPage};
 use super::form_post::form_post;
+use super::hand_over::HandOverPage;
 use super::locale::Locale;
 use super::login::{LoginNotice, LoginPage, LoginProblem};
 use super::logout::{LoggedOutPage, LogoutQuestionPage};
@@ -170,7 +171,10 @@ fn every_page(locale: Locale) -> Vec<(&'static str, String)> {
         support_id: "7Kq2ZC0nT1mW",
         back: None,
     };
+    let hand_over =
+        HandOverPage { site: &site, location: "https://photos.example/cb?code=c&state=<x>", returns_to: "photos.example" };
     pages.extend([
+        ("hand-over", html(&hand_over)),
         ("logout-question", html(&question)),
         ("logged-out", html(&logged_out)),
         ("logged-out-frames", html(&LoggedOutPage { frames: &frames, go_on: Some(&back), ..logged_out })),
@@ -263,6 +267,15 @@ fn a_response_by_post_carries_its_parameters_and_a_button() {
     assert!(page.contains(r#"<form method="post" action="https://photos.example/cb" id="continue""#));
     assert!(page.contains(r#"name="code" value="c&#38;d""#));
     assert!(page.contains("type=\"submit\">Continue</button>"));
+}
+
+#[test]
+fn a_hand_over_needs_neither_script_nor_patience() {
+    let page = page("hand-over");
+    let address = "https://photos.example/cb?code=c&#38;state=&#60;x&#62;";
+    assert!(page.contains(&format!("<meta http-equiv=\"refresh\" content=\"0;url={address}\">")), "{page}");
+    assert!(page.contains(&format!("id=\"continue\" href=\"{address}\"")), "{page}");
+    assert!(!page.contains("<script"));
 }
 
 /// For looking at them: `OSTIARY_PAGES=/some/folder` receives every page, with the assets where a browser finds them.

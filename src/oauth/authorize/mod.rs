@@ -47,7 +47,7 @@ pub async fn get(State(app): State<App>, browser: Browser, query: Result<OAuthQu
 /// signed in is only known after a redirect of our own: the attempt is kept, and the next GET binds it to the browser.
 pub async fn post(State(app): State<App>, browser: Browser, body: Result<OAuthForm, OAuthError>) -> Response {
     let now = app.clock.now();
-    let browser = browser.without_cookie();
+    let browser = browser.from_elsewhere();
     let read = match body {
         Ok(OAuthForm(form)) => read(&app, &form, now).await,
         Err(error) => Err(Refusal::Page(error)),

@@ -14,6 +14,7 @@ use crate::flow::id_token::{self, IdTokenHint};
 use crate::flow::logout;
 use crate::http::browser::Browser;
 use crate::http::form::{OAuthForm, OAuthQuery};
+use crate::http::hand_over::hand_over;
 use crate::http::{continuation, csrf};
 use crate::model::id::{ClientId, Sid};
 use crate::model::session::{EndReason, SignedIn};
@@ -45,10 +46,11 @@ pub async fn get(State(app): State<App>, browser: Browser, query: Result<OAuthQu
 /// A form of another site comes without cookies (`SameSite=Lax`), so that it is not known who is signed in. Taken as it is,
 /// any site could sign people out unasked; so the browser first comes back by a GET, which brings them.
 pub async fn post(State(app): State<App>, browser: Browser, body: Result<OAuthForm, OAuthError>) -> Response {
-    let browser = browser.without_cookie();
+    let is_answer = body.as_ref().is_ok_and(|OAuthForm(form)| form.has("decision"));
+    let browser = if is_answer { browser } else { browser.from_elsewhere() };
     continuation::or_error_page(&browser, async {
         match &body?.0 {
-            form if form.has("decision") => answer(&app, &browser, form).await,
+            form if is_answer => answer(&app, &browser, form).await,
             form if !browser.session.has_cookie() => {
                 Ok(browser.redirect(&app.url(&format!("{}?{}", paths::LOGOUT, form::encode(form.iter())))))
             }
@@ -151,7 +153,7 @@ async fn log_out(
     browser.session.clear().await?;
     match return_to {
         // Without a page of ours in between nothing would load the clients' front-channel addresses.
-        Some(address) if frames.is_empty() => Ok(browser.redirect(address)),
+        Some(address) if frames.is_empty() => Ok(hand_over(browser, address)),
         return_to => Ok(pages::logged_out(browser, form, &frames, return_to)),
     }
 }
