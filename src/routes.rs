@@ -31,6 +31,7 @@ pub fn router(app: App) -> Router {
         .route(paths::AUTHORIZE, without_head(get(authorize::get).post(authorize::post), "GET,POST"))
         .route(paths::AUTHORIZE_RESUME, without_head(get(authorize::resume), "GET"))
         .route(paths::LOGOUT, without_head(get(logout::rp_initiated::get).post(logout::rp_initiated::post), "GET,POST"))
+        .route(paths::LOGGED_OUT, without_head(get(logout::pages::get), "GET"))
         .merge(web::routes(&app));
     if app.config.installation == Installation::Dev {
         browser = browser.merge(web::demo::routes());

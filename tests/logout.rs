@@ -247,6 +247,20 @@ async fn the_hint_of_somebody_else_asks_first() {
 }
 
 #[tokio::test]
+async fn the_end_is_a_page_of_its_own_that_says_how_things_are() {
+    let mut s = signed_in().await;
+    assert!(s.browser.open("/logged-out").await.has("stayed-signed-in"));
+    let question = s.browser.open("/logout?ui_locales=de").await;
+    let kept = s.browser.submit(&question, "logout-cancel", &[]).await;
+    assert!(kept.has("stayed-signed-in") && kept.url.as_str().ends_with("/logged-out"), "{kept:?}");
+    assert_eq!(kept.attributes("html", "lang"), ["de"]);
+    let done = s.browser.submit(&question, "logout-confirm", &[]).await;
+    assert_logged_out_page(&done);
+    assert!(done.url.as_str().ends_with("/logged-out"), "{done:?}");
+    assert_logged_out_page(&s.browser.open("/logged-out").await);
+}
+
+#[tokio::test]
 async fn repeated_parameters_are_a_page() {
     let mut s = signed_in().await;
     let page = s.browser.open("/logout?state=a&state=b").await;

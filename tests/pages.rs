@@ -87,6 +87,43 @@ async fn an_empty_username_or_password_is_answered_with_the_page() {
 }
 
 #[tokio::test]
+async fn what_was_wrong_is_said_once_and_in_no_address() {
+    let app = TestApp::start().await;
+    let client = app.web_client().await;
+    app.alice().await;
+    let wrong = [("username", "alice"), ("password", "wrong")];
+    for path in [Authorization::of(&client).path(), "/login".to_owned()] {
+        let mut browser = app.browser();
+        let page = browser.open(&path).await;
+        let again = browser.submit(&page, "login-submit", &wrong).await;
+        again.assert_shown("/login", &["login-submit"]);
+        assert!(again.text("login-error").contains("not right"), "{again:?}");
+        assert_eq!(again.url, page.url, "nothing of it is in the address");
+        let mut other = app.browser();
+        let foreign = other.open(again.url.as_str()).await;
+        assert!(!foreign.visible_text().contains("not right"), "{foreign:?}");
+        let later = browser.open(again.url.as_str()).await;
+        later.assert_shown("/login", &["login-submit"]);
+        assert_eq!(later.text("login-error"), "");
+    }
+}
+
+#[tokio::test]
+async fn a_wrong_password_for_another_account_does_not_go_on_with_the_one_that_is_signed_in() {
+    let app = TestApp::start().await;
+    let (client, alice) = (app.web_client_with(asking).await, app.alice().await);
+    let (mut browser, page, _) = login_page(&app, &client).await;
+    let consent = browser.log_in(&page, &alice).await;
+    let login = browser.click(&consent, "consent-switch").await;
+    let again = browser.submit(&login, "login-submit", &[("username", "bob"), ("password", "wrong")]).await;
+    again.assert_login_again();
+    assert_eq!(again.attribute("username", "value").as_deref(), Some("bob"));
+    let account = browser.open("/login?switch=1").await;
+    let again = browser.submit(&account, "login-submit", &[("username", "bob"), ("password", "x")]).await;
+    assert!(again.text("login-error").contains("not right"), "{again:?}");
+}
+
+#[tokio::test]
 async fn usernames_are_compared_without_case_and_surrounding_space() {
     let app = TestApp::start().await;
     let client = app.web_client().await;

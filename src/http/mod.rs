@@ -34,5 +34,7 @@ pub mod oauth_error;
 pub mod pages;
 // How the admin API says what went wrong (RFC 9457).
 pub mod problem;
+// What a page has to say after a form was sent.
+pub mod remark;
 // Who is signed in at a browser.
 pub mod session;

@@ -16,6 +16,8 @@ pub const REVOKE: &str = "/revoke";
 pub const JWKS: &str = "/jwks.json";
 /// OpenID Connect RP-Initiated Logout section 2.
 pub const LOGOUT: &str = "/logout";
+/// Where a logout ends that has nowhere to go on to.
+pub const LOGGED_OUT: &str = "/logged-out";
 /// OpenID Connect Discovery section 4.
 pub const OPENID_CONFIGURATION: &str = "/.well-known/openid-configuration";
 /// RFC 8414 section 3.

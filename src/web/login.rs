@@ -1,6 +1,6 @@
 //! `/login`: a username and a password, for an authorization attempt or for the person's own account.
 //!
-//! 1. A wrong password shows the page again, with the username kept.
+//! 1. A wrong password shows the page again, by a redirect, with the username kept.
 //! 2. A right one begins a session with a new id, is noted in the attempt, and the attempt goes on.
 //! 3. A page whose attempt expired begins anew by itself, and says so.
 
@@ -9,27 +9,31 @@ use axum::response::Response;
 use chrono::{DateTime, Utc};
 use http::header::{RETRY_AFTER, SET_COOKIE};
 use http::{HeaderMap, HeaderValue, StatusCode};
+use serde::{Deserialize, Serialize};
 
 use super::attempt;
 use super::sign_in::{self, Signed};
 use crate::app::App;
+use crate::flow::authorization_request::AuthorizationRequest;
 use crate::flow::interaction::{self, Found, Interaction, Next};
 use crate::http::browser::Browser;
 use crate::http::form::{OAuthForm, OAuthQuery};
 use crate::http::pages::login::{LoginNotice, LoginPage, LoginProblem};
 use crate::http::pages::view::Guard;
-use crate::http::{continuation, csrf, pages};
+use crate::http::{continuation, csrf, pages, remark};
 use crate::protocol::error::OAuthError;
 use crate::protocol::form::Form;
 
 /// Where a sign-in without an attempt leads.
 const ACCOUNT: &str = "/account/consents";
 
-/// What the page shows besides who asks.
-#[derive(Default)]
-struct Shown {
+/// The longest username that is shown again: what the field of the page takes, in bytes of the widest characters.
+const LONGEST_USERNAME: usize = 1024;
+
+/// What the page says when it is shown after a form: waits in the state store until the redirect comes.
+#[derive(Default, Serialize, Deserialize)]
+struct Remark {
     username: String,
-    is_again: bool,
     notice: Option<LoginNotice>,
     problem: Option<LoginProblem>,
 }
@@ -51,17 +55,15 @@ pub async fn post(
 
 async fn show(app: &App, browser: &Browser, form: &Form, now: DateTime<Utc>) -> Result<Response, OAuthError> {
     let Some(id) = form.one("interaction")? else {
-        return match browser.session.signed_in(now).await? {
-            Some(_) if !form.has("switch") => Ok(browser.redirect(&app.url(ACCOUNT))),
-            _ => page(app, browser, None, Shown::default(), now).await,
+        let remark = remark::take(app, browser, ACCOUNT, now).await?;
+        return match (browser.session.signed_in(now).await?, remark) {
+            (Some(_), None) if !form.has("switch") => Ok(browser.redirect(&app.url(ACCOUNT))),
+            (_, remark) => page(app, browser, None, remark.unwrap_or_default(), false, now).await,
         };
     };
     match interaction::find(app, id, &browser.id.hash(), now).await? {
         Found::Open(attempt) => show_attempt(app, browser, *attempt, form, now).await,
-        Found::Expired(request) => {
-            let attempt = interaction::begin(app, *request, Some(browser.id.hash()), &browser.network, now).await?;
-            Ok(browser.redirect(&continuation::page_url(app, "/login", &attempt.id, "&notice=expired")))
-        }
+        Found::Expired(request) => begin_anew(app, browser, *request, String::new(), now).await,
         Found::Finished(attempt) => Ok(continuation::finished(app, browser, *attempt, now).await),
         Found::Foreign => Ok(continuation::foreign(browser)),
     }
@@ -76,24 +78,58 @@ async fn show_attempt(
 ) -> Result<Response, OAuthError> {
     let signed_in = browser.session.signed_in(now).await?;
     let next = interaction::next(app, &attempt.request, Some(&attempt), signed_in.as_ref(), now).await;
+    let remark: Option<Remark> = remark::take(app, browser, &attempt.id, now).await?;
     let reauthenticate = match next {
         Ok(Next::Login { reauthenticate }) => reauthenticate,
-        // The person wants another account than the one that is signed in.
-        Ok(_) if form.has("switch") => None,
+        // The person wants another account than the one that is signed in, or just tried to.
+        Ok(_) if form.has("switch") || remark.is_some() => None,
         // The back button, or an error that is the client's to know.
         _ => return Ok(continuation::proceed(app, browser, attempt.request.clone(), Some(attempt), now).await),
     };
     let present = signed_in.map(|signed_in| signed_in.subject);
-    let notice = match (&reauthenticate, &present) {
-        (Some(required), Some(present)) if required != present => Some(LoginNotice::OtherAccount),
-        _ if form.one("notice")? == Some("expired") => Some(LoginNotice::Expired),
-        _ => None,
-    };
+    let mut remark = remark.unwrap_or_default();
+    if reauthenticate.as_ref().zip(present.as_ref()).is_some_and(|(required, present)| required != present) {
+        remark.notice = Some(LoginNotice::OtherAccount);
+    }
     // Whose page it is may only be said to that very person: an `id_token_hint` proves nothing about who looks at it.
     let again = reauthenticate.filter(|required| Some(required) == present.as_ref());
-    let username = attempt::username(app, &attempt, again.as_ref()).await?;
-    let shown = Shown { username, is_again: again.is_some(), notice, problem: None };
-    page(app, browser, Some(&attempt), shown, now).await
+    if remark.username.is_empty() {
+        remark.username = attempt::username(app, &attempt, again.as_ref()).await?;
+    }
+    page(app, browser, Some(&attempt), remark, again.is_some(), now).await
+}
+
+/// The page of an attempt that takes the place of one that expired, and says so.
+async fn begin_anew(
+    app: &App,
+    browser: &Browser,
+    request: AuthorizationRequest,
+    username: String,
+    now: DateTime<Utc>,
+) -> Result<Response, OAuthError> {
+    let attempt = interaction::begin(app, request, Some(browser.id.hash()), &browser.network, now).await?;
+    if app.config.server.frontend_base_url.is_some() {
+        // A frontend has nothing else to learn it from.
+        return Ok(browser.redirect(&continuation::page_url(app, "/login", &attempt.id, "&notice=expired")));
+    }
+    let remark = Remark { username: shortened(username), notice: Some(LoginNotice::Expired), problem: None };
+    show_again(app, browser, Some(&attempt), &remark, now).await
+}
+
+/// Sends the browser to the page, which will have something to say.
+async fn show_again(
+    app: &App,
+    browser: &Browser,
+    attempt: Option<&Interaction>,
+    remark: &Remark,
+    now: DateTime<Utc>,
+) -> Result<Response, OAuthError> {
+    let (about, path) = match attempt {
+        Some(attempt) => (attempt.id.as_str(), format!("/login?interaction={}", attempt.id)),
+        None => (ACCOUNT, "/login".to_owned()),
+    };
+    remark::keep(app, browser, about, remark, now).await?;
+    Ok(browser.redirect(&app.url(&path)))
 }
 
 async fn submit(app: &App, browser: &Browser, headers: &HeaderMap, form: &Form) -> Result<Response, OAuthError> {
@@ -109,11 +145,7 @@ async fn submit(app: &App, browser: &Browser, headers: &HeaderMap, form: &Form) 
         None => None,
         Some(id) => match interaction::find(app, id, &browser.id.hash(), now).await? {
             Found::Open(attempt) => Some(*attempt),
-            Found::Expired(request) => {
-                let attempt = interaction::begin(app, *request, Some(browser.id.hash()), &browser.network, now).await?;
-                let shown = Shown { username, notice: Some(LoginNotice::Expired), ..Shown::default() };
-                return page(app, browser, Some(&attempt), shown, now).await;
-            }
+            Found::Expired(request) => return begin_anew(app, browser, *request, username, now).await,
             Found::Finished(attempt) => return Ok(continuation::finished(app, browser, *attempt, now).await),
             Found::Foreign => return Ok(continuation::foreign(browser)),
         },
@@ -139,15 +171,21 @@ async fn submit(app: &App, browser: &Browser, headers: &HeaderMap, form: &Form) 
         }
         _ => LoginProblem::Missing,
     };
-    let shown = Shown { username, problem: Some(problem), ..Shown::default() };
-    page(app, browser, attempt.as_ref(), shown, now).await
+    let remark = Remark { username: shortened(username), problem: Some(problem), notice: None };
+    show_again(app, browser, attempt.as_ref(), &remark, now).await
+}
+
+/// What is typed instead of a name is not worth keeping.
+fn shortened(username: String) -> String {
+    if username.len() <= LONGEST_USERNAME { username } else { String::new() }
 }
 
 async fn page(
     app: &App,
     browser: &Browser,
     attempt: Option<&Interaction>,
-    shown: Shown,
+    remark: Remark,
+    is_again: bool,
     now: DateTime<Utc>,
 ) -> Result<Response, OAuthError> {
     let (site, client) = match attempt {
@@ -158,16 +196,16 @@ async fn page(
         site: &site,
         form: Guard { interaction: attempt.map(|attempt| attempt.id.as_str()), csrf: &csrf::token(app, &browser.id) },
         client: client.as_ref(),
-        username: &shown.username,
-        is_again: shown.is_again,
-        notice: shown.notice,
-        problem: shown.problem,
+        username: &remark.username,
+        is_again,
+        notice: remark.notice,
+        problem: remark.problem,
     };
     let csp = attempt.map(|attempt| continuation::page_csp(app, &attempt.request)).unwrap_or_default();
-    let mut response = browser.page(status(shown.problem), pages::html(&page), &csp);
-    if let Some(LoginProblem::Throttled(wait)) = shown.problem {
+    let mut response = browser.page(status(remark.problem), pages::html(&page), &csp);
+    if let Some(LoginProblem::Throttled(wait)) = remark.problem {
         response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(wait.as_secs().max(1)));
-    } else if shown.problem == Some(LoginProblem::Busy) {
+    } else if remark.problem == Some(LoginProblem::Busy) {
         response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("5"));
     }
     Ok(response)
@@ -175,9 +213,8 @@ async fn page(
 
 fn status(problem: Option<LoginProblem>) -> StatusCode {
     match problem {
-        None => StatusCode::OK,
-        // Not 401, which would need a WWW-Authenticate (RFC 9110 section 15.5.2).
-        Some(LoginProblem::Refused | LoginProblem::Missing) => StatusCode::BAD_REQUEST,
+        // Nothing is wrong with asking for the page.
+        None | Some(LoginProblem::Refused | LoginProblem::Missing) => StatusCode::OK,
         Some(LoginProblem::Throttled(_)) => StatusCode::TOO_MANY_REQUESTS,
         Some(LoginProblem::Busy) => StatusCode::SERVICE_UNAVAILABLE,
     }

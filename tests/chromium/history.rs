@@ -60,13 +60,57 @@ async fn back_past_a_wrong_password_goes_on_with_consent() {
     chromium.shows("/login").await;
     chromium.sign_in(&alice).await;
     chromium.shows("/consent").await;
-    // First comes the answer to the wrong password, which Chromium does not ask for again unasked.
-    chromium.client.back().await.unwrap();
-    chromium.client.back().await.unwrap();
-    chromium.shows("/consent").await;
+    for _ in 0..2 {
+        chromium.client.back().await.unwrap();
+        chromium.shows("/consent").await;
+    }
     chromium.click("consent-allow").await;
     client.tokens(&app, &chromium, &request).await;
-    chromium.complaints().await;
+    chromium.close().await;
+}
+
+#[tokio::test]
+async fn back_onto_a_wrong_password_shows_the_page_and_not_a_question_of_the_browser() {
+    let app = TestApp::start().await;
+    let (mut client, alice) = (RelyingParty::trusted(&app).await, app.alice().await);
+    let chromium = Chromium::start(&app).await;
+    for start in [Authorization::of(&client.client).path(), "/login".to_owned()] {
+        chromium.open(&start).await;
+        chromium.fill_in("username", "alice").await;
+        chromium.fill_in("password", "wrong").await;
+        chromium.click("login-submit").await;
+        chromium.shows("/login").await;
+        chromium.element("login-error").await;
+        chromium.open("/health").await;
+        chromium.client.back().await.unwrap();
+        chromium.element("login-submit").await;
+        chromium.client.refresh().await.unwrap();
+        chromium.element("login-submit").await;
+    }
+    chromium.sign_in(&alice).await;
+    chromium.shows("/account/consents").await;
+    client.assert_nothing_more();
+    chromium.close().await;
+}
+
+#[tokio::test]
+async fn back_onto_the_end_of_signing_out_shows_the_page_and_not_a_question_of_the_browser() {
+    let app = TestApp::start().await;
+    let alice = app.alice().await;
+    let chromium = Chromium::start(&app).await;
+    chromium.open("/login").await;
+    chromium.sign_in(&alice).await;
+    for (button, shown) in [("logout-cancel", "stayed-signed-in"), ("logout-confirm", "logged-out")] {
+        chromium.shows("/account/consents").await;
+        chromium.open("/logout").await;
+        chromium.click(button).await;
+        chromium.element(shown).await;
+        chromium.open("/health").await;
+        chromium.client.back().await.unwrap();
+        chromium.element(shown).await;
+        chromium.open("/account/consents").await;
+    }
+    chromium.shows("/login").await;
     chromium.close().await;
 }
 

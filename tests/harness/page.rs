@@ -128,7 +128,8 @@ impl Page {
     /// Asserts that this is the sign-in page after something was wrong with what was typed.
     #[track_caller]
     pub fn assert_login_again(&self) {
-        self.assert_shown_with(400, "/login", &["username", "password", "login-submit", "login-cancel", "login-error"]);
+        self.assert_shown("/login", &["username", "password", "login-submit", "login-cancel", "login-error"]);
+        assert!(!self.text("login-error").is_empty(), "{self:?}");
     }
 
     /// Asserts that this is the consent page.
@@ -145,13 +146,8 @@ impl Page {
 
     #[track_caller]
     pub fn assert_shown(&self, path: &str, ids: &[&str]) {
-        self.assert_shown_with(200, path, ids);
-    }
-
-    #[track_caller]
-    fn assert_shown_with(&self, status: u16, path: &str, ids: &[&str]) {
         assert!(!self.has_left && self.url.path() == path, "{path} is shown: {self:?}");
-        assert_eq!(self.answer.status, status, "{self:?}");
+        assert_eq!(self.answer.status, 200, "{self:?}");
         for id in ids {
             assert!(self.has(id), "#{id} is on {self:?}");
         }

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use askama::Template;
+use serde::{Deserialize, Serialize};
 
 use super::catalogue::Messages;
 use super::view::{ClientView, Guard, Site};
@@ -28,7 +29,7 @@ pub struct LoginPage<'a> {
 }
 
 /// Why a sign-in page is shown.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum LoginNotice {
     /// The attempt had expired and began anew.
     Expired,
@@ -37,7 +38,7 @@ pub enum LoginNotice {
 }
 
 /// Why a sign-in did not work.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum LoginProblem {
     /// Unknown user, wrong password, disabled account: one sentence.
     Refused,

@@ -1,6 +1,6 @@
 //! Logout that a client asks for.
 
 // What people see of a logout.
-mod pages;
+pub mod pages;
 // `/logout` (OpenID Connect RP-Initiated Logout).
 pub mod rp_initiated;

@@ -8,7 +8,7 @@ use axum::extract::State;
 use axum::response::Response;
 use chrono::{DateTime, Utc};
 
-use super::pages;
+use super::pages::{self, End};
 use crate::app::App;
 use crate::flow::id_token::{self, IdTokenHint};
 use crate::flow::logout;
@@ -65,8 +65,8 @@ async fn handle(app: &App, browser: &Browser, form: &Form) -> Result<Response, O
     let request = read(app, form, now).await?;
     let signed_in = browser.session.signed_in(now).await?;
     match decide(&request, signed_in.as_ref()) {
-        Decision::LogOut(sid) => log_out(app, browser, form, sid, request.return_to.as_deref()).await,
-        Decision::Ask(signed_in) => pages::question(app, browser, form, signed_in, now).await,
+        Decision::LogOut(sid) => log_out(app, browser, form, sid, request.return_to, now).await,
+        Decision::Ask(signed_in) => pages::question(app, browser, form, Some(signed_in), now).await,
     }
 }
 
@@ -78,10 +78,11 @@ async fn answer(app: &App, browser: &Browser, form: &Form) -> Result<Response, O
         return Err(OAuthError::access_denied("the form did not come from this page, open it again"));
     }
     if form.one("decision")? != Some("confirm") {
-        return Ok(pages::still_signed_in(browser, form));
+        let end = End { ui_locales: pages::ui_locales(form), ..End::default() };
+        return pages::show(app, browser, &end, now).await;
     }
-    let signed_in = browser.session.signed_in(now).await?;
-    log_out(app, browser, form, signed_in.map(|signed_in| signed_in.sid), request.return_to.as_deref()).await
+    let sid = browser.session.signed_in(now).await?.map(|signed_in| signed_in.sid);
+    log_out(app, browser, form, sid, request.return_to, now).await
 }
 
 async fn read(app: &App, form: &Form, now: DateTime<Utc>) -> Result<LogoutRequest, OAuthError> {
@@ -144,16 +145,24 @@ async fn log_out(
     browser: &Browser,
     form: &Form,
     sid: Option<Sid>,
-    return_to: Option<&str>,
+    return_to: Option<String>,
+    now: DateTime<Utc>,
 ) -> Result<Response, OAuthError> {
     let frames = match sid {
-        Some(sid) => logout::end_session(app, sid, EndReason::Logout, app.clock.now()).await?,
+        Some(sid) => logout::end_session(app, sid, EndReason::Logout, now).await?,
         None => Vec::new(),
     };
     browser.session.clear().await?;
-    match return_to {
+    Ok(match return_to {
         // Without a page of ours in between nothing would load the clients' front-channel addresses.
-        Some(address) if frames.is_empty() => Ok(hand_over(browser, address)),
-        return_to => Ok(pages::logged_out(browser, form, &frames, return_to)),
-    }
+        Some(address) if frames.is_empty() => hand_over(browser, &address),
+        go_on => {
+            let end = End { frames, go_on, ui_locales: pages::ui_locales(form) };
+            if browser.is_answering_form() {
+                pages::show(app, browser, &end, now).await?
+            } else {
+                pages::logged_out(browser, &end, false)
+            }
+        }
+    })
 }

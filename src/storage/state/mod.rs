@@ -32,6 +32,8 @@ pub enum Kind {
     Interaction,
     /// The record of an authorization code.
     Code,
+    /// What a page has to say after a form was sent.
+    Remark,
     /// A counter of one window of a rate limit.
     RateLimit,
     /// The store's own epoch.
@@ -44,6 +46,7 @@ impl Kind {
             Self::Session => "session",
             Self::Interaction => "interaction",
             Self::Code => "code",
+            Self::Remark => "remark",
             Self::RateLimit => "rate",
             Self::Epoch => "state",
         }
