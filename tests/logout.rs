@@ -261,6 +261,16 @@ async fn the_end_is_a_page_of_its_own_that_says_how_things_are() {
 }
 
 #[tokio::test]
+async fn the_browser_is_told_to_forget_what_it_kept() {
+    let mut s = signed_in().await;
+    let question = s.browser.open("/logout").await;
+    assert_eq!(question.answer.header("clear-site-data"), None, "nothing has ended yet");
+    let path = s.logout(&[("id_token_hint", s.tokens.id()), ("post_logout_redirect_uri", GOODBYE)]);
+    let page = s.browser.open(&path).await;
+    assert_eq!(page.answer.header("clear-site-data"), Some("\"cache\""), "{page:?}");
+}
+
+#[tokio::test]
 async fn repeated_parameters_are_a_page() {
     let mut s = signed_in().await;
     let page = s.browser.open("/logout?state=a&state=b").await;

@@ -15,6 +15,7 @@ use crate::flow::logout;
 use crate::http::browser::Browser;
 use crate::http::form::{OAuthForm, OAuthQuery};
 use crate::http::hand_over::hand_over;
+use crate::http::headers::clear_cache;
 use crate::http::{continuation, csrf};
 use crate::model::id::{ClientId, Sid};
 use crate::model::session::{EndReason, SignedIn};
@@ -153,7 +154,7 @@ async fn log_out(
         None => Vec::new(),
     };
     browser.session.clear().await?;
-    Ok(match return_to {
+    let mut response = match return_to {
         // Without a page of ours in between nothing would load the clients' front-channel addresses.
         Some(address) if frames.is_empty() => hand_over(browser, &address),
         go_on => {
@@ -164,5 +165,8 @@ async fn log_out(
                 pages::logged_out(browser, &end, false)
             }
         }
-    })
+    };
+    let (name, value) = clear_cache();
+    response.headers_mut().insert(name, value);
+    Ok(response)
 }
