@@ -247,6 +247,53 @@ async fn the_hint_of_somebody_else_asks_first() {
 }
 
 #[tokio::test]
+async fn a_hint_of_another_session_of_the_same_person_asks_first() {
+    let mut s = signed_in().await;
+    let elsewhere = s.app.tokens(&s.client, &s.alice, "openid").await;
+    let path = s.logout(&[("id_token_hint", elsewhere.id())]);
+    let question = s.browser.open(&path).await;
+    question.assert_shown("/logout", &["logout-confirm", "logout-cancel"]);
+    assert!(s.is_signed_in().await);
+    let elsewhere = s.app.assert_family_stands(&s.client, &elsewhere).await;
+    // What is asked about is the session of this browser.
+    assert_logged_out_page(&s.browser.submit(&question, "logout-confirm", &[]).await);
+    assert!(!s.is_signed_in().await);
+    s.app.assert_family_is_over(&s.client, &s.tokens).await;
+    s.app.assert_family_stands(&s.client, &elsewhere).await;
+}
+
+#[tokio::test]
+async fn a_leaked_hint_ends_nothing_without_asking() {
+    let mut s = signed_in().await;
+    let path = s.logout(&[("id_token_hint", s.tokens.id()), ("post_logout_redirect_uri", GOODBYE)]);
+    let mut thief = s.app.browser();
+    let question = thief.open(&path).await;
+    question.assert_shown("/logout", &["logout-confirm", "logout-cancel"]);
+    assert!(!question.visible_text().contains("Alice"), "nothing is told of the person: {question:?}");
+    let page = thief.submit(&question, "logout-cancel", &[]).await;
+    assert!(page.has("logged-out"), "nobody is signed in there: {page:?}");
+    let posted = thief.post_from_elsewhere("/logout", &[("id_token_hint", s.tokens.id())]).await;
+    posted.assert_shown("/logout", &["logout-confirm"]);
+    assert!(s.is_signed_in().await);
+    s.tokens = s.app.assert_family_stands(&s.client, &s.tokens).await;
+}
+
+#[tokio::test]
+async fn a_session_whose_browser_was_closed_ends_when_the_person_says_so() {
+    let mut s = signed_in().await;
+    let path = s.logout(&[("id_token_hint", s.tokens.id()), ("post_logout_redirect_uri", GOODBYE)]);
+    for name in ["ostiary_session", "ostiary_browser"] {
+        s.browser.forget_cookie(name);
+    }
+    let question = s.browser.open(&path).await;
+    let page = s.browser.submit(&question, "logout-confirm", &[]).await;
+    assert_eq!(page.url.as_str(), GOODBYE);
+    s.app.assert_family_is_over(&s.client, &s.tokens).await;
+    // It is over: there is nothing left to ask.
+    assert_eq!(s.browser.open(&path).await.url.as_str(), GOODBYE);
+}
+
+#[tokio::test]
 async fn the_end_is_a_page_of_its_own_that_says_how_things_are() {
     let mut s = signed_in().await;
     assert!(s.browser.open("/logged-out").await.has("stayed-signed-in"));

@@ -1,7 +1,7 @@
 //! `/logout` (OpenID Connect RP-Initiated Logout 1.0).
 //!
 //! 1. [`read`]: is the hint ours, and is the address to return to registered? If not: a page, and nothing ends.
-//! 2. [`decide`]: does the hint speak of whoever is signed in? Then log out; otherwise ask.
+//! 2. [`decide`]: does the hint speak of the session of this browser? Then log out; otherwise ask.
 //! 3. [`log_out`]: end the session, tell the clients, return.
 
 use axum::extract::State;
@@ -23,6 +23,7 @@ use crate::oauth::paths;
 use crate::protocol::authorization_response::append_query;
 use crate::protocol::error::OAuthError;
 use crate::protocol::form::{self, Form};
+use crate::storage::StoreError;
 
 /// A logout request after its checks.
 struct LogoutRequest {
@@ -34,7 +35,7 @@ struct LogoutRequest {
 /// Who must be signed out, and whether to ask first.
 enum Decision<'a> {
     LogOut(Option<Sid>),
-    Ask(&'a SignedIn),
+    Ask(Option<&'a SignedIn>),
 }
 
 /// A logout request in the query.
@@ -65,9 +66,9 @@ async fn handle(app: &App, browser: &Browser, form: &Form) -> Result<Response, O
     let now = app.clock.now();
     let request = read(app, form, now).await?;
     let signed_in = browser.session.signed_in(now).await?;
-    match decide(&request, signed_in.as_ref()) {
+    match decide(app, &request, signed_in.as_ref(), now).await? {
         Decision::LogOut(sid) => log_out(app, browser, form, sid, request.return_to, now).await,
-        Decision::Ask(signed_in) => pages::question(app, browser, form, Some(signed_in), now).await,
+        Decision::Ask(signed_in) => pages::question(app, browser, form, signed_in, now).await,
     }
 }
 
@@ -82,7 +83,10 @@ async fn answer(app: &App, browser: &Browser, form: &Form) -> Result<Response, O
         let end = End { ui_locales: pages::ui_locales(form), ..End::default() };
         return pages::show(app, browser, &end, now).await;
     }
-    let sid = browser.session.signed_in(now).await?.map(|signed_in| signed_in.sid);
+    let sid = match browser.session.signed_in(now).await? {
+        Some(signed_in) => Some(signed_in.sid),
+        None => request.hint.as_ref().map(|hint| hint.sid),
+    };
     log_out(app, browser, form, sid, request.return_to, now).await
 }
 
@@ -128,17 +132,28 @@ async fn return_address(
     Ok(append_query(uri, state.map(|state| ("state", state))))
 }
 
-/// Section 2: ask, unless the hint shows that the client speaks of the person who is signed in. Without anyone signed in
-/// the hint itself says which session ends.
-fn decide<'a>(request: &LogoutRequest, signed_in: Option<&'a SignedIn>) -> Decision<'a> {
-    match (&request.hint, signed_in) {
-        (Some(hint), Some(signed_in)) if hint.sid == signed_in.sid || hint.subject == signed_in.subject => {
-            Decision::LogOut(Some(signed_in.sid))
+/// Section 2: ask, unless the hint was given to this very browser. ID tokens are no secrets: whoever found one could sign
+/// its person out. Where nobody is signed in there is something to ask only while the session of the hint goes on elsewhere,
+/// such as in a browser that was closed since.
+async fn decide<'a>(
+    app: &App,
+    request: &LogoutRequest,
+    signed_in: Option<&'a SignedIn>,
+    now: DateTime<Utc>,
+) -> Result<Decision<'a>, StoreError> {
+    Ok(match (&request.hint, signed_in) {
+        (Some(hint), Some(signed_in)) if hint.sid == signed_in.sid => Decision::LogOut(Some(signed_in.sid)),
+        (_, Some(signed_in)) => Decision::Ask(Some(signed_in)),
+        (Some(hint), None) => {
+            let standing = app.postgres.find_standing(hint.sid, &hint.client_id, now).await?;
+            if standing.is_some_and(|standing| standing.is_alive) {
+                Decision::Ask(None)
+            } else {
+                Decision::LogOut(None)
+            }
         }
-        (Some(hint), None) => Decision::LogOut(Some(hint.sid)),
-        (_, Some(signed_in)) => Decision::Ask(signed_in),
         (None, None) => Decision::LogOut(None),
-    }
+    })
 }
 
 async fn log_out(
