@@ -264,6 +264,29 @@ async fn without_openid_a_single_redirect_uri_may_be_left_out() {
 }
 
 #[tokio::test]
+async fn a_redirect_uri_that_was_left_out_need_not_be_in_the_token_request() {
+    let app = TestApp::start().await;
+    let client = app.web_client_with(|settings| settings.pkce_required = false).await;
+    let alice = app.alice().await;
+    let request = Authorization::of(&client).with("scope", "photos.read").without_pkce().without("redirect_uri");
+    let why = "the redirect_uri is not the one that the code was sent to";
+    for (sent, is_good) in
+        [(None, true), (Some(client.redirect_uri.as_str()), true), (Some("https://x.example/"), false)]
+    {
+        let page = app.browser().authorize(&request, &alice).await;
+        let code = page.returned_to(&client.redirect_uri).remove("code").unwrap();
+        let mut form = vec![("grant_type", "authorization_code"), ("code", code.as_str())];
+        form.extend(sent.map(|uri| ("redirect_uri", uri)));
+        let answer = app.token(&client, &form).await;
+        if is_good {
+            assert_eq!(answer.json()["scope"], "photos.read", "{sent:?}");
+        } else {
+            answer.assert_error(400, "invalid_grant", why);
+        }
+    }
+}
+
+#[tokio::test]
 async fn pkce_and_nonce_are_optional_for_certification_clients() {
     let app = TestApp::start().await;
     let client = app.web_client_with(|settings| settings.pkce_required = false).await;

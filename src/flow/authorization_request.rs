@@ -15,6 +15,10 @@ pub struct AuthorizationRequest {
     pub client_id: ClientId,
     /// Where the answer goes, byte for byte as it was sent.
     pub redirect_uri: String,
+    /// Whether the request left that to the registration (RFC 6749 section 3.1.2.3). Absent from the records of a version
+    /// that did not know.
+    #[serde(default)]
+    pub is_redirect_uri_implied: bool,
     /// How the answer is sent.
     pub response_mode: ResponseMode,
     /// Returned as it came.

@@ -24,6 +24,10 @@ pub struct CodeRecord {
     pub hash: [u8; 32],
     /// Where the code was sent.
     pub redirect_uri: String,
+    /// Whether the request left that to the registration: then the token request need not repeat it. Absent from the
+    /// records of a version that did not know.
+    #[serde(default)]
+    pub is_redirect_uri_implied: bool,
     /// For the ID token.
     pub nonce: Option<String>,
     /// What the verifier must match (RFC 7636).
@@ -59,6 +63,7 @@ pub async fn authorization_code(
         },
         hash: code.hash(),
         redirect_uri: request.redirect_uri.clone(),
+        is_redirect_uri_implied: request.is_redirect_uri_implied,
         nonce: request.nonce.clone(),
         code_challenge: request.code_challenge.clone(),
         expires_at,

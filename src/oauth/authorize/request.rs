@@ -19,6 +19,8 @@ pub struct Trusted {
     pub client: Arc<Client>,
     /// Where the answer goes.
     pub to: ReturnAddress,
+    /// Whether the request said so, rather than leaving it to the registration.
+    pub has_redirect_uri: bool,
 }
 
 /// Finds the client and checks the redirect URI (RFC 6749 section 4.1.2.1: if either is wrong, tell the person and do not
@@ -36,7 +38,7 @@ pub async fn trust(app: &App, form: &Form, now: DateTime<Utc>) -> Result<Trusted
     let response_mode = form.one("response_mode").ok().flatten().and_then(ResponseMode::from_name);
     let state = form.one("state").ok().flatten().map(ToOwned::to_owned);
     let to = ReturnAddress { redirect_uri, response_mode: response_mode.unwrap_or_default(), state };
-    Ok(Trusted { client, to })
+    Ok(Trusted { client, to, has_redirect_uri: form.has("redirect_uri") })
 }
 
 fn redirect_uri(client: &Client, form: &Form) -> Result<String, OAuthError> {

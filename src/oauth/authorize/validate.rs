@@ -26,7 +26,7 @@ pub async fn validate(
     now: DateTime<Utc>,
 ) -> Result<AuthorizationRequest, OAuthError> {
     form.refuse_repeats()?;
-    let Trusted { client, to } = trusted;
+    let Trusted { client, to, has_redirect_uri } = trusted;
     refuse_request_objects(form)?;
     response_type(form)?;
     if !client.has_grant(GrantType::AuthorizationCode) {
@@ -49,6 +49,7 @@ pub async fn validate(
         login_hint: form.one("login_hint")?.filter(|hint| hint.len() <= 256).map(ToOwned::to_owned),
         ui_locales: locale::parse(form.one("ui_locales")?),
         redirect_uri: to.redirect_uri,
+        is_redirect_uri_implied: !has_redirect_uri,
         response_mode: to.response_mode,
         required_subject,
         acr_values,

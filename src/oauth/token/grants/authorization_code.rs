@@ -46,11 +46,12 @@ pub async fn decide(app: &App, client: Arc<Client>, form: &Form, now: DateTime<U
     Ok(Issuance::Redemption { client, id: code.id(), record: Box::new(record), resources })
 }
 
-/// RFC 6749 section 4.1.3 asks for it again; OAuth 2.1 section 4.1.3 does not, because PKCE binds the code better.
+/// RFC 6749 section 4.1.3 asks for it again if the authorization request had it; OAuth 2.1 section 4.1.3 does not, because
+/// PKCE binds the code better. What is sent must be right in any case.
 fn check_redirect_uri(record: &CodeRecord, form: &Form) -> Result<(), OAuthError> {
     match form.one("redirect_uri")? {
         Some(presented) if presented == record.redirect_uri => Ok(()),
-        None if record.code_challenge.is_some() => Ok(()),
+        None if record.is_redirect_uri_implied || record.code_challenge.is_some() => Ok(()),
         _ => Err(OAuthError::invalid_grant("the redirect_uri is not the one that the code was sent to")),
     }
 }
