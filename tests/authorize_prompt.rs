@@ -37,6 +37,24 @@ async fn prompt_none_without_a_session_is_login_required() {
 }
 
 #[tokio::test]
+async fn prompt_none_in_a_form_of_another_site_leaves_nothing_open() {
+    let app = TestApp::start().await;
+    let (client, alice) = (app.web_client().await, app.alice().await);
+    let request = Authorization::of(&client).with("prompt", "none");
+    let begun = app.post_form("/authorize", &request.parameters()).await;
+    let resume = begun.header("location").expect("a Location").to_owned();
+    let mut browser = app.browser();
+    for _ in 0..2 {
+        // A second time is a double click.
+        assert_returned_error(&app, &request, &browser.open(&resume).await, "login_required");
+    }
+    app.pass_seconds(61);
+    browser.authorize(&Authorization::of(&client), &alice).await.returned_to(&client.redirect_uri);
+    let page = browser.open(&resume).await;
+    page.assert_error("/authorize/resume", 400, "invalid_request", "this sign-in was completed before");
+}
+
+#[tokio::test]
 async fn prompt_none_with_a_session_succeeds_with_the_same_sub_and_auth_time() {
     let app = TestApp::start().await;
     let (client, alice) = (app.web_client().await, app.alice().await);

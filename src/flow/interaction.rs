@@ -292,6 +292,12 @@ pub async fn deny(
     Ok(AuthorizationResponse::error(interaction.request.return_address(), app.issuer(), &refusal))
 }
 
+/// Closes the attempt without an answer of its own, such as where no page may be shown.
+pub async fn end(app: &App, interaction: Interaction, now: DateTime<Utc>) -> Result<(), OAuthError> {
+    close(app, interaction, now).await?;
+    Ok(())
+}
+
 impl Interaction {
     /// Whether it was answered so recently that a second submit is a double click.
     pub fn is_repeatable(&self, now: DateTime<Utc>) -> bool {

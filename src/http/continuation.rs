@@ -42,7 +42,16 @@ async fn try_proceed(
     now: DateTime<Utc>,
 ) -> Result<Response, OAuthError> {
     let signed_in = browser.session.signed_in(now).await?;
-    let next = interaction::next(app, &request, attempt.as_ref(), signed_in.as_ref(), now).await?;
+    let next = match interaction::next(app, &request, attempt.as_ref(), signed_in.as_ref(), now).await {
+        Ok(next) => next,
+        Err(error) => {
+            // The client is told of it, and nothing can be added to the attempt any more. An outage passes.
+            if let Some(attempt) = attempt.filter(|_| error.status() < 500) {
+                interaction::end(app, attempt, now).await?;
+            }
+            return Err(error);
+        }
+    };
     let page = match next {
         Next::Ready(permitted) => {
             let response = match attempt {
