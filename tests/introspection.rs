@@ -42,6 +42,25 @@ async fn an_active_access_token_tells_exactly_what_it_says() {
 }
 
 #[tokio::test]
+async fn the_username_is_told_where_userinfo_would_tell_it() {
+    let app = TestApp::start().await;
+    let (client, alice) = (app.web_client().await, app.alice().await);
+    let with = app.tokens(&client, &alice, "openid profile photos.read").await;
+    assert_eq!(app.introspect(&client, with.access()).await.json()["username"], "alice");
+    assert_eq!(app.userinfo(with.access()).await.json()["preferred_username"], "alice");
+    let without = app.tokens(&client, &alice, "openid email").await;
+    assert_eq!(app.introspect(&client, without.access()).await.json().get("username"), None);
+    assert_eq!(app.introspect(&client, with.refresh()).await.json().get("username"), None);
+    app.revoke(&client, with.refresh()).await;
+    app.introspect(&client, with.access()).await.assert_inactive();
+    let machine = app.machine_client().await;
+    let form = [("grant_type", "client_credentials"), ("scope", "photos.read")];
+    let token = app.token(&machine, &form).await.json();
+    let told = app.introspect(&machine, token["access_token"].as_str().unwrap()).await.json();
+    assert_eq!(told.get("username"), None, "{told}");
+}
+
+#[tokio::test]
 async fn an_active_refresh_token_tells_its_own_client_exactly_this() {
     let app = TestApp::start().await;
     let (client, alice) = (app.web_client().await, app.alice().await);

@@ -1,4 +1,8 @@
 //! `/introspect` (RFC 7662): what a token means, told to those whom it concerns.
+//!
+//! `username` (section 2.2) is told where the token has the scope `profile`: then it is what userinfo says under that scope as
+//! `preferred_username`, to whoever holds the token. It comes with the family, in the same statement, and only then is the
+//! people backend asked at all. A refresh token tells none: only its own client may ask about it, and that has userinfo.
 
 use axum::Json;
 use axum::extract::State;
@@ -6,15 +10,20 @@ use axum::response::{IntoResponse, Response};
 use chrono::{DateTime, Utc};
 use http::HeaderMap;
 use serde::Serialize;
+use serde_json::Value;
 
 use crate::app::App;
 use crate::flow::access_token::{AccessTokenClaims, Audience};
 use crate::flow::{bearer, client};
 use crate::http::form::OAuthForm;
 use crate::http::headers::no_store;
+use crate::identity::backend::Person;
 use crate::keys::token::PlainRefreshToken;
 use crate::model::client::Client;
 use crate::protocol::error::OAuthError;
+
+/// The scope under which a person's name is told (OpenID Connect Core section 5.4).
+const PROFILE: &str = "profile";
 
 /// Section 2.2. An inactive token tells nothing else.
 #[derive(Debug, Default, Serialize)]
@@ -24,6 +33,8 @@ struct Introspection {
     claims: Option<AccessTokenClaims>,
     #[serde(skip_serializing_if = "Option::is_none")]
     token_type: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    username: Option<Value>,
     #[serde(flatten, skip_serializing_if = "Option::is_none")]
     refresh: Option<RefreshTokenFacts>,
 }
@@ -69,10 +80,24 @@ async fn access_token(
     // Section 4: a token says nothing to a resource server that it was not made for.
     let concerns = claims.client_id == caller.id.as_str()
         || caller.settings.serves.iter().any(|resource| claims.aud.contains(resource.as_str()));
-    if !concerns || !bearer::is_standing(app, &claims, now).await? {
+    if !concerns {
         return Ok(None);
     }
-    Ok(Some(Introspection { active: true, claims: Some(claims), token_type: Some("Bearer"), refresh: None }))
+    let username = match claims.family().filter(|_| claims.has_scope(PROFILE)) {
+        Some(family) => match app.identity.find_family_and_person(family, &claims.jti, now).await? {
+            Some((family, person)) if family.is_alive => person.and_then(username),
+            _ => return Ok(None),
+        },
+        None if bearer::is_standing(app, &claims, now).await? => None,
+        None => return Ok(None),
+    };
+    let introspection =
+        Introspection { active: true, username, token_type: Some("Bearer"), ..Introspection::default() };
+    Ok(Some(Introspection { claims: Some(claims), ..introspection }))
+}
+
+fn username(mut person: Person) -> Option<Value> {
+    person.claims.remove("preferred_username")
 }
 
 async fn refresh_token(
