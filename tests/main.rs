@@ -29,6 +29,7 @@ mod client_authentication;
 mod clock_skew;
 mod connections;
 mod contract;
+mod demo;
 mod dev;
 mod discovery;
 mod faults;

@@ -113,17 +113,18 @@ async fn refresh(
     if csrf::is_foreign(&app, &headers) {
         return continuation::forged(&browser);
     }
-    let Some(Visit { signed_in: Some(signed_in), .. }) = visits.find(&jar).await else {
+    let Some(Visit { signed_in: Some(mut visitor), .. }) = visits.find(&jar).await else {
         return browser.redirect(&app.url("/"));
     };
-    let refreshed = async {
-        let issuer = RelyingParty::discover(app.issuer()).await?;
-        issuer.refresh(&signed_in, app.clock.now()).await
+    let refreshed = match RelyingParty::discover(app.issuer()).await {
+        Ok(issuer) => issuer.refresh(&mut visitor, app.clock.now()).await,
+        Err(failure) => Err(failure),
     };
-    let (visit, answer) = match refreshed.await {
-        Ok(signed_in) => (Visit::of(signed_in), browser.redirect(&app.url("/"))),
-        // The tokens are of no more use: the person signed out elsewhere, or took the consent back.
-        Err(failure) => (Visit::default(), failed(&browser, &failure)),
+    let (visit, answer) = match refreshed {
+        Ok(()) => (Visit::of(visitor), browser.redirect(&app.url("/"))),
+        // The person signed out elsewhere, or took the consent back.
+        Err(failure) if failure.is_invalid_grant() => (Visit::default(), not_renewed(&browser, &failure, true)),
+        Err(failure) => (Visit::of(visitor), not_renewed(&browser, &failure, false)),
     };
     (visits.keep(jar, visit).await, answer).into_response()
 }
@@ -153,6 +154,16 @@ async fn sign_out(
 }
 
 fn failed(browser: &Browser, failure: &Failure) -> Response {
-    let page = page::FailedPage { site: &browser.site(&[]), failure: &failure.to_string() };
+    let m = &browser.site(&[]).m.demo;
+    explain(browser, failure, (m.failed_title, m.failed))
+}
+
+fn not_renewed(browser: &Browser, failure: &Failure, is_over: bool) -> Response {
+    let m = &browser.site(&[]).m.demo;
+    explain(browser, failure, (m.not_renewed_title, if is_over { m.is_over } else { m.is_kept }))
+}
+
+fn explain(browser: &Browser, failure: &Failure, (title, explanation): (&str, &str)) -> Response {
+    let page = page::FailedPage { site: &browser.site(&[]), title, explanation, failure: &failure.to_string() };
     browser.page(StatusCode::BAD_REQUEST, pages::html(&page), &Csp::default())
 }

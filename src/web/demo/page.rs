@@ -37,6 +37,8 @@ pub(super) struct TokenView {
 #[template(path = "demo_failed.html", config = "src/http/pages/askama.toml")]
 pub(super) struct FailedPage<'a> {
     pub(super) site: &'a Site,
+    pub(super) title: &'a str,
+    pub(super) explanation: &'a str,
     pub(super) failure: &'a str,
 }
 
@@ -149,7 +151,9 @@ mod tests {
         for locale in Locale::ALL {
             let site = Site::new(locale, "http://localhost:8000");
             let signed_in = signed_in();
-            let failed = html(&FailedPage { site: &site, failure: "access_denied: the user refused the request" });
+            let (title, explanation) = (site.m.demo.failed_title, site.m.demo.failed);
+            let failure = "access_denied: the user refused the request";
+            let failed = html(&FailedPage { site: &site, title, explanation, failure });
             for (name, page) in
                 [("demo", home(&site, None)), ("demo-in", home(&site, Some(&signed_in))), ("demo-failed", failed)]
             {

@@ -27,7 +27,11 @@ const LONGEST: usize = 256 * 1024;
 
 /// Why something did not work, for the person at the browser. Holds no token.
 #[derive(Debug)]
-pub(super) struct Failure(String);
+pub(super) struct Failure {
+    what: String,
+    /// The server's error code, if it answered with one.
+    code: Option<String>,
+}
 
 /// An issuer, by its discovery document (OpenID Connect Discovery section 3).
 #[derive(Deserialize)]
@@ -57,13 +61,18 @@ struct Refusal {
 
 impl Failure {
     pub(super) fn new(what: impl Into<String>) -> Self {
-        Self(what.into())
+        Self { what: what.into(), code: None }
+    }
+
+    /// Whether the grant is over, so that its tokens are of no more use (RFC 6749 section 5.2).
+    pub(super) fn is_invalid_grant(&self) -> bool {
+        self.code.as_deref() == Some("invalid_grant")
     }
 }
 
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
+        f.write_str(&self.what)
     }
 }
 
@@ -131,31 +140,32 @@ impl RelyingParty {
         })
     }
 
-    /// Gets new tokens (OpenID Connect Core section 12).
-    pub(super) async fn refresh(&self, before: &SignedIn, now: DateTime<Utc>) -> Result<SignedIn, Failure> {
-        let presented = before.refresh_token.as_deref().ok_or_else(|| Failure::new("There is no refresh token."))?;
+    /// Gets new tokens (OpenID Connect Core section 12). A refresh token that replaces the old one is in `visitor` as soon as
+    /// it has come, whatever happens then: the old one is of no more use.
+    pub(super) async fn refresh(&self, visitor: &mut SignedIn, now: DateTime<Utc>) -> Result<(), Failure> {
+        let presented = visitor.refresh_token.clone().ok_or_else(|| Failure::new("There is no refresh token."))?;
         let tokens = self
-            .tokens(&[("grant_type", "refresh_token"), ("refresh_token", presented), ("client_id", CLIENT_ID)])
+            .tokens(&[("grant_type", "refresh_token"), ("refresh_token", &presented), ("client_id", CLIENT_ID)])
             .await?;
+        if let Some(next) = tokens.refresh_token {
+            visitor.refresh_token = Some(next);
+        }
         let (id_token, verified) = match tokens.id_token {
             Some(id_token) => {
                 let verified = self.verify(&id_token, None, &tokens.access_token, now).await?;
                 (TokenView::new(id_token), verified)
             }
-            None => (before.id_token.clone(), before.claims.clone()),
+            None => (visitor.id_token.clone(), visitor.claims.clone()),
         };
         // Section 12.2: it must still be the same person.
-        if verified.get("sub") != before.claims.get("sub") {
+        if verified.get("sub") != visitor.claims.get("sub") {
             return Err(Failure::new("The new ID token is somebody else's."));
         }
-        let claims = self.userinfo(&tokens.access_token, &verified).await?;
-        Ok(SignedIn {
-            id_token,
-            access_token: TokenView::new(tokens.access_token),
-            refresh_token: tokens.refresh_token.or_else(|| before.refresh_token.clone()),
-            claims,
-            refreshes: before.refreshes + 1,
-        })
+        visitor.claims = self.userinfo(&tokens.access_token, &verified).await?;
+        visitor.id_token = id_token;
+        visitor.access_token = TokenView::new(tokens.access_token);
+        visitor.refreshes += 1;
+        Ok(())
     }
 
     async fn tokens(&self, form: &[(&str, &str)]) -> Result<Tokens, Failure> {
@@ -240,7 +250,9 @@ async fn send<T: DeserializeOwned>(request: RequestBuilder) -> Result<T, Failure
     }
     if !status.is_success() {
         return Err(match serde_json::from_slice::<Refusal>(&body) {
-            Ok(refusal) => Failure::new(format!("{}: {}", refusal.error, refusal.error_description)),
+            Ok(Refusal { error, error_description }) => {
+                Failure { what: format!("{error}: {error_description}"), code: Some(error) }
+            }
             Err(_) => Failure::new(format!("The server answered with the status {status}.")),
         });
     }

@@ -271,6 +271,11 @@ pub(crate) struct Demo {
     pub(crate) consents: &'static str,
     pub(crate) failed_title: &'static str,
     pub(crate) failed: &'static str,
+    pub(crate) not_renewed_title: &'static str,
+    /// The tokens are of no more use.
+    pub(crate) is_over: &'static str,
+    /// The tokens may still be good.
+    pub(crate) is_kept: &'static str,
     pub(crate) back: &'static str,
     pub(crate) only_in_development: &'static str,
 }
