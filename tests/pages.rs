@@ -74,6 +74,18 @@ async fn a_wrong_password_and_an_unknown_user_are_answered_the_same() {
 }
 
 #[tokio::test]
+async fn a_password_hash_that_cannot_be_read_is_answered_like_a_wrong_password() {
+    let app = TestApp::start().await;
+    let (client, alice) = (app.web_client().await, app.alice().await);
+    app.app.postgres.update_password(&alice.subject, "$2b$12$abcdefghijklmnopqrstuv", app.now()).await.unwrap();
+    let (mut browser, page, _) = login_page(&app, &client).await;
+    let unreadable = browser.log_in(&page, &alice).await;
+    unreadable.assert_login_again();
+    let unknown = browser.submit(&page, "login-submit", &[("username", "nobody"), ("password", PASSWORD)]).await;
+    assert_eq!(unreadable.text("login-error"), unknown.text("login-error"));
+}
+
+#[tokio::test]
 async fn an_empty_username_or_password_is_answered_with_the_page() {
     let app = TestApp::start().await;
     let client = app.web_client().await;

@@ -58,7 +58,7 @@ impl IdentityBackend for LocalIdentity {
         let check = match self.passwords.verify(password, stored).await {
             Ok(check) => check,
             Err(PasswordError::Busy(_)) => return Ok(PasswordOutcome::Busy),
-            Err(error @ (PasswordError::Unreadable(_) | PasswordError::Failed(_))) => {
+            Err(error @ (PasswordError::Failed(_) | PasswordError::Unwritable(_))) => {
                 return Err(StoreError::corrupt(error));
             }
         };
@@ -69,6 +69,12 @@ impl IdentityBackend for LocalIdentity {
                 }
                 let Credentials { subject, generation, .. } = credentials;
                 Ok(PasswordOutcome::Verified(VerifiedPerson { subject, generation }))
+            }
+            (PasswordCheck::Unreadable(why), credentials) => {
+                // To whoever guesses it is a wrong password: anything else would say that the account exists.
+                let subject = credentials.map(|credentials| credentials.subject.to_string());
+                tracing::error!(subject, why, "a stored password hash cannot be read: its person cannot sign in");
+                Ok(PasswordOutcome::Refused)
             }
             (PasswordCheck::Right { .. } | PasswordCheck::Wrong, _) => Ok(PasswordOutcome::Refused),
         }

@@ -1,7 +1,8 @@
 //! Passwords: Argon2id (RFC 9106), written as PHC strings, hashed on threads of their own (`hashing_threads`).
 //!
-//! A person who does not exist costs the same work as one who does. A hash made with other parameters than today's is made
-//! anew when its password next turns up.
+//! A person who does not exist costs the same work as one who does, also if their hash was made with less work than today's
+//! or cannot be read. A hash made with more work takes its time until it is made anew: every hash of other parameters is, when
+//! its password next turns up.
 
 use std::fmt;
 use std::sync::Arc;
@@ -26,12 +27,27 @@ pub enum PasswordError {
     /// Too many are waiting, or this one waited too long: nothing was decided.
     #[error("too many passwords are being checked")]
     Busy(#[from] Busy),
-    /// The stored hash is not an Argon2 PHC string that this server can check.
-    #[error("the stored password hash cannot be read")]
-    Unreadable(#[source] argon2::password_hash::Error),
     /// Hashing failed.
     #[error("the password cannot be hashed")]
     Failed(#[source] argon2::Error),
+    /// A hash cannot be written as a PHC string.
+    #[error("the hash cannot be written")]
+    Unwritable(#[source] argon2::password_hash::Error),
+}
+
+/// Why a stored hash cannot be checked.
+#[derive(Debug, thiserror::Error)]
+enum Unreadable {
+    #[error(transparent)]
+    Format(#[from] argon2::password_hash::Error),
+    #[error(transparent)]
+    Phc(#[from] argon2::password_hash::phc::Error),
+    #[error(transparent)]
+    Argon2(#[from] argon2::Error),
+    #[error("the salt or the hash is missing")]
+    Incomplete,
+    #[error("it asks for too much memory")]
+    TooLarge,
 }
 
 /// What a check found.
@@ -44,6 +60,9 @@ pub enum PasswordCheck {
     },
     /// It is not, or there is no such person.
     Wrong,
+    /// The stored hash is not an Argon2 PHC string that this server can check, so that no password is right; why, in words
+    /// that hold nothing of it.
+    Unreadable(String),
 }
 
 /// A PHC string. Not a secret like a password is, but nothing for a log either.
@@ -77,22 +96,57 @@ impl Passwords {
 
     /// Checks a password against a stored hash; without one it does the same work and the answer is [`PasswordCheck::Wrong`].
     pub async fn verify(&self, password: &SecretString, stored: Option<&str>) -> Result<PasswordCheck, PasswordError> {
-        let stored = match stored {
-            Some(phc) => PasswordHash::new(phc).map_err(|error| PasswordError::Unreadable(error.into()))?,
-            None => self.dummy.clone(),
-        };
-        let (password, params) = (password.clone(), self.params.clone());
-        self.threads
-            .run(move |memory| {
-                if !is_right(&stored, &password, memory)? {
-                    return Ok(PasswordCheck::Wrong);
-                }
-                let rehashed =
-                    if is_current(&stored, &params) { None } else { Some(new_hash(&params, &password, memory)?) };
-                Ok(PasswordCheck::Right { rehashed })
-            })
-            .await?
+        let stored = stored.map(|phc| PasswordHash::new(phc).map_err(Unreadable::from));
+        let (this, password) = (self.clone(), password.clone());
+        self.threads.run(move |memory| this.check(&password, stored, memory)).await?
     }
+
+    fn check(
+        &self,
+        password: &SecretString,
+        stored: Option<Result<PasswordHash, Unreadable>>,
+        memory: &mut Memory,
+    ) -> Result<PasswordCheck, PasswordError> {
+        let Some(stored) = stored else {
+            self.pretend(password, memory);
+            return Ok(PasswordCheck::Wrong);
+        };
+        match stored.and_then(|stored| Ok((is_right(&stored, password, memory)?, stored))) {
+            Ok((true, stored)) => {
+                let is_current = is_current(&stored, &self.params);
+                let rehashed = if is_current { None } else { Some(new_hash(&self.params, password, memory)?) };
+                Ok(PasswordCheck::Right { rehashed })
+            }
+            Ok((false, stored)) => {
+                if let Some(missing) = missing_work(&stored, &self.params) {
+                    new_hash(&missing, password, memory)?;
+                }
+                Ok(PasswordCheck::Wrong)
+            }
+            Err(unreadable) => {
+                self.pretend(password, memory);
+                Ok(PasswordCheck::Unreadable(unreadable.to_string()))
+            }
+        }
+    }
+
+    /// Does the work of a check whose answer is no.
+    fn pretend(&self, password: &SecretString, memory: &mut Memory) {
+        if let Err(error) = is_right(&self.dummy, password, memory) {
+            tracing::error!(%error, "the dummy hash cannot be checked");
+        }
+    }
+}
+
+/// The parameters of the work by which a check of `stored` is cheaper than one of today's hashes, if it is: Argon2 takes as
+/// long as it fills blocks of memory, so many in each iteration.
+fn missing_work(stored: &PasswordHash, today: &Params) -> Option<Params> {
+    let blocks = |params: &Params| u64::from(params.m_cost()) * u64::from(params.t_cost());
+    let missing = blocks(today).checked_sub(blocks(&Params::try_from(stored).ok()?))?;
+    let iterations = missing.div_ceil(today.m_cost().into());
+    let memory = missing.checked_div(iterations)?;
+    // What is less than Argon2 can do is nothing to notice.
+    Params::new(memory.try_into().ok()?, iterations.try_into().ok()?, today.p_cost(), Some(OUTPUT_LENGTH)).ok()
 }
 
 fn new_hash(params: &Params, password: &SecretString, memory: &mut Memory) -> Result<Phc, PasswordError> {
@@ -110,27 +164,24 @@ fn new_hash(params: &Params, password: &SecretString, memory: &mut Memory) -> Re
     Ok(Phc(written(params, &salt, &output)?.to_string()))
 }
 
-fn is_right(stored: &PasswordHash, password: &SecretString, memory: &mut Memory) -> Result<bool, PasswordError> {
-    let unreadable = PasswordError::Unreadable;
-    let algorithm = Algorithm::new(stored.algorithm).map_err(|error| unreadable(error.into()))?;
+fn is_right(stored: &PasswordHash, password: &SecretString, memory: &mut Memory) -> Result<bool, Unreadable> {
+    let algorithm = Algorithm::new(stored.algorithm)?;
     let version = match stored.version {
-        Some(version) => Version::try_from(version).map_err(|error| unreadable(error.into()))?,
+        Some(version) => Version::try_from(version)?,
         // The format's first version had no such field.
         None => Version::V0x10,
     };
-    let params = Params::try_from(stored).map_err(unreadable)?;
+    let params = Params::try_from(stored)?;
     let (Some(salt), Some(expected)) = (&stored.salt, &stored.hash) else {
-        return Err(unreadable(argon2::password_hash::Error::EncodingInvalid));
+        return Err(Unreadable::Incomplete);
     };
     if params.m_cost() > MOST_STORED_KIB {
-        return Err(unreadable(argon2::password_hash::Error::ParamInvalid { name: "m" }));
+        return Err(Unreadable::TooLarge);
     }
     let memory = memory.blocks(params.block_count());
     let argon2 = Argon2::new(algorithm, version, params);
     let mut found = vec![0_u8; expected.len()];
-    argon2
-        .hash_password_into_with_memory(password.expose_secret().as_bytes(), salt.as_ref(), &mut found, memory)
-        .map_err(PasswordError::Failed)?;
+    argon2.hash_password_into_with_memory(password.expose_secret().as_bytes(), salt.as_ref(), &mut found, memory)?;
     Ok(found.ct_eq(expected.as_bytes()).into())
 }
 
@@ -141,13 +192,13 @@ fn is_current(stored: &PasswordHash, params: &Params) -> bool {
 }
 
 fn written(params: &Params, salt: &[u8], output: &[u8]) -> Result<PasswordHash, PasswordError> {
-    let unreadable = |error: argon2::password_hash::phc::Error| PasswordError::Unreadable(error.into());
+    let unwritable = |error: argon2::password_hash::phc::Error| PasswordError::Unwritable(error.into());
     Ok(PasswordHash {
         algorithm: Algorithm::Argon2id.ident(),
         version: Some(Version::V0x13.into()),
-        params: ParamsString::try_from(params).map_err(PasswordError::Unreadable)?,
-        salt: Some(Salt::new(salt).map_err(unreadable)?),
-        hash: Some(Output::new(output).map_err(unreadable)?),
+        params: ParamsString::try_from(params).map_err(PasswordError::Unwritable)?,
+        salt: Some(Salt::new(salt).map_err(unwritable)?),
+        hash: Some(Output::new(output).map_err(unwritable)?),
     })
 }
 
@@ -171,104 +222,4 @@ impl fmt::Debug for Passwords {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// The least that Argon2 accepts: the tests are of the rules, not of the cost.
-    fn cheap() -> PasswordsConfig {
-        PasswordsConfig { memory_kib: 64, iterations: 1, threads: 1, ..PasswordsConfig::default() }
-    }
-
-    fn secret(text: &str) -> SecretString {
-        text.into()
-    }
-
-    const RIGHT: PasswordCheck = PasswordCheck::Right { rehashed: None };
-
-    #[tokio::test]
-    async fn only_the_password_itself_is_right() {
-        let passwords = Passwords::new(&cheap()).unwrap();
-        let phc = passwords.hash(&secret("correct horse")).await.unwrap();
-        assert!(phc.as_str().starts_with("$argon2id$v=19$m=64,t=1,p=1$"), "{}", phc.as_str());
-        assert_eq!(passwords.verify(&secret("correct horse"), Some(phc.as_str())).await.unwrap(), RIGHT);
-        for wrong in ["correct hors", "Correct horse", "correct horse ", ""] {
-            let check = passwords.verify(&secret(wrong), Some(phc.as_str())).await.unwrap();
-            assert_eq!(check, PasswordCheck::Wrong, "{wrong}");
-        }
-    }
-
-    #[tokio::test]
-    async fn two_hashes_of_one_password_differ() {
-        let passwords = Passwords::new(&cheap()).unwrap();
-        let (one, two) =
-            (passwords.hash(&secret("same")).await.unwrap(), passwords.hash(&secret("same")).await.unwrap());
-        assert_ne!(one, two);
-    }
-
-    #[tokio::test]
-    async fn nobody_s_password_is_wrong_after_as_much_work() {
-        let passwords = Passwords::new(&cheap()).unwrap();
-        assert_eq!(passwords.verify(&secret("any"), None).await.unwrap(), PasswordCheck::Wrong);
-        assert!(is_current(&passwords.dummy, &passwords.params), "the dummy costs what today's hashes cost");
-    }
-
-    #[tokio::test]
-    async fn a_hash_of_other_parameters_is_checked_and_made_anew() {
-        let old = Passwords::new(&cheap()).unwrap();
-        let stored = old.hash(&secret("kept")).await.unwrap();
-        let new = Passwords::new(&PasswordsConfig { iterations: 2, memory_kib: 32, ..cheap() }).unwrap();
-        assert_eq!(new.verify(&secret("lost"), Some(stored.as_str())).await.unwrap(), PasswordCheck::Wrong);
-        let PasswordCheck::Right { rehashed: Some(rehashed) } =
-            new.verify(&secret("kept"), Some(stored.as_str())).await.unwrap()
-        else {
-            panic!("not made anew");
-        };
-        assert!(rehashed.as_str().starts_with("$argon2id$v=19$m=32,t=2,p=1$"), "{}", rehashed.as_str());
-        assert_eq!(new.verify(&secret("kept"), Some(rehashed.as_str())).await.unwrap(), RIGHT);
-    }
-
-    /// RFC 9106 section 5.3 has a secret key, which PHC strings cannot say; these come from the reference implementation
-    /// (its `test.c`, version 0x13, m=65536 t=2 p=1 and p=2).
-    #[tokio::test]
-    async fn hashes_of_the_reference_implementation_are_right() {
-        let passwords = Passwords::new(&PasswordsConfig { threads: 1, ..PasswordsConfig::default() }).unwrap();
-        for phc in [
-            "$argon2id$v=19$m=65536,t=2,p=1$c29tZXNhbHQ$CTFhFdXPJO1aFaMaO6Mm5c8y7cJHAph8ArZWb2GRPPc",
-            "$argon2id$v=19$m=256,t=2,p=2$c29tZXNhbHQ$bQk8UB/VmZZF4Oo79iDXuL5/0ttZwg2f/5U52iv1cDc",
-        ] {
-            let check = passwords.verify(&secret("password"), Some(phc)).await.unwrap();
-            assert!(matches!(check, PasswordCheck::Right { rehashed: Some(_) }), "{phc}");
-        }
-    }
-
-    #[tokio::test]
-    async fn what_cannot_be_read_is_an_error_and_not_a_wrong_password() {
-        let passwords = Passwords::new(&cheap()).unwrap();
-        for stored in [
-            "",
-            "plain",
-            "$2b$12$abcdefghijklmnopqrstuv",
-            "$argon2id$v=19$m=64,t=1,p=1$c29tZXNhbHQ",
-            "$argon2id$v=19$m=4194304,t=1,p=1$c29tZXNhbHQ$CTFhFdXPJO1aFaMaO6Mm5c8y7cJHAph8ArZWb2GRPPc",
-            "$scrypt$ln=16,r=8,p=1$c29tZXNhbHQ$CTFhFdXPJO1aFaMaO6Mm5c8y7cJHAph8ArZWb2GRPPc",
-        ] {
-            let check = passwords.verify(&secret("plain"), Some(stored)).await;
-            assert!(matches!(check, Err(PasswordError::Unreadable(_))), "{stored}: {check:?}");
-        }
-    }
-
-    #[test]
-    fn impossible_parameters_are_an_error() {
-        for wrong in [PasswordsConfig { memory_kib: 1, ..cheap() }, PasswordsConfig { iterations: 0, ..cheap() }] {
-            assert!(matches!(Passwords::new(&wrong), Err(PasswordError::Failed(_))));
-        }
-    }
-
-    #[tokio::test]
-    async fn debug_shows_no_hash() {
-        let passwords = Passwords::new(&cheap()).unwrap();
-        let phc = passwords.hash(&secret("x")).await.unwrap();
-        assert_eq!(format!("{phc:?}"), "Phc(..)");
-        assert!(!format!("{passwords:?}").contains("$argon2"));
-    }
-}
+mod tests;

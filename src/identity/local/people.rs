@@ -47,7 +47,7 @@ impl LocalPeople {
         match self.passwords.hash(password).await {
             Ok(phc) => Ok(NewPassword::Accepted(phc)),
             Err(PasswordError::Busy(_)) => Ok(NewPassword::Busy),
-            Err(error @ (PasswordError::Unreadable(_) | PasswordError::Failed(_))) => Err(StoreError::corrupt(error)),
+            Err(error @ (PasswordError::Unwritable(_) | PasswordError::Failed(_))) => Err(StoreError::corrupt(error)),
         }
     }
 }
