@@ -1,8 +1,9 @@
 //! The pages people see: sign-in, consent, their account. What a real browser makes of them is tested elsewhere.
 
+use ostiary::model::catalog::Scope;
 use ostiary::model::client::{ClientSettings, ConsentPolicy};
 
-use crate::harness::{Authorization, Browser, PASSWORD, PHOTOS_API, Page, TestApp, TestClient};
+use crate::harness::{Authorization, Browser, MAIL_API, PASSWORD, PHOTOS_API, Page, TestApp, TestClient};
 
 const FORGED: &str = "the form did not come from this page, open it again";
 const FOREIGN: &str = "the sign-in is unknown in this browser, start again at the application";
@@ -197,6 +198,26 @@ async fn the_consent_page_says_what_for_whom_where_and_how_long() {
         assert!(text.contains(words), "{words} in {text}");
     }
     assert!(!text.contains("photos.read"), "sentences, not identifiers: {text}");
+}
+
+#[tokio::test]
+async fn what_is_only_known_in_english_says_so_on_a_german_page() {
+    let app = TestApp::start().await;
+    let (client, alice) = (app.web_client_with(asking).await, app.alice().await);
+    let description =
+        [("en".to_owned(), "See your photos".to_owned()), ("de".to_owned(), "Ihre Fotos sehen".to_owned())];
+    let translated = Scope { name: "photos.read".into(), description: description.into(), published: true };
+    app.app.postgres.upsert_scope(&translated, app.now()).await.unwrap();
+    app.app.registry.poll(app.now()).await.unwrap();
+    let request = Authorization::of(&client).with("scope", "openid photos.read mail.read").with("resource", MAIL_API);
+    for (language, marked) in [("de", &["Read your mail", "Mail"][..]), ("en", &[])] {
+        let mut browser = app.browser();
+        browser.speak(language);
+        let login = browser.open(&request.path()).await;
+        let consent = browser.log_in(&login, &alice).await;
+        consent.assert_consent();
+        assert_eq!(consent.texts("main [lang]"), marked, "{language}");
+    }
 }
 
 #[tokio::test]

@@ -12,7 +12,7 @@ use crate::http::browser::{Browser, Csp};
 use crate::http::form::{OAuthForm, OAuthQuery};
 use crate::http::pages::consent::{ConsentView, ConsentsPage};
 use crate::http::pages::locale::Locale;
-use crate::http::pages::view::{ClientView, PersonView};
+use crate::http::pages::view::{ClientView, PersonView, Text};
 use crate::http::{continuation, csrf, pages};
 use crate::identity::backend::Person;
 use crate::model::id::{ClientId, SubjectId};
@@ -105,11 +105,11 @@ async fn list(
         let scopes = consent.scopes.iter().filter(|name| *name != "openid" && *name != "offline_access");
         let sentence = |name: &String| match catalog.find_scope(name) {
             Some(scope) => attempt::scope_sentence(scope, locale),
-            None => name.clone(),
+            None => Text { text: name.clone(), lang: None },
         };
         let resources = consent.resources.iter().map(|uri| match catalog.find_resource(uri) {
             Some(resource) => attempt::resource_name(resource, locale),
-            None => uri.as_str().to_owned(),
+            None => Text { text: uri.as_str().to_owned(), lang: None },
         });
         views.push(ConsentView {
             client,

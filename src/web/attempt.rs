@@ -10,9 +10,9 @@ use crate::app::App;
 use crate::flow::interaction::{self, Found, Interaction};
 use crate::http::browser::Browser;
 use crate::http::pages::locale::Locale;
-use crate::http::pages::view::{ClientView, Site};
+use crate::http::pages::view::{ClientView, Site, Text};
 use crate::http::{authorization_response, continuation, csrf};
-use crate::model::catalog::{Localized, Resource, Scope};
+use crate::model::catalog::{Resource, Scope};
 use crate::model::client::Client;
 use crate::model::id::SubjectId;
 use crate::protocol::error::OAuthError;
@@ -94,15 +94,11 @@ pub async fn username(app: &App, attempt: &Interaction, again: Option<&SubjectId
 }
 
 /// What a scope allows, in a sentence; its name where it has none.
-pub fn scope_sentence(scope: &Scope, locale: Locale) -> String {
-    text(&scope.description, locale).unwrap_or(&scope.name).to_owned()
+pub fn scope_sentence(scope: &Scope, locale: Locale) -> Text {
+    Text::of(&scope.description, locale, &scope.name)
 }
 
 /// What a resource is called; its address where it has no name.
-pub fn resource_name(resource: &Resource, locale: Locale) -> String {
-    text(&resource.name, locale).unwrap_or(resource.uri.as_str()).to_owned()
-}
-
-fn text(texts: &Localized, locale: Locale) -> Option<&str> {
-    texts.get(locale.tag()).or_else(|| texts.get(Locale::En.tag())).map(String::as_str)
+pub fn resource_name(resource: &Resource, locale: Locale) -> Text {
+    Text::of(&resource.name, locale, resource.uri.as_str())
 }

@@ -11,7 +11,7 @@ use crate::flow::interaction::{self, ConsentQuestion, Interaction, Next};
 use crate::http::browser::Browser;
 use crate::http::form::{OAuthForm, OAuthQuery};
 use crate::http::pages::consent::ConsentPage;
-use crate::http::pages::view::{ClientView, Guard, PersonView, return_host};
+use crate::http::pages::view::{ClientView, Guard, PersonView, Text, return_host};
 use crate::http::{continuation, csrf, pages};
 use crate::model::id::SubjectId;
 use crate::protocol::error::OAuthError;
@@ -77,8 +77,8 @@ fn page(
     account: &SubjectId,
 ) -> Response {
     let site = browser.site(&attempt.request.ui_locales);
-    let scopes: Vec<String> = question.scopes.iter().map(|scope| attempt::scope_sentence(scope, site.locale)).collect();
-    let resources: Vec<String> =
+    let scopes: Vec<Text> = question.scopes.iter().map(|scope| attempt::scope_sentence(scope, site.locale)).collect();
+    let resources: Vec<Text> =
         question.resources.iter().map(|resource| attempt::resource_name(resource, site.locale)).collect();
     let page = ConsentPage {
         site: &site,

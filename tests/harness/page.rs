@@ -79,6 +79,13 @@ impl Page {
         self.html().select(&selector).filter_map(|element| element.attr(name).map(ToOwned::to_owned)).collect()
     }
 
+    /// The text of every element that matches.
+    pub fn texts(&self, css: &str) -> Vec<String> {
+        let selector = Selector::parse(css).expect("a selector");
+        let html = self.html();
+        html.select(&selector).map(|element| element.text().collect::<String>().trim().to_owned()).collect()
+    }
+
     /// The whole visible text.
     pub fn visible_text(&self) -> String {
         self.text_of("body")

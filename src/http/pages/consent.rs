@@ -4,7 +4,7 @@ use askama::Template;
 use chrono::NaiveDate;
 
 use super::catalogue::Messages;
-use super::view::{ClientView, Guard, PersonView, Site};
+use super::view::{ClientView, Guard, PersonView, Site, Text};
 
 /// Asks whether a client may do what it asked for.
 #[derive(Clone, Copy, Template)]
@@ -21,9 +21,9 @@ pub struct ConsentPage<'a> {
     /// Their subject: the answer counts for nobody else, whoever is signed in when it comes.
     pub account: &'a str,
     /// What it may do, in sentences.
-    pub scopes: &'a [String],
+    pub scopes: &'a [Text],
     /// Where, by name.
-    pub resources: &'a [String],
+    pub resources: &'a [Text],
     /// Whether it may go on when the person has signed out.
     pub is_offline: bool,
     /// Where the answer goes.
@@ -54,9 +54,9 @@ pub struct ConsentView {
     /// Who was allowed.
     pub client: ClientView,
     /// What, in sentences.
-    pub scopes: Vec<String>,
+    pub scopes: Vec<Text>,
     /// Where, by name.
-    pub resources: Vec<String>,
+    pub resources: Vec<Text>,
     /// Whether also when the person has signed out.
     pub is_offline: bool,
     /// Since when.

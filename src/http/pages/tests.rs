@@ -12,7 +12,7 @@ use super::login::{LoginNotice, LoginPage, LoginProblem};
 use super::logout::{LoggedOutPage, LogoutQuestionPage};
 use super::password::{Occasion, PasswordEnd, PasswordEndPage, PasswordPage, PasswordProblem};
 use super::select_account::SelectAccountPage;
-use super::view::{ClientView, Guard, Link, PersonView, Site};
+use super::view::{ClientView, Guard, Link, PersonView, Site, Text};
 use super::{asset, html};
 
 fn client() -> ClientView {
@@ -46,8 +46,9 @@ fn logins<'a>(site: &'a Site, client: &'a ClientView) -> Vec<(&'static str, Logi
 fn consents(site: &Site) -> Vec<(&'static str, String)> {
     let (client, person) = (client(), PersonView::new("Ada Lovelace", "ada"));
     let form = Guard { interaction: Some("attempt"), csrf: "token" };
-    let scopes = ["See your name, picture and profile".to_owned(), "See your email address".to_owned()];
-    let resources = ["Photo archive".to_owned()];
+    let text = |text: &str| Text { text: text.to_owned(), lang: (site.locale != Locale::En).then_some("en") };
+    let scopes = [text("See your name, picture and profile"), text("See your email address")];
+    let resources = [text("Photo archive")];
     let consent = ConsentPage {
         site,
         form,
@@ -171,8 +172,11 @@ fn every_page(locale: Locale) -> Vec<(&'static str, String)> {
         support_id: "7Kq2ZC0nT1mW",
         back: None,
     };
-    let hand_over =
-        HandOverPage { site: &site, location: "https://photos.example/cb?code=c&state=<x>", returns_to: "photos.example" };
+    let hand_over = HandOverPage {
+        site: &site,
+        location: "https://photos.example/cb?code=c&state=<x>",
+        returns_to: "photos.example",
+    };
     pages.extend([
         ("hand-over", html(&hand_over)),
         ("logout-question", html(&question)),
@@ -248,6 +252,19 @@ fn the_two_languages_differ_on_every_page() {
         let title =
             |page: &str| page.split("<title>").nth(1).and_then(|rest| rest.split('<').next()).map(str::to_owned);
         assert_ne!(title(&english.1), title(&german.1), "{}", english.0);
+    }
+}
+
+#[test]
+fn what_is_not_in_the_language_of_the_page_says_in_which_it_is() {
+    for (locale, marked) in [(Locale::En, 0), (Locale::De, 1)] {
+        let pages = every_page(locale);
+        for name in ["consent", "consents"] {
+            let (_, page) = pages.iter().find(|(other, _)| *other == name).unwrap();
+            for text in ["See your email address", "Photo archive"] {
+                assert_eq!(page.matches(&format!(" lang=\"en\">{text}<")).count(), marked, "{text} on {name}");
+            }
+        }
     }
 }
 

@@ -5,6 +5,7 @@ use url::Url;
 
 use super::catalogue::Messages;
 use super::locale::Locale;
+use crate::model::catalog::Localized;
 use crate::model::client::Client;
 
 /// Which server this is, and in which language it speaks.
@@ -32,6 +33,27 @@ pub struct Link {
     pub url: String,
     /// What people know the place by.
     pub name: String,
+}
+
+/// A text that an operator wrote, and its language where that is not the one of the page (WCAG 2.2 section 3.1.2).
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Text {
+    /// The text.
+    pub text: String,
+    /// Its language.
+    pub lang: Option<&'static str>,
+}
+
+impl Text {
+    /// What `texts` say in `locale`, else in English; `name`, which is in no language, if they say nothing.
+    pub fn of(texts: &Localized, locale: Locale, name: &str) -> Self {
+        for spoken in [locale, Locale::En] {
+            if let Some(text) = texts.get(spoken.tag()) {
+                return Self { text: text.clone(), lang: (spoken != locale).then(|| spoken.tag()) };
+            }
+        }
+        Self { text: name.to_owned(), lang: None }
+    }
 }
 
 /// A client, as people see it.
@@ -145,6 +167,20 @@ mod tests {
         assert_eq!(view.host.as_deref(), Some("app.example:8443"));
         assert_eq!(view.logo.as_deref(), Some("/client-logo?client_id=https%3A%2F%2Fapp%2Eexample%2F%3Fa%26b"));
         assert_eq!((view.name.as_str(), view.initial.as_str()), ("https://app.example/?a&b", "H"));
+    }
+
+    #[test]
+    fn a_text_in_another_language_than_the_page_says_so() {
+        let both: Localized = [("en".into(), "Photos".into()), ("de".into(), "Fotos".into())].into();
+        let english: Localized = [("en".into(), "Photos".into())].into();
+        let text = |texts: &Localized, locale| {
+            let text = Text::of(texts, locale, "photos.read");
+            (text.text, text.lang)
+        };
+        assert_eq!(text(&both, Locale::De), ("Fotos".into(), None));
+        assert_eq!(text(&english, Locale::De), ("Photos".into(), Some("en")));
+        assert_eq!(text(&english, Locale::En), ("Photos".into(), None));
+        assert_eq!(text(&Localized::new(), Locale::De), ("photos.read".into(), None));
     }
 
     #[test]

@@ -100,12 +100,14 @@ pub(super) async fn next_step(
                 scopes: asked
                     .scopes
                     .iter()
-                    .map(|scope| described(&scope.name, attempt::scope_sentence(scope, site.locale)))
+                    .map(|scope| described(&scope.name, attempt::scope_sentence(scope, site.locale).text))
                     .collect(),
                 resources: asked
                     .resources
                     .iter()
-                    .map(|resource| described(resource.uri.as_str(), attempt::resource_name(resource, site.locale)))
+                    .map(|resource| {
+                        described(resource.uri.as_str(), attempt::resource_name(resource, site.locale).text)
+                    })
                     .collect(),
                 is_offline: asked.is_offline,
                 returns_to: return_host(&attempt.request.redirect_uri),
