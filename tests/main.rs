@@ -26,6 +26,7 @@ mod backchannel_logout;
 mod bad_input;
 mod chromium;
 mod client_authentication;
+mod client_logo;
 mod clock_skew;
 mod connections;
 mod contract;

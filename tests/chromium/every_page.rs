@@ -125,6 +125,21 @@ async fn the_pages_that_hand_over_and_that_explain() {
 }
 
 #[tokio::test]
+async fn a_logo_that_cannot_be_had_is_no_broken_picture() {
+    let app = TestApp::start().await;
+    let client = RelyingParty::with(&app, |settings, base| settings.logo_uri = Some(format!("{base}/logo"))).await;
+    let chromium = Chromium::start(&app).await;
+    chromium.open(&Authorization::of(&client.client).path()).await;
+    chromium.element("client-logo").await;
+    let is_shown = chromium
+        .run("const it = document.getElementById('client-logo'); return it.complete && it.naturalWidth > 0")
+        .await;
+    assert_eq!(is_shown, true);
+    chromium.assert_fit("login-without-logo").await;
+    chromium.close_after(&["404 (Not Found)"]).await;
+}
+
+#[tokio::test]
 async fn the_pages_in_german() {
     let app = TestApp::start().await;
     let (mut client, alice) = (RelyingParty::with(&app, with_everything).await, app.alice().await);

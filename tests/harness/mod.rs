@@ -20,6 +20,7 @@ mod port;
 pub mod program;
 mod raw;
 mod receiver;
+mod tls;
 mod valkey;
 
 pub use admin::Admin;
@@ -39,4 +40,5 @@ pub use person::{PASSWORD, TestPerson, every_claim};
 pub use port::free_port;
 pub use raw::RawAnswer;
 pub use receiver::{Received, Receiver};
+pub use tls::TlsPeer;
 pub use valkey::Valkey;
