@@ -42,6 +42,7 @@ pub enum Command {
     /// In an emergency: ends a key at once. Without --yes it only tells what that breaks
     Revoke {
         /// The key
+        #[arg(allow_hyphen_values = true)]
         kid: String,
         /// Why; it is kept with the key
         #[arg(long, value_name = "TEXT")]
@@ -67,7 +68,7 @@ pub enum Command {
     /// Prints public keys
     ExportPublic {
         /// One key instead of all that are listed
-        #[arg(long, value_name = "KID")]
+        #[arg(long, value_name = "KID", allow_hyphen_values = true)]
         kid: Option<String>,
         /// The form
         #[arg(long, value_name = "FORM", default_value = "jwks")]
@@ -122,6 +123,7 @@ pub struct Choice {
 #[derive(Args)]
 pub struct OneKey {
     /// The key
+    #[arg(allow_hyphen_values = true)]
     pub kid: String,
     /// Does it before its time
     #[arg(long)]

@@ -235,3 +235,25 @@ fn unknown_algorithms_sizes_and_purposes_are_refused_by_name() {
         assert!(refused.contains(expected), "{refused}");
     }
 }
+
+#[test]
+fn a_kid_may_begin_with_a_hyphen() {
+    for words in [
+        &["activate", "-MSFY0z", "--force"][..],
+        &["retire", "--force", "-MSFY0z"],
+        &["revoke", "-MSFY0z", "--reason", "stolen"],
+        &["revoke", "--reason", "stolen", "--yes", "-MSFY0z"],
+        &["export-public", "--kid", "-MSFY0z", "--format", "pem"],
+        // Where it looks like a flag of ours.
+        &["retire", "--force", "--", "-hSFY0z"],
+    ] {
+        let words = ["ostiary-keyctl", "--dir", "x"].iter().chain(words).copied();
+        let command = Arguments::try_parse_from(words).unwrap_or_else(|refused| panic!("{refused}")).command;
+        let kid = match command {
+            arguments::Command::Activate(key) | arguments::Command::Retire(key) => key.kid,
+            arguments::Command::Revoke { kid, .. } | arguments::Command::ExportPublic { kid: Some(kid), .. } => kid,
+            _ => panic!("another command"),
+        };
+        assert!(kid.ends_with("SFY0z"), "{kid}");
+    }
+}
