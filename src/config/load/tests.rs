@@ -135,7 +135,7 @@ fn the_example_has_every_key_with_its_default_and_a_comment() {
     let lines: Vec<_> = example.lines().collect();
     for (above, line) in lines.iter().zip(lines.iter().skip(1)).filter(|(_, line)| line.starts_with("  ")) {
         let is_setting = line.trim_start().starts_with(|c: char| c.is_ascii_lowercase());
-        assert!(!is_setting || above.starts_with("  #"), "a comment above {line}");
+        assert!(!is_setting || above.trim_start().starts_with('#'), "a comment above {line}");
     }
     for variable in VARIABLES {
         assert!(example.contains(&format!("({})", variable.name)), "{} is named", variable.name);
