@@ -215,9 +215,11 @@ fn pointer(key: &str) -> String {
     format!("/{}", key.replace('.', "/"))
 }
 
+/// A file that gives some keys of a nested section has left out the others, which a variable may set nevertheless.
 fn set(tree: &mut Value, key: &str, value: Value) {
-    if let Some(place) = tree.pointer_mut(&pointer(key)) {
-        *place = value;
+    let (section, name) = key.rsplit_once('.').unwrap_or(("", key));
+    if let Some(Value::Object(section)) = tree.pointer_mut(&pointer(section)) {
+        section.insert(name.to_owned(), value);
     }
 }
 
