@@ -11,7 +11,7 @@ use scraper::{Html, Selector};
 use tempfile::TempDir;
 use tokio::process::Command;
 
-use crate::harness::TestApp;
+use crate::harness::{TestApp, copied_directory};
 
 /// How long a tool may take.
 const PATIENCE: Duration = Duration::from_secs(150);
@@ -59,7 +59,8 @@ async fn an_independent_validator_finds_nothing_wrong_with_the_description() {
 
 #[tokio::test]
 async fn the_api_does_what_its_description_says() {
-    let app = TestApp::start().await;
+    let keys = copied_directory();
+    let app = TestApp::with_config(|config| config.keys.directory = keys.path().to_owned()).await;
     // Something to list and to show.
     let alice = app.alice().await;
     let client = app.web_client_with(|settings| settings.consent = ConsentPolicy::Remembered).await;

@@ -15,6 +15,7 @@ mod admin_access_requests;
 mod admin_catalog;
 mod admin_clients;
 mod admin_grants;
+mod admin_keys;
 mod admin_openapi;
 mod admin_sessions;
 mod admin_users;

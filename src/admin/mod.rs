@@ -27,6 +27,8 @@ mod grants;
 mod idempotency;
 // Bodies.
 mod json;
+// Signing keys.
+mod keys;
 // The description of the API.
 mod openapi;
 // Lists in pages.
@@ -62,7 +64,7 @@ pub const PATH: &str = "/admin";
 /// Every endpoint.
 fn endpoints() -> Endpoints {
     let clients = Endpoints::new().with(clients::endpoints).with(catalog::endpoints).with(access_requests::endpoints);
-    clients.with(users::endpoints).with(sessions::endpoints).with(grants::endpoints)
+    clients.with(users::endpoints).with(sessions::endpoints).with(grants::endpoints).with(keys::endpoints)
 }
 
 /// Who may call what: the table as data.

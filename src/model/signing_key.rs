@@ -5,6 +5,7 @@
 //! still verified), *retired* (no longer listed nor believed; the private key is destroyed).
 
 use chrono::{DateTime, Utc};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -62,7 +63,7 @@ pub struct ExternalKey {
 }
 
 /// What a key is for now.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum KeyState {
     /// Listed, does not sign yet.
@@ -76,7 +77,7 @@ pub enum KeyState {
 }
 
 /// What a key signs. A purpose without a key of its own for an algorithm uses the one for tokens.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum KeyPurpose {
     /// Access tokens, ID tokens, userinfo answers.

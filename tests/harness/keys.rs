@@ -1,5 +1,6 @@
 //! Keys, made once per process: RSA generation is slow.
 
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 
@@ -8,6 +9,7 @@ use ostiary::keys::keyset::ReservedSignatures;
 use ostiary::keys::private_key::RsaBits;
 use ostiary::keys::store::directory;
 use ostiary::model::signing_alg::SigningAlg;
+use tempfile::TempDir;
 
 use super::app::TestApp;
 
@@ -21,6 +23,18 @@ static DIRECTORY: LazyLock<PathBuf> = LazyLock::new(|| {
 /// A key directory with an active key of every algorithm.
 pub fn directory() -> &'static Path {
     &DIRECTORY
+}
+
+/// A copy of it, for a test that changes the keys.
+pub fn copied_directory() -> TempDir {
+    let copy = tempfile::tempdir().expect("a folder");
+    for entry in fs::read_dir(directory()).expect("the directory") {
+        let path = entry.expect("an entry").path();
+        let name = path.file_name().expect("a name").to_owned();
+        // The modes are copied with the contents.
+        fs::copy(&path, copy.path().join(name)).expect("a copy");
+    }
+    copy
 }
 
 /// A master key, as its file holds it.

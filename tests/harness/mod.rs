@@ -34,7 +34,7 @@ pub use cluster::Cluster;
 pub use database::Database;
 pub use deadline::{eventually, until};
 pub use journey::Tokens;
-pub use keys::{directory as key_directory, master_key};
+pub use keys::{copied_directory, directory as key_directory, master_key};
 pub use page::Page;
 pub use person::{PASSWORD, TestPerson, every_claim};
 pub use port::free_port;

@@ -98,6 +98,7 @@ fn tag_description(tag: &str) -> &'static str {
         "resources" => "APIs that accept tokens of this server (RFC 8707).",
         "users" => "People, their passwords, and inviting them.",
         "access-requests" => "The clients that people ask for.",
+        "keys" => "Signing keys, and where they are in their life.",
         "sessions" => "Who is signed in, and signing them out.",
         "consents" => "What people allowed clients until further notice.",
         "tokens" => "What was issued, and ending it.",

@@ -83,6 +83,7 @@ fn path_parameter(name: &str) -> (Value, &'static str) {
     match name {
         "client_id" => (text, "The identifier of the client, percent-encoded."),
         "family" => (uuid, "The identifier of the token family."),
+        "kid" => (text, "The identifier of the key."),
         "name" => (text, "The name of the scope, percent-encoded."),
         "request_id" => (uuid, "The identifier of the request."),
         "secret_id" => (uuid, "The identifier of the secret."),
