@@ -5,6 +5,7 @@
 
 use std::collections::BTreeSet;
 
+use chrono::TimeDelta;
 use url::Url;
 
 use super::redirect_uri;
@@ -168,6 +169,8 @@ impl Found {
         }
     }
 
+    /// The bounds are those of the server's own settings: a token that lives for years is no token, and a grace of hours is
+    /// time for a thief.
     fn lifetimes(&mut self, own: ClientLifetimes) {
         let positive = [
             ("/lifetimes/access_token", own.access_token),
@@ -179,9 +182,19 @@ impl Found {
         for (pointer, _) in positive.into_iter().filter(|(_, seconds)| *seconds == Some(0)) {
             self.add(pointer, "it must be a second at least");
         }
-        if own.authorization_code.is_some_and(|seconds| i64::from(seconds) > Lifetimes::LONGEST_CODE.num_seconds()) {
-            let most = Lifetimes::LONGEST_CODE.num_seconds();
-            self.add("/lifetimes/authorization_code", format!("it may be {most} seconds at most"));
+        let most = [
+            ("/lifetimes/access_token", own.access_token, TimeDelta::days(1)),
+            ("/lifetimes/id_token", own.id_token, TimeDelta::days(1)),
+            ("/lifetimes/authorization_code", own.authorization_code, Lifetimes::LONGEST_CODE),
+            ("/lifetimes/refresh_idle", own.refresh_idle, TimeDelta::days(3650)),
+            ("/lifetimes/refresh_absolute", own.refresh_absolute, TimeDelta::days(3650)),
+            ("/lifetimes/refresh_grace", own.refresh_grace, TimeDelta::minutes(5)),
+        ];
+        for (pointer, own, most) in most {
+            let most = most.num_seconds();
+            if own.is_some_and(|seconds| i64::from(seconds) > most) {
+                self.add(pointer, format!("it may be {most} seconds at most"));
+            }
         }
     }
 }
@@ -234,5 +247,12 @@ mod tests {
         assert_eq!(pointers(|s| s.scopes.push("openid".into())), ["/scopes"]);
         assert_eq!(pointers(|s| s.lifetimes.authorization_code = Some(61)), ["/lifetimes/authorization_code"]);
         assert_eq!(pointers(|s| s.lifetimes.access_token = Some(0)), ["/lifetimes/access_token"]);
+        let too_long = |s: &mut ClientSettings| {
+            let lifetimes = &mut s.lifetimes;
+            (lifetimes.access_token, lifetimes.id_token) = (Some(86_401), Some(u32::MAX));
+            (lifetimes.refresh_absolute, lifetimes.refresh_grace) = (Some(u32::MAX), Some(301));
+        };
+        let all = ["access_token", "id_token", "refresh_absolute", "refresh_grace"];
+        assert_eq!(pointers(too_long), all.map(|name| format!("/lifetimes/{name}")));
     }
 }
