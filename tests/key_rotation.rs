@@ -83,7 +83,8 @@ impl Pair {
     }
 
     async fn keyctl(&self, words: &[&str], code: i32) -> Value {
-        let words = [words, &["--config", "settings.yaml", "--json"]].concat();
+        // In front: after `--`, which keeps a kid from looking like an option, there are none.
+        let words = [&["--config", "settings.yaml", "--json"], words].concat();
         let issuer = format!("http://127.0.0.1:{}", self.ports[0]);
         let ended = self.workplace.run(KEYCTL, &words, &[("DATABASE_URL", &self.url()), ("ISSUER", &issuer)]).await;
         assert_eq!(ended.code, Some(code), "{words:?} {ended:?}");
@@ -211,9 +212,9 @@ async fn what_a_revocation_breaks_is_told_before_it_is_done() {
     let _running = pair.start(left).await;
     let token = pair.token(left).await;
     let kid = jwt::read(&token).header["kid"].as_str().unwrap().to_owned();
-    let told = pair.keyctl(&["revoke", &kid, "--reason", "stolen"], 4).await;
+    let told = pair.keyctl(&["revoke", "--reason", "stolen", "--", &kid], 4).await;
     assert_eq!((&told["breaks"]["families"], &told["breaks"]["sessions"]), (&json!(0), &json!(0)), "{told}");
-    let done = pair.keyctl(&["revoke", &kid, "--reason", "stolen", "--yes"], 0).await;
+    let done = pair.keyctl(&["revoke", "--reason", "stolen", "--yes", "--", &kid], 0).await;
     assert!(done["successor"].is_string(), "{done}");
     eventually("the key is gone", || async { (!pair.jwks(left).await.to_string().contains(&kid)).then_some(()) }).await;
     assert_eq!(jwt::read(&pair.token(left).await).header["kid"], done["successor"]);
