@@ -20,7 +20,8 @@ struct Found {
 
 fn main() -> Result<(), Box<dyn Error>> {
     println!("cargo::rerun-if-changed=migrations");
-    let root = PathBuf::from(env::var("CARGO_MANIFEST_DIR")?).join("migrations");
+    // Relative to the package, which is where build scripts run: checkouts may share what was built.
+    let root = Path::new("migrations");
     let mut all = Vec::new();
     for set in SETS {
         for entry in fs::read_dir(root.join(set))? {
@@ -37,10 +38,14 @@ fn main() -> Result<(), Box<dyn Error>> {
     let last = all.last().ok_or("there is no migration")?.version;
     let mut code = format!("const LAST: i32 = {last};\n\nconst EMBEDDED: &[Migration] = &[\n");
     for Found { version, name, folder, run_in_transaction, is_contract } in &all {
-        let (up, down) = (folder.join("up.sql"), folder.join("down.sql"));
+        let include = |file| {
+            let path = Path::new("/").join(folder).join(file);
+            format!("include_str!(concat!(env!(\"CARGO_MANIFEST_DIR\"), {path:?}))")
+        };
+        let (up, down) = (include("up.sql"), include("down.sql"));
         writeln!(
             code,
-            "Migration {{ version: {version}, name: {name:?}, up: include_str!({up:?}), down: include_str!({down:?}), \
+            "Migration {{ version: {version}, name: {name:?}, up: {up}, down: {down}, \
              run_in_transaction: {run_in_transaction}, is_contract: {is_contract} }},"
         )?;
     }
