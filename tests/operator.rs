@@ -207,6 +207,33 @@ async fn what_leaves_the_document_is_taken_away_only_when_that_is_said() {
 }
 
 #[tokio::test]
+async fn a_scope_or_resource_stays_while_others_name_it_and_never_comes_back() {
+    let operator = Operator::new().await;
+    operator.write_secret(&"a".repeat(40));
+    operator.workplace.write("policy.yaml", DOCUMENT);
+    operator.succeeds(&["apply", "policy.yaml", "--secrets", "made.json"]).await;
+    let admin = operator.app.admin(&["admin:clients"]).await;
+    let theirs = json!({"client_id": "theirs", "token_endpoint_auth_method": "none", "scopes": ["openid", "notes.read"],
+        "redirect_uris": ["https://theirs.example/"], "resources": ["https://notes.example/"]});
+    admin.post("/admin/clients", &theirs).await.document(201);
+    operator.workplace.write("policy.yaml", "clients: []\n");
+    let named = "resources/https://notes.example/ cannot be taken away";
+    operator.refused(&["apply", "policy.yaml", "--delete"], named).await;
+    admin.get("/admin/clients/notes").await.document(200);
+    admin.patch("/admin/clients/theirs", &json!({"resources": []})).await.document(200);
+    operator.refused(&["apply", "policy.yaml", "--delete"], "scopes/notes.read cannot be taken away").await;
+    admin.patch("/admin/clients/theirs", &json!({"scopes": ["openid"]})).await.document(200);
+    operator.succeeds(&["apply", "policy.yaml", "--delete"]).await;
+    assert_eq!(admin.get("/admin/scopes/notes.read").await.status, 404);
+    let again = "scopes:\n  - {name: notes.read, description: {en: Again}}\n";
+    operator.workplace.write("policy.yaml", again);
+    operator.refused(&["apply", "policy.yaml"], "there was scopes/notes.read before").await;
+    let again = "resources:\n  - {uri: 'https://notes.example/', name: {en: Again}, scopes: []}\n";
+    operator.workplace.write("policy.yaml", again);
+    operator.refused(&["apply", "policy.yaml"], "there was resources/https://notes.example/ before").await;
+}
+
+#[tokio::test]
 async fn a_document_that_is_wrong_changes_nothing() {
     let operator = Operator::new().await;
     let wrong = "

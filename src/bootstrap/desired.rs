@@ -34,7 +34,7 @@ pub struct PlanOptions {
 pub struct ApplyOptions {
     /// The document
     file: PathBuf,
-    /// Also take away what the document no longer names. A client that is taken away never comes back under its identifier
+    /// Also take away what the document no longer names. Nothing comes back under its identifier
     #[arg(long)]
     delete: bool,
     /// The file that the secrets of new clients are written to, readable by its owner alone

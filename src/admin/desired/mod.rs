@@ -11,39 +11,33 @@
 mod diff;
 // What should be there.
 mod document;
+// Secrets of clients.
+mod secret;
 
 use std::collections::BTreeMap;
 use std::fmt;
 use std::path::Path;
 
-use chrono::{DateTime, TimeDelta, Utc};
-use secrecy::{ExposeSecret, SecretString};
+use chrono::{DateTime, Utc};
+use secrecy::SecretString;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
 pub use self::diff::{Member, Step};
-use self::document::{Desired, DesiredClient, client_object, resource_object, scope_object};
-use super::clients::{document::unregistered, secret_of};
+use self::document::{Desired, client_object, resource_object, scope_object};
+use self::secret::Secret;
+use super::clients::document::unregistered;
 use super::json::escape;
 use crate::app::App;
 use crate::http::problem::Violation;
-use crate::keys::private_file;
-use crate::model::client::{Client, ClientAuthMethod};
 use crate::model::id::{ClientId, ResourceUri};
-use crate::random;
 use crate::storage::StoreError;
-use crate::storage::postgres::applied_policy::{Applied, PolicyChanges};
+use crate::storage::postgres::applied_policy::{Applied, PolicyChanges, PolicyObject};
 use crate::storage::postgres::client_record::ClientRecord;
 use crate::storage::registry::Catalog;
 
-/// How long a secret that its file no longer holds goes on.
-const OVERLAP: TimeDelta = TimeDelta::hours(24);
-
 /// So many clients are read at a time.
 const BATCH: i64 = 500;
-
-/// The shortest secret that a file may hold: the one that we make has 43 characters.
-const SHORTEST_SECRET: usize = 32;
 
 /// One thing: its kind and its identifier.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -83,9 +77,14 @@ pub enum DesiredError {
     /// Somebody changed something meanwhile.
     #[error("a client, scope or resource was changed at the same time; nothing was changed, so run it again")]
     Stale,
-    /// A client was deleted before.
-    #[error("there was a client {0} before, and identifiers are not used again; choose another one")]
-    Taken(ClientId),
+    /// Something of that name was deleted before.
+    #[error("there was {0} before, and identifiers are not used again; choose another one")]
+    Taken(Key),
+    /// Something that stays names what would be taken away.
+    #[error(
+        "{0} cannot be taken away: a client or a resource that no document manages names it; take it out there first"
+    )]
+    Named(Key),
     /// A store does not answer.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -97,6 +96,14 @@ fn told(violations: &[Violation]) -> String {
 }
 
 impl Key {
+    fn of(object: &PolicyObject) -> Self {
+        match object {
+            PolicyObject::Scope(name) => Self::scope(name),
+            PolicyObject::Resource(uri) => Self::resource(uri),
+            PolicyObject::Client(id) => Self::client(id),
+        }
+    }
+
     fn scope(name: &str) -> Self {
         Self { kind: "scopes", id: name.to_owned() }
     }
@@ -181,89 +188,9 @@ pub async fn apply(app: &App, plan: &Plan, now: DateTime<Utc>) -> Result<(), Des
     match app.postgres.apply_policy(&plan.changes, plan.version, now).await? {
         Applied::Done => Ok(()),
         Applied::Stale => Err(DesiredError::Stale),
-        Applied::Taken(id) => Err(DesiredError::Taken(id)),
+        Applied::Taken(object) => Err(DesiredError::Taken(Key::of(&object))),
+        Applied::Named(object) => Err(DesiredError::Named(Key::of(&object))),
     }
-}
-
-/// Where the secret of a client comes from.
-enum Secret {
-    /// It has none.
-    None,
-    /// It is made up when the client is.
-    Generated,
-    /// A file holds it.
-    Given(SecretString),
-}
-
-impl Secret {
-    fn read(client: &DesiredClient, folder: &Path) -> Result<Self, Violation> {
-        let is_public = client.settings.token_endpoint_auth_method == ClientAuthMethod::None;
-        let Some(file) = &client.secret_file else {
-            return Ok(if is_public { Self::None } else { Self::Generated });
-        };
-        let at = |what: String| Violation::new(format!("{}/client_secret_file", Key::client(&client.id)), what);
-        let text = private_file::read(&folder.join(file)).map_err(|error| at(error.to_string()))?;
-        let secret = text.trim();
-        if secret.len() < SHORTEST_SECRET || !secret.bytes().all(|byte| byte.is_ascii_graphic()) {
-            return Err(at(format!("the secret must be {SHORTEST_SECRET} visible ASCII characters or more")));
-        }
-        Ok(Self::Given(SecretString::from(secret.to_owned())))
-    }
-
-    fn add_changed(
-        &self,
-        app: &App,
-        client: &DesiredClient,
-        step: &Step,
-        changes: &mut PolicyChanges,
-        generated: &mut Vec<GeneratedSecret>,
-    ) -> Result<(), StoreError> {
-        let DesiredClient { id, enabled, settings, .. } = client;
-        if *step != Step::Create {
-            changes.changed_clients.push((id.clone(), *enabled, settings.clone()));
-            return Ok(());
-        }
-        let secret = match self {
-            Self::None => None,
-            Self::Given(secret) => Some(secret.clone()),
-            Self::Generated => {
-                let secret = SecretString::from(random::token());
-                generated.push(GeneratedSecret { client_id: id.clone(), secret: secret.clone() });
-                Some(secret)
-            }
-        };
-        let kept = secret.map(|secret| secret_of(&app.master_keys, id, secret.expose_secret()));
-        let secrets = kept.transpose().map_err(|_| no_key())?.into_iter().collect();
-        let (id, settings) = (id.clone(), settings.clone());
-        changes.new_clients.push(Client { id, enabled: *enabled, settings, secrets, generation: 0 });
-        Ok(())
-    }
-
-    /// Gives a client that is there the secret of its file, unless that is one of its secrets already.
-    async fn add_rotated(
-        &self,
-        app: &App,
-        client: &DesiredClient,
-        changes: &mut PolicyChanges,
-        now: DateTime<Utc>,
-    ) -> Result<bool, StoreError> {
-        let Self::Given(secret) = self else { return Ok(false) };
-        let stored = app.postgres.find_client(&client.id).await?;
-        let is_live = stored.iter().flat_map(|client| &client.secrets).any(|kept| {
-            let mac = app.master_keys.client_secret_mac(kept.key_id, &client.id, secret.expose_secret());
-            mac == Some(kept.mac) && kept.expires_at.is_none()
-        });
-        if is_live {
-            return Ok(false);
-        }
-        let kept = secret_of(&app.master_keys, &client.id, secret.expose_secret()).map_err(|_| no_key())?;
-        changes.new_secrets.push((client.id.clone(), kept, now + OVERLAP));
-        Ok(true)
-    }
-}
-
-fn no_key() -> StoreError {
-    StoreError::corrupt("the current master key is missing")
 }
 
 async fn every_client(app: &App) -> Result<Vec<ClientRecord>, StoreError> {

@@ -10,7 +10,10 @@ use serde_json::{Value, json};
 use super::Postgres;
 use super::catalog::bump_policy_in_tx;
 use super::client_record::{insert_client_in_tx, rotate_secret_in_tx};
-use super::schema::{applied_policy, client, client_secret, policy_version, resource, scope};
+use super::resource_record::{remove_resource_in_tx, save_resource_in_tx};
+use super::rollback::Rollback;
+use super::schema::{applied_policy, client, client_secret, policy_version};
+use super::scope_record::{remove_scope_in_tx, save_scope_in_tx};
 use crate::model::catalog::{Resource, Scope};
 use crate::model::client::{Client, ClientSecret, ClientSettings};
 use crate::model::id::{ClientId, ResourceUri};
@@ -39,27 +42,28 @@ pub struct PolicyChanges {
     pub applied: Value,
 }
 
-/// How it went.
+/// Something that a document may name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum PolicyObject {
+    /// A scope.
+    Scope(String),
+    /// A resource.
+    Resource(ResourceUri),
+    /// A client.
+    Client(ClientId),
+}
+
+/// How it went. But for the first nothing was changed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Applied {
     /// Everything was changed.
     Done,
-    /// Somebody changed a client, scope or resource meanwhile; nothing was changed.
+    /// Somebody changed a client, scope or resource meanwhile.
     Stale,
-    /// A new client has the identifier of one that was deleted; nothing was changed.
-    Taken(ClientId),
-}
-
-/// What makes the transaction leave nothing behind.
-enum Rollback {
-    Because(Applied),
-    Failed(diesel::result::Error),
-}
-
-impl From<diesel::result::Error> for Rollback {
-    fn from(error: diesel::result::Error) -> Self {
-        Self::Failed(error)
-    }
+    /// A new one has the identifier of one that was deleted.
+    Taken(PolicyObject),
+    /// Something that stays names what is to be taken away.
+    Named(PolicyObject),
 }
 
 impl Postgres {
@@ -77,78 +81,79 @@ impl Postgres {
         now: DateTime<Utc>,
     ) -> Result<Applied, StoreError> {
         self.run(async |conn| {
-            let applied = conn
-                .transaction(async |conn| {
-                    let version = policy_version::table.select(policy_version::version).for_update();
-                    if version.first::<i64>(conn).await? != expected_version {
-                        return Err(Rollback::Because(Applied::Stale));
-                    }
-                    change_catalog_in_tx(conn, changes, now).await?;
-                    change_clients_in_tx(conn, changes, now).await?;
-                    remember_in_tx(conn, &changes.applied, now).await?;
-                    bump_policy_in_tx(conn).await?;
-                    Ok(Applied::Done)
-                })
-                .await;
-            match applied {
-                Ok(applied) | Err(Rollback::Because(applied)) => Ok(applied),
-                Err(Rollback::Failed(error)) => Err(error),
-            }
+            conn.transaction(async |conn| {
+                let version = policy_version::table.select(policy_version::version).for_update();
+                if version.first::<i64>(conn).await? != expected_version {
+                    return Err(Rollback::Because(Applied::Stale));
+                }
+                save_catalog_in_tx(conn, changes, now).await?;
+                change_clients_in_tx(conn, changes, now).await?;
+                // Afterwards: the clients of the document may have named them until here.
+                remove_catalog_in_tx(conn, changes, now).await?;
+                remember_in_tx(conn, &changes.applied, now).await?;
+                bump_policy_in_tx(conn).await?;
+                Ok(Applied::Done)
+            })
+            .await
+            .or_else(Rollback::into_outcome)
         })
         .await
     }
 }
 
-async fn change_catalog_in_tx(
+async fn save_catalog_in_tx(
     conn: &mut AsyncPgConnection,
     changes: &PolicyChanges,
     now: DateTime<Utc>,
-) -> QueryResult<()> {
+) -> Result<(), Rollback<Applied>> {
     for value in &changes.scopes {
-        let set = || (scope::description.eq(json!(value.description)), scope::published.eq(value.published));
-        diesel::insert_into(scope::table)
-            .values((scope::name.eq(&value.name), set(), scope::created_at.eq(now), scope::updated_at.eq(now)))
-            .on_conflict(scope::name)
-            .do_update()
-            .set((set(), scope::updated_at.eq(now)))
-            .execute(conn)
-            .await?;
+        if !save_scope_in_tx(conn, value, now).await? {
+            return Err(taken(PolicyObject::Scope(value.name.clone())));
+        }
     }
     for value in &changes.resources {
-        let set = || {
-            (
-                resource::name.eq(json!(value.name)),
-                resource::scopes.eq(&value.scopes),
-                resource::restricted.eq(value.restricted),
-            )
-        };
-        diesel::insert_into(resource::table)
-            .values((
-                resource::uri.eq(value.uri.as_str()),
-                set(),
-                resource::created_at.eq(now),
-                resource::updated_at.eq(now),
-            ))
-            .on_conflict(resource::uri)
-            .do_update()
-            .set((set(), resource::updated_at.eq(now)))
-            .execute(conn)
-            .await?;
+        if !save_resource_in_tx(conn, value, now).await? {
+            return Err(taken(PolicyObject::Resource(value.uri.clone())));
+        }
     }
-    diesel::delete(scope::table.filter(scope::name.eq_any(&changes.deleted_scopes))).execute(conn).await?;
-    let uris: Vec<&str> = changes.deleted_resources.iter().map(ResourceUri::as_str).collect();
-    diesel::delete(resource::table.filter(resource::uri.eq_any(uris))).execute(conn).await?;
     Ok(())
+}
+
+async fn remove_catalog_in_tx(
+    conn: &mut AsyncPgConnection,
+    changes: &PolicyChanges,
+    now: DateTime<Utc>,
+) -> Result<(), Rollback<Applied>> {
+    // Resources first: they name scopes.
+    for uri in &changes.deleted_resources {
+        if !remove_resource_in_tx(conn, uri, now).await? {
+            return Err(named(PolicyObject::Resource(uri.clone())));
+        }
+    }
+    for name in &changes.deleted_scopes {
+        if !remove_scope_in_tx(conn, name, now).await? {
+            return Err(named(PolicyObject::Scope(name.clone())));
+        }
+    }
+    Ok(())
+}
+
+fn taken(object: PolicyObject) -> Rollback<Applied> {
+    Rollback::Because(Applied::Taken(object))
+}
+
+fn named(object: PolicyObject) -> Rollback<Applied> {
+    Rollback::Because(Applied::Named(object))
 }
 
 async fn change_clients_in_tx(
     conn: &mut AsyncPgConnection,
     changes: &PolicyChanges,
     now: DateTime<Utc>,
-) -> Result<(), Rollback> {
+) -> Result<(), Rollback<Applied>> {
     for value in &changes.new_clients {
         if !insert_client_in_tx(conn, value, now).await? {
-            return Err(Rollback::Because(Applied::Taken(value.id.clone())));
+            return Err(taken(PolicyObject::Client(value.id.clone())));
         }
     }
     for (id, enabled, settings) in &changes.changed_clients {

@@ -12,6 +12,7 @@ use uuid::Uuid;
 use super::Postgres;
 use super::catalog::bump_policy_in_tx;
 use super::kept_answer::{Creation, KeptAnswer, keep_in_tx};
+use super::rollback::Rollback;
 use super::schema::{client, client_secret};
 use crate::model::client::{Client, ClientSecret, ClientSettings};
 use crate::model::id::ClientId;
@@ -125,10 +126,10 @@ impl Postgres {
             .run(async |conn| {
                 conn.transaction(async |conn| {
                     if let Some(before) = keep_in_tx(conn, answer, now).await? {
-                        return Ok::<_, Rollback>(before);
+                        return Ok::<_, Rollback<Creation>>(before);
                     }
                     if !insert_client_in_tx(conn, value, now).await? {
-                        return Err(Rollback::Taken);
+                        return Err(Rollback::Because(Creation::Taken));
                     }
                     bump_policy_in_tx(conn).await?;
                     Ok(Creation::Created)
@@ -177,23 +178,20 @@ impl Postgres {
         self.run(async |conn| {
             conn.transaction(async |conn| {
                 if let Some(before) = keep_in_tx(conn, answer, now).await? {
-                    return Ok::<_, Rollback>(Some(before));
+                    return Ok::<_, Rollback<Option<Creation>>>(Some(before));
                 }
                 // The client's row is the lock under which its secrets change.
                 let standing =
                     client::table.filter(client::client_id.eq(id.as_str()).and(client::deleted_at.is_null()));
                 if diesel::update(standing).set(client::updated_at.eq(now)).execute(conn).await? == 0 {
-                    return Err(Rollback::Absent);
+                    return Err(Rollback::Because(None));
                 }
                 rotate_secret_in_tx(conn, id, secret, overlap_until, now).await?;
                 bump_policy_in_tx(conn).await?;
                 Ok(Some(Creation::Created))
             })
             .await
-            .or_else(|rollback| match rollback {
-                Rollback::Absent => Ok(None),
-                other => other.into_outcome().map(Some),
-            })
+            .or_else(Rollback::into_outcome)
         })
         .await
     }
@@ -246,32 +244,6 @@ impl Postgres {
             .await
         })
         .await
-    }
-}
-
-/// What makes a transaction leave nothing behind.
-pub(super) enum Rollback {
-    /// The identifier is taken.
-    Taken,
-    /// There is nothing to change.
-    Absent,
-    /// The database says no.
-    Failed(diesel::result::Error),
-}
-
-impl Rollback {
-    pub(super) fn into_outcome(self) -> QueryResult<Creation> {
-        match self {
-            Self::Taken => Ok(Creation::Taken),
-            Self::Absent => Err(diesel::result::Error::NotFound),
-            Self::Failed(error) => Err(error),
-        }
-    }
-}
-
-impl From<diesel::result::Error> for Rollback {
-    fn from(error: diesel::result::Error) -> Self {
-        Self::Failed(error)
     }
 }
 

@@ -9,6 +9,7 @@ use super::Postgres;
 use super::catalog::bump_policy_in_tx;
 use super::client_record::insert_client_in_tx;
 use super::person::{NewPerson, insert_person_in_tx};
+use super::rollback::Rollback;
 use super::schema::installation;
 use crate::model::client::Client;
 use crate::storage::StoreError;
@@ -49,18 +50,6 @@ pub enum Begun {
     ClientTaken,
 }
 
-/// What makes the transaction leave nothing behind.
-enum Rollback {
-    Because(Begun),
-    Failed(diesel::result::Error),
-}
-
-impl From<diesel::result::Error> for Rollback {
-    fn from(error: diesel::result::Error) -> Self {
-        Self::Failed(error)
-    }
-}
-
 impl Postgres {
     /// When the first administrator was made.
     pub async fn find_bootstrapped_at(&self) -> Result<Option<DateTime<Utc>>, StoreError> {
@@ -78,30 +67,25 @@ impl Postgres {
         now: DateTime<Utc>,
     ) -> Result<Begun, StoreError> {
         self.run(async |conn| {
-            let begun = conn
-                .transaction(async |conn| {
-                    let open = installation::table.filter(installation::bootstrapped_at.is_null());
-                    let is_first =
-                        diesel::update(open).set(installation::bootstrapped_at.eq(now)).execute(conn).await? > 0;
-                    if !is_first {
-                        let at = installation::table.select(installation::bootstrapped_at);
-                        let at: Option<DateTime<Utc>> = at.first(conn).await?;
-                        return Ok(Begun::Before(at.unwrap_or(now)));
-                    }
-                    if insert_person_in_tx(conn, person, now).await?.is_none() {
-                        return Err(Rollback::Because(Begun::UsernameTaken));
-                    }
-                    if !insert_client_in_tx(conn, client, now).await? {
-                        return Err(Rollback::Because(Begun::ClientTaken));
-                    }
-                    bump_policy_in_tx(conn).await?;
-                    Ok(Begun::Made)
-                })
-                .await;
-            match begun {
-                Ok(begun) | Err(Rollback::Because(begun)) => Ok(begun),
-                Err(Rollback::Failed(error)) => Err(error),
-            }
+            conn.transaction(async |conn| {
+                let open = installation::table.filter(installation::bootstrapped_at.is_null());
+                let is_first = diesel::update(open).set(installation::bootstrapped_at.eq(now)).execute(conn).await? > 0;
+                if !is_first {
+                    let at = installation::table.select(installation::bootstrapped_at);
+                    let at: Option<DateTime<Utc>> = at.first(conn).await?;
+                    return Ok(Begun::Before(at.unwrap_or(now)));
+                }
+                if insert_person_in_tx(conn, person, now).await?.is_none() {
+                    return Err(Rollback::Because(Begun::UsernameTaken));
+                }
+                if !insert_client_in_tx(conn, client, now).await? {
+                    return Err(Rollback::Because(Begun::ClientTaken));
+                }
+                bump_policy_in_tx(conn).await?;
+                Ok(Begun::Made)
+            })
+            .await
+            .or_else(Rollback::into_outcome)
         })
         .await
     }

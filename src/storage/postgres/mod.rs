@@ -52,6 +52,8 @@ pub mod subject;
 mod expiry;
 // Connections, and how a verb runs on one.
 mod pool;
+// What makes a transaction leave nothing behind.
+mod rollback;
 // The tables; written by `scripts/schema`.
 mod schema;
 // Signing in again within a session.

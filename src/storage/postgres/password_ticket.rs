@@ -14,8 +14,9 @@ use uuid::Uuid;
 
 use super::Postgres;
 use super::kept_answer::{Creation, KeptAnswer, keep_in_tx};
-use super::person_record::{Reach, Rollback};
+use super::person_record::Reach;
 use super::pool::Statement;
+use super::rollback::Rollback;
 use super::subject::end_all_in_tx;
 use crate::model::id::SubjectId;
 use crate::storage::StoreError;

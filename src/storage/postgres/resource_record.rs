@@ -2,16 +2,17 @@
 //! made for. An identifier that was taken away is never given again.
 
 use chrono::{DateTime, Utc};
+use diesel::QueryResult;
 use diesel::prelude::{OptionalExtension, QueryableByName};
 use diesel::sql_types::{Array, BigInt, Bool, Jsonb, Text, Timestamptz};
-use diesel_async::RunQueryDsl;
-use serde_json::Value;
+use diesel_async::{AsyncPgConnection, RunQueryDsl};
+use serde_json::{Value, json};
 
 use super::Postgres;
 use super::client_record::Change;
 use super::kept_answer::{Creation, KeptAnswer};
 use super::pool::Statement;
-use super::scope_record::Removal;
+use super::scope_record::{Removal, bind_removal};
 use crate::model::catalog::Resource;
 use crate::model::id::ResourceUri;
 use crate::storage::StoreError;
@@ -43,16 +44,25 @@ const REGISTER: &str = "
     INSERT INTO resource (uri, name, scopes, restricted, created_at, updated_at)
     VALUES ($1, $2, $3, $4, $5, $5) ON CONFLICT (uri) DO NOTHING";
 
+/// An identifier that was taken away stays so.
+const SAVE: &str = "
+    INSERT INTO resource (uri, name, scopes, restricted, created_at, updated_at)
+    VALUES ($1, $2, $3, $4, $5, $5)
+    ON CONFLICT (uri) DO UPDATE
+        SET name = excluded.name, scopes = excluded.scopes, restricted = excluded.restricted,
+            updated_at = excluded.updated_at
+        WHERE resource.deleted_at IS NULL";
+
 const CHANGE: &str = "
-    UPDATE resource SET name = $2, scopes = $3, restricted = $4, updated_at = $6
-    WHERE uri = $1 AND revision = $5 AND deleted_at IS NULL
+    UPDATE resource SET name = $2, scopes = $3, restricted = $4, updated_at = $5
+    WHERE uri = $1 AND revision = $6 AND deleted_at IS NULL
     RETURNING revision";
 
 /// Who registers a client meanwhile may still name it: then that name means nothing, and never will again. It is restricted
 /// for the version before too, which does not know `deleted_at`: no client is left that was given it.
 const REMOVE: &str = "
     UPDATE resource r SET deleted_at = $3, updated_at = $3, restricted = true
-    WHERE r.uri = $1 AND r.revision = $2 AND r.deleted_at IS NULL
+    WHERE r.uri = $1 AND r.revision = coalesce($2, r.revision) AND r.deleted_at IS NULL
         AND NOT EXISTS (SELECT 1 FROM client c
             WHERE c.deleted_at IS NULL
                 AND (c.settings -> 'resources' @> to_jsonb($1::text) OR c.settings -> 'serves' @> to_jsonb($1::text)))
@@ -105,14 +115,7 @@ impl Postgres {
         answer: Option<&KeptAnswer>,
         now: DateTime<Utc>,
     ) -> Result<Creation, StoreError> {
-        let name = serde_json::to_value(&value.name).map_err(StoreError::corrupt)?;
-        let statement = Statement::new(REGISTER)
-            .bind::<Text, _>(value.uri.as_str())
-            .bind::<Jsonb, _>(name)
-            .bind::<Array<Text>, _>(value.scopes.as_slice())
-            .bind::<Bool, _>(value.restricted)
-            .bind::<Timestamptz, _>(now);
-        self.register_entry(statement, answer, now).await
+        self.register_entry(bind_resource(REGISTER, value, now), answer, now).await
     }
 
     /// Gives a resource another name, other scopes, and restricts or opens it.
@@ -122,14 +125,7 @@ impl Postgres {
         expected: i64,
         now: DateTime<Utc>,
     ) -> Result<Change, StoreError> {
-        let name = serde_json::to_value(&value.name).map_err(StoreError::corrupt)?;
-        let statement = Statement::new(CHANGE)
-            .bind::<Text, _>(value.uri.as_str())
-            .bind::<Jsonb, _>(name)
-            .bind::<Array<Text>, _>(value.scopes.as_slice())
-            .bind::<Bool, _>(value.restricted)
-            .bind::<BigInt, _>(expected)
-            .bind::<Timestamptz, _>(now);
+        let statement = bind_resource(CHANGE, value, now).bind::<BigInt, _>(expected);
         self.change_entry(statement, Statement::new(REVISION).bind::<Text, _>(value.uri.as_str())).await
     }
 
@@ -140,12 +136,36 @@ impl Postgres {
         expected: i64,
         now: DateTime<Utc>,
     ) -> Result<Removal, StoreError> {
-        let statement = Statement::new(REMOVE)
-            .bind::<Text, _>(uri.as_str())
-            .bind::<BigInt, _>(expected)
-            .bind::<Timestamptz, _>(now);
-        self.remove_entry(statement, Statement::new(REVISION).bind::<Text, _>(uri.as_str()), expected).await
+        let find = Statement::new(REVISION).bind::<Text, _>(uri.as_str());
+        self.remove_entry(bind_removal(REMOVE, uri.as_str(), Some(expected), now), find, expected).await
     }
+}
+
+/// Registers a resource or replaces it. `false`: there was one with that identifier, and there will be none again.
+pub(super) async fn save_resource_in_tx(
+    conn: &mut AsyncPgConnection,
+    value: &Resource,
+    now: DateTime<Utc>,
+) -> QueryResult<bool> {
+    Ok(bind_resource(SAVE, value, now).execute(conn).await? > 0)
+}
+
+/// Takes a resource away for good, in whatever revision. `false`: a client names it.
+pub(super) async fn remove_resource_in_tx(
+    conn: &mut AsyncPgConnection,
+    uri: &ResourceUri,
+    now: DateTime<Utc>,
+) -> QueryResult<bool> {
+    Ok(bind_removal(REMOVE, uri.as_str(), None, now).execute(conn).await? > 0)
+}
+
+fn bind_resource<'a>(sql: &'static str, value: &'a Resource, now: DateTime<Utc>) -> Statement<'a> {
+    Statement::new(sql)
+        .bind::<Text, _>(value.uri.as_str())
+        .bind::<Jsonb, _>(json!(value.name))
+        .bind::<Array<Text>, _>(value.scopes.as_slice())
+        .bind::<Bool, _>(value.restricted)
+        .bind::<Timestamptz, _>(now)
 }
 
 impl ResourceRow {

@@ -2,16 +2,18 @@
 //! made for. A name that was taken away is never given again.
 
 use chrono::{DateTime, Utc};
+use diesel::QueryResult;
 use diesel::prelude::{OptionalExtension, QueryableByName};
-use diesel::sql_types::{BigInt, Bool, Jsonb, Text, Timestamptz};
-use diesel_async::{AsyncConnection, RunQueryDsl};
-use serde_json::Value;
+use diesel::sql_types::{BigInt, Bool, Jsonb, Nullable, Text, Timestamptz};
+use diesel_async::{AsyncConnection, AsyncPgConnection, RunQueryDsl};
+use serde_json::{Value, json};
 
 use super::Postgres;
 use super::catalog::bump_policy_in_tx;
-use super::client_record::{Change, Rollback};
+use super::client_record::Change;
 use super::kept_answer::{Creation, KeptAnswer, keep_in_tx};
 use super::pool::Statement;
+use super::rollback::Rollback;
 use crate::model::catalog::Scope;
 use crate::storage::StoreError;
 
@@ -55,16 +57,24 @@ const REGISTER: &str = "
     INSERT INTO scope (name, description, published, created_at, updated_at)
     VALUES ($1, $2, $3, $4, $4) ON CONFLICT (name) DO NOTHING";
 
+/// A name that was taken away stays so.
+const SAVE: &str = "
+    INSERT INTO scope (name, description, published, created_at, updated_at)
+    VALUES ($1, $2, $3, $4, $4)
+    ON CONFLICT (name) DO UPDATE
+        SET description = excluded.description, published = excluded.published, updated_at = excluded.updated_at
+        WHERE scope.deleted_at IS NULL";
+
 const CHANGE: &str = "
-    UPDATE scope SET description = $2, published = $3, updated_at = $5
-    WHERE name = $1 AND revision = $4 AND deleted_at IS NULL
+    UPDATE scope SET description = $2, published = $3, updated_at = $4
+    WHERE name = $1 AND revision = $5 AND deleted_at IS NULL
     RETURNING revision";
 
 /// Who registers a client meanwhile may still name it: then that name means nothing, and never will again. It is hidden for
 /// the version before too, which does not know `deleted_at`.
 const REMOVE: &str = "
     UPDATE scope s SET deleted_at = $3, updated_at = $3, published = false
-    WHERE s.name = $1 AND s.revision = $2 AND s.deleted_at IS NULL
+    WHERE s.name = $1 AND s.revision = coalesce($2, s.revision) AND s.deleted_at IS NULL
         AND NOT EXISTS (SELECT 1 FROM client c
             WHERE c.deleted_at IS NULL AND c.settings -> 'scopes' @> to_jsonb($1::text))
         AND NOT EXISTS (SELECT 1 FROM resource r WHERE r.deleted_at IS NULL AND $1 = ANY (r.scopes))
@@ -116,32 +126,19 @@ impl Postgres {
         answer: Option<&KeptAnswer>,
         now: DateTime<Utc>,
     ) -> Result<Creation, StoreError> {
-        let description = serde_json::to_value(&value.description).map_err(StoreError::corrupt)?;
-        let statement = Statement::new(REGISTER)
-            .bind::<Text, _>(&value.name)
-            .bind::<Jsonb, _>(description)
-            .bind::<Bool, _>(value.published)
-            .bind::<Timestamptz, _>(now);
-        self.register_entry(statement, answer, now).await
+        self.register_entry(bind_scope(REGISTER, value, now), answer, now).await
     }
 
     /// Gives a scope another description, and publishes or hides it.
     pub async fn change_scope(&self, value: &Scope, expected: i64, now: DateTime<Utc>) -> Result<Change, StoreError> {
-        let description = serde_json::to_value(&value.description).map_err(StoreError::corrupt)?;
-        let statement = Statement::new(CHANGE)
-            .bind::<Text, _>(&value.name)
-            .bind::<Jsonb, _>(description)
-            .bind::<Bool, _>(value.published)
-            .bind::<BigInt, _>(expected)
-            .bind::<Timestamptz, _>(now);
+        let statement = bind_scope(CHANGE, value, now).bind::<BigInt, _>(expected);
         self.change_entry(statement, Statement::new(REVISION).bind::<Text, _>(&value.name)).await
     }
 
     /// Takes a scope away for good, unless somebody names it.
     pub async fn remove_scope(&self, name: &str, expected: i64, now: DateTime<Utc>) -> Result<Removal, StoreError> {
-        let statement =
-            Statement::new(REMOVE).bind::<Text, _>(name).bind::<BigInt, _>(expected).bind::<Timestamptz, _>(now);
-        self.remove_entry(statement, Statement::new(REVISION).bind::<Text, _>(name), expected).await
+        let find = Statement::new(REVISION).bind::<Text, _>(name);
+        self.remove_entry(bind_removal(REMOVE, name, Some(expected), now), find, expected).await
     }
 
     /// Runs an INSERT that does nothing if there is one already, and keeps the answer.
@@ -154,10 +151,10 @@ impl Postgres {
         self.run(async |conn| {
             conn.transaction(async |conn| {
                 if let Some(before) = keep_in_tx(conn, answer, now).await? {
-                    return Ok::<_, Rollback>(before);
+                    return Ok::<_, Rollback<Creation>>(before);
                 }
                 if insert.execute(conn).await? == 0 {
-                    return Err(Rollback::Taken);
+                    return Err(Rollback::Because(Creation::Taken));
                 }
                 bump_policy_in_tx(conn).await?;
                 Ok(Creation::Created)
@@ -207,6 +204,42 @@ impl Postgres {
         })
         .await
     }
+}
+
+/// Registers a scope or replaces it. `false`: there was one of that name, and there will be none again.
+pub(super) async fn save_scope_in_tx(
+    conn: &mut AsyncPgConnection,
+    value: &Scope,
+    now: DateTime<Utc>,
+) -> QueryResult<bool> {
+    Ok(bind_scope(SAVE, value, now).execute(conn).await? > 0)
+}
+
+/// Takes a scope away for good, in whatever revision. `false`: somebody names it.
+pub(super) async fn remove_scope_in_tx(
+    conn: &mut AsyncPgConnection,
+    name: &str,
+    now: DateTime<Utc>,
+) -> QueryResult<bool> {
+    Ok(bind_removal(REMOVE, name, None, now).execute(conn).await? > 0)
+}
+
+fn bind_scope<'a>(sql: &'static str, value: &'a Scope, now: DateTime<Utc>) -> Statement<'a> {
+    Statement::new(sql)
+        .bind::<Text, _>(&value.name)
+        .bind::<Jsonb, _>(json!(value.description))
+        .bind::<Bool, _>(value.published)
+        .bind::<Timestamptz, _>(now)
+}
+
+/// A statement that takes a scope or a resource away; without `expected` in whatever revision.
+pub(super) fn bind_removal<'a>(
+    sql: &'static str,
+    key: &'a str,
+    expected: Option<i64>,
+    now: DateTime<Utc>,
+) -> Statement<'a> {
+    Statement::new(sql).bind::<Text, _>(key).bind::<Nullable<BigInt>, _>(expected).bind::<Timestamptz, _>(now)
 }
 
 impl ScopeRow {

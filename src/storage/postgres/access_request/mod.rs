@@ -1,5 +1,8 @@
 //! The clients that people ask for: asked, decided once, and the credentials handed over once.
 
+// Approving and refusing.
+mod decide;
+
 use chrono::{DateTime, Utc};
 use diesel::prelude::QueryableByName;
 use diesel::sql_types::{BigInt, Binary, Bool, Jsonb, Nullable, Text, Timestamptz, Uuid as SqlUuid};
@@ -10,12 +13,10 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use uuid::Uuid;
 
+pub use self::decide::{Decision, DecisionOutcome};
 use super::Postgres;
-use super::catalog::bump_policy_in_tx;
-use super::client_record::insert_client_in_tx;
-use super::person_record::Rollback;
 use super::pool::Statement;
-use crate::model::client::{Client, ClientSettings};
+use crate::model::client::ClientSettings;
 use crate::model::id::{ClientId, SubjectId};
 use crate::storage::StoreError;
 
@@ -77,28 +78,6 @@ pub struct AccessRequest {
     pub created_at: DateTime<Utc>,
 }
 
-/// Who decides, and what they say.
-#[derive(Clone, Copy, Debug)]
-pub struct Decision<'a> {
-    /// Who.
-    pub by: &'a str,
-    /// What they say to the person.
-    pub note: Option<&'a str>,
-}
-
-/// What became of a decision.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum DecisionOutcome {
-    /// It stands.
-    Decided,
-    /// It was decided before.
-    DecidedBefore,
-    /// There is no such request.
-    Absent,
-    /// There is a client with that identifier, or was.
-    Taken,
-}
-
 /// Credentials on their way to the person, and gone from the row.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Delivery {
@@ -128,14 +107,6 @@ const LIST: &str = "
     ORDER BY created_at DESC, id DESC LIMIT $5";
 
 const WITHDRAW: &str = "DELETE FROM access_request WHERE id = $1 AND subject = $2 AND status = 'open'";
-
-const DECIDE: &str = "
-    UPDATE access_request SET status = $2, decided_by = $3, decided_at = $4, note = $5,
-        settings = coalesce($6, settings), client_id = $7, sealed_secret = $8
-    WHERE id = $1 AND status = 'open'
-    RETURNING true AS is_there";
-
-const IS_THERE: &str = "SELECT true AS is_there FROM access_request WHERE id = $1";
 
 /// What is returned is the row as it was before: the second of two that come at once waits, and finds nothing to deliver.
 const DELIVER: &str = "
@@ -256,67 +227,6 @@ impl Postgres {
         Ok(self.run(async |conn| withdraw.execute(conn).await).await? > 0)
     }
 
-    /// Registers the client and lets its credentials wait for the person.
-    pub async fn approve_access_request(
-        &self,
-        id: Uuid,
-        client: &Client,
-        sealed_secret: Option<&[u8]>,
-        decision: Decision<'_>,
-        now: DateTime<Utc>,
-    ) -> Result<DecisionOutcome, StoreError> {
-        let settings = &serde_json::to_value(&client.settings).map_err(StoreError::corrupt)?;
-        self.run(async |conn| {
-            conn.transaction(async |conn| {
-                let decide = Statement::new(DECIDE)
-                    .bind::<SqlUuid, _>(id)
-                    .bind::<Text, _>(AccessRequestStatus::Approved.as_str())
-                    .bind::<Text, _>(decision.by)
-                    .bind::<Timestamptz, _>(now)
-                    .bind::<Nullable<Text>, _>(decision.note)
-                    .bind::<Nullable<Jsonb>, _>(Some(settings))
-                    .bind::<Nullable<Text>, _>(Some(client.id.as_str()))
-                    .bind::<Nullable<Binary>, _>(sealed_secret);
-                if !is_there(decide, conn).await? {
-                    return Err(Rollback::Because(undecided_in_tx(conn, id).await?));
-                }
-                if !insert_client_in_tx(conn, client, now).await? {
-                    return Err(Rollback::Because(DecisionOutcome::Taken));
-                }
-                bump_policy_in_tx(conn).await?;
-                Ok(DecisionOutcome::Decided)
-            })
-            .await
-            .or_else(Rollback::into_outcome)
-        })
-        .await
-    }
-
-    /// Refuses a request.
-    pub async fn refuse_access_request(
-        &self,
-        id: Uuid,
-        decision: Decision<'_>,
-        now: DateTime<Utc>,
-    ) -> Result<DecisionOutcome, StoreError> {
-        self.run(async |conn| {
-            let decide = Statement::new(DECIDE)
-                .bind::<SqlUuid, _>(id)
-                .bind::<Text, _>(AccessRequestStatus::Refused.as_str())
-                .bind::<Text, _>(decision.by)
-                .bind::<Timestamptz, _>(now)
-                .bind::<Nullable<Text>, _>(decision.note)
-                .bind::<Nullable<Jsonb>, _>(None::<&Value>)
-                .bind::<Nullable<Text>, _>(None::<&str>)
-                .bind::<Nullable<Binary>, _>(None::<&[u8]>);
-            if is_there(decide, conn).await? {
-                return Ok(DecisionOutcome::Decided);
-            }
-            undecided_in_tx(conn, id).await
-        })
-        .await
-    }
-
     /// Hands the credentials over, once. `None`: there is nothing to hand over, to this person.
     pub async fn deliver_access_request(
         &self,
@@ -339,12 +249,6 @@ impl Postgres {
 
 async fn is_there(statement: Statement<'_>, conn: &mut AsyncPgConnection) -> QueryResult<bool> {
     Ok(statement.get_result::<ThereRow>(conn).await.optional()?.is_some_and(|row| row.is_there))
-}
-
-/// Why a request could not be decided.
-async fn undecided_in_tx(conn: &mut AsyncPgConnection, id: Uuid) -> QueryResult<DecisionOutcome> {
-    let is_there = is_there(Statement::new(IS_THERE).bind::<SqlUuid, _>(id), conn).await?;
-    Ok(if is_there { DecisionOutcome::DecidedBefore } else { DecisionOutcome::Absent })
 }
 
 impl RequestRow {
