@@ -52,7 +52,7 @@ fn built_in(app: &App) -> (Vec<Scope>, Resource) {
 }
 
 /// What is wrong with a text that people are shown.
-fn text_violations(pointer: &str, texts: &Localized) -> Vec<Violation> {
+pub(super) fn text_violations(pointer: &str, texts: &Localized) -> Vec<Violation> {
     if texts.is_empty() {
         return vec![Violation::new(pointer, "a text must be there in English (en)")];
     }

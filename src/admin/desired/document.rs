@@ -9,13 +9,13 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use super::Key;
+use crate::admin::catalog::text_violations;
 use crate::admin::clients::document::NewClient;
 use crate::admin::json::{self, FromObject, escape, merge};
 use crate::http::problem::Violation;
 use crate::model::catalog::{Localized, Resource, Scope};
 use crate::model::client::{ClientAuthMethod, ClientSettings};
 use crate::model::id::{ClientId, ResourceUri};
-use crate::protocol::client_metadata::localized_violations;
 use crate::protocol::{resource, scope};
 
 /// The whole document.
@@ -130,7 +130,7 @@ fn scopes(entries: Vec<ScopeEntry>, violations: &mut Vec<Violation>) -> Vec<Scop
         if !scope::parse(&name).is_ok_and(|parsed| parsed == [name.as_str()]) {
             violations.push(Violation::new(format!("{at}/name"), "it is not a scope (RFC 6749 section 3.3)"));
         }
-        violations.extend(texts(&format!("{at}/description"), &description));
+        violations.extend(text_violations(&format!("{at}/description"), &description));
         scopes.push(Scope { name, description, published });
     }
     scopes
@@ -143,18 +143,10 @@ fn resources(entries: Vec<ResourceEntry>, violations: &mut Vec<Violation>) -> Ve
         if resource::parse(&uri).is_err() {
             violations.push(Violation::new(format!("{at}/uri"), "it must be an absolute URI without a fragment"));
         }
-        violations.extend(texts(&format!("{at}/name"), &name));
+        violations.extend(text_violations(&format!("{at}/name"), &name));
         resources.push(Resource { uri: ResourceUri::new(uri), name, scopes, restricted });
     }
     resources
-}
-
-/// A text that people are shown has to be there.
-fn texts(pointer: &str, texts: &Localized) -> Vec<Violation> {
-    if texts.is_empty() {
-        return vec![Violation::new(pointer, "a text must be there in English (en)")];
-    }
-    localized_violations(pointer, texts).into_iter().map(|(pointer, what)| Violation::new(pointer, what)).collect()
 }
 
 fn clients(

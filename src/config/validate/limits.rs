@@ -1,0 +1,102 @@
+//! Numbers and times that have to stay within bounds.
+
+use std::time::Duration;
+
+use chrono::TimeDelta;
+
+use super::Findings;
+use crate::config::Config;
+use crate::model::lifetimes::Lifetimes;
+
+/// Beyond it clocks overflow and Postgres refuses.
+const LONGEST_TIMEOUT: Duration = Duration::from_secs(3600);
+
+pub(super) fn check_limits(config: &Config, found: &mut Findings) {
+    let server = &config.server;
+    let key = "server.max_header_bytes";
+    // hyper refuses to work with a smaller buffer than 8 KiB.
+    found.require(
+        (8 * 1024..=1024 * 1024).contains(&server.max_header_bytes),
+        key,
+        "is out of range",
+        "8192 to 1048576",
+    );
+    let key = "server.max_body_bytes";
+    found.require(
+        (4 * 1024..=16 * 1024 * 1024).contains(&server.max_body_bytes),
+        key,
+        "is out of range",
+        "4096 to 16777216",
+    );
+    for (key, timeout) in [
+        ("server.header_read_timeout", server.header_read_timeout),
+        ("server.request_timeout", server.request_timeout),
+        ("server.idle_timeout", server.idle_timeout),
+        ("server.max_connection_age", server.max_connection_age),
+        ("database.acquire_timeout", config.database.acquire_timeout),
+        ("database.statement_timeout", config.database.statement_timeout),
+        ("state.timeout", config.state.timeout),
+        ("passwords.queue_timeout", config.passwords.queue_timeout),
+    ] {
+        found.require(!timeout.is_zero(), key, "is zero: nothing could ever finish", "give it at least 1ms");
+        found.require(timeout <= LONGEST_TIMEOUT, key, "is so long that it is none", "give it at most 1h");
+    }
+    check_connections(config, found);
+    found.require(
+        (1..=1000).contains(&config.database.pool_size),
+        "database.pool_size",
+        "is out of range",
+        "1 to 1000; 16 to 32 is right for most",
+    );
+}
+
+fn check_connections(config: &Config, found: &mut Findings) {
+    let server = &config.server;
+    found.require(
+        (16..=1_000_000).contains(&server.max_connections),
+        "server.max_connections",
+        "is out of range",
+        "16 to 1000000, and below the limit of open files of the process",
+    );
+    found.require(
+        server.max_connections_per_address > 0,
+        "server.max_connections_per_address",
+        "is zero: nobody could connect",
+        "at least 1; a value like server.max_connections lifts the limit",
+    );
+    found.require(
+        server.drain_delay < server.drain_timeout,
+        "server.drain_delay",
+        "is not shorter than server.drain_timeout, of which it is a part: running requests would be cut off",
+        "make it shorter, or drain_timeout longer",
+    );
+}
+
+pub(super) fn check_lifetimes(config: &Config, found: &mut Findings) {
+    let tokens = &config.tokens;
+    for (key, lifetime, longest) in [
+        ("tokens.access_token", tokens.access_token, TimeDelta::days(1)),
+        ("tokens.id_token", tokens.id_token, TimeDelta::days(1)),
+        ("tokens.authorization_code", tokens.authorization_code, Lifetimes::LONGEST_CODE),
+        ("tokens.refresh_idle", tokens.refresh_idle, tokens.refresh_absolute),
+        ("tokens.refresh_absolute", tokens.refresh_absolute, TimeDelta::days(3650)),
+        ("sessions.idle", config.sessions.idle, config.sessions.lifetime),
+        ("sessions.lifetime", config.sessions.lifetime, TimeDelta::days(400)),
+        ("interactions.lifetime", config.interactions.lifetime, TimeDelta::days(1)),
+        ("interactions.kept_untouched", config.interactions.kept_untouched, TimeDelta::days(1)),
+        ("throttle.window", config.throttle.window, TimeDelta::days(1)),
+        ("throttle.beginnings_window", config.throttle.beginnings_window, TimeDelta::days(1)),
+        ("keys.rotation.period", config.keys.rotation.period, TimeDelta::days(3650)),
+        ("keys.rotation.prepublish", config.keys.rotation.prepublish, config.keys.rotation.period / 2),
+        ("keys.rotation.grace", config.keys.rotation.grace.unwrap_or(TimeDelta::hours(1)), TimeDelta::days(3650)),
+    ] {
+        let mend = format!("at least 1 second and at most {} seconds", longest.num_seconds());
+        found.require(lifetime >= TimeDelta::seconds(1) && lifetime <= longest, key, "is out of range", mend);
+    }
+    found.require(
+        tokens.refresh_grace <= TimeDelta::minutes(5),
+        "tokens.refresh_grace",
+        "is so long that a stolen refresh token would go unnoticed",
+        "5m at most; 10s bridges a lost answer",
+    );
+}

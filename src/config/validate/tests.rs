@@ -1,0 +1,107 @@
+use std::time::Duration;
+
+use secrecy::SecretString;
+
+use super::*;
+use crate::config::ClientIpHeaderMode;
+
+fn keys_after(change: impl FnOnce(&mut Config)) -> Vec<String> {
+    let mut config = Config::default();
+    config.database.url = SecretString::from("postgres://localhost/ostiary");
+    config.server.issuer = "https://id.example.com".into();
+    change(&mut config);
+    validate(&config).into_iter().map(|error| error.key).collect()
+}
+
+#[test]
+fn a_public_issuer_needs_https_and_a_plain_origin() {
+    assert!(keys_after(|_| {}).is_empty());
+    assert!(keys_after(|c| c.server.issuer = "http://127.0.0.1:9000/".into()).is_empty());
+    for wrong in [
+        "http://id.example.com",
+        "https://ID.example.com",
+        "https://id.example.com:443",
+        "https://id.example.com/tenant",
+        "https://id.example.com?x",
+        "https://id.example.com/#x",
+        "https://user@id.example.com",
+        "ftp://id.example.com",
+        "id.example.com",
+        "",
+    ] {
+        assert_eq!(keys_after(|c| c.server.issuer = wrong.into()), ["server.issuer"], "{wrong}");
+    }
+}
+
+#[test]
+fn cookies_fit_the_issuer() {
+    assert_eq!(keys_after(|c| c.server.cookie_secure = Some(false)), ["server.cookie_secure"]);
+    let keys = keys_after(|c| {
+        c.server.cookie_secure = Some(true);
+        c.server.issuer = "http://localhost:8000".into();
+    });
+    assert_eq!(keys, ["server.cookie_secure"]);
+}
+
+#[test]
+fn proxies_and_their_header_come_together() {
+    let mode = |c: &mut Config| c.server.client_ip_header_mode = ClientIpHeaderMode::Forwarded;
+    assert_eq!(keys_after(mode), ["server.client_ip_header_mode"]);
+    let proxies = |c: &mut Config, text: &str| c.server.trusted_proxy_cidrs = vec![text.parse().unwrap()];
+    assert_eq!(keys_after(|c| proxies(c, "10.0.0.0/8")), ["server.trusted_proxy_cidrs"]);
+    let whole_internet = |c: &mut Config| {
+        mode(c);
+        proxies(c, "0.0.0.0/0");
+    };
+    assert_eq!(keys_after(whole_internet), ["server.trusted_proxy_cidrs"]);
+}
+
+#[test]
+fn a_frontend_is_the_same_site() {
+    let frontend = |text: &'static str| move |c: &mut Config| c.server.frontend_base_url = Some(text.into());
+    assert!(keys_after(frontend("https://login.example.com/app")).is_empty());
+    for wrong in ["https://login.example.org", "http://login.example.com", "https://login.example.com?x=1", "login"] {
+        assert_eq!(keys_after(frontend(wrong)), ["server.frontend_base_url"], "{wrong}");
+    }
+}
+
+#[test]
+fn origins_are_written_as_browsers_write_them() {
+    let origin = |text: &'static str| move |c: &mut Config| c.server.cors_allowed_origins = vec![text.into()];
+    assert!(keys_after(origin("http://localhost:5173")).is_empty());
+    for wrong in ["*", "null", "https://app.example.com/", "https://app.example.com/x", "http://app.example.com"] {
+        assert_eq!(keys_after(origin(wrong)), ["server.cors_allowed_origins"], "{wrong}");
+    }
+}
+
+#[test]
+fn lifetimes_stay_in_range() {
+    assert_eq!(keys_after(|c| c.tokens.authorization_code = TimeDelta::seconds(61)), ["tokens.authorization_code"]);
+    assert_eq!(keys_after(|c| c.tokens.refresh_idle = TimeDelta::days(91)), ["tokens.refresh_idle"]);
+    assert_eq!(keys_after(|c| c.tokens.access_token = TimeDelta::zero()), ["tokens.access_token"]);
+    assert_eq!(keys_after(|c| c.sessions.idle = TimeDelta::days(2)), ["sessions.idle"]);
+    assert!(keys_after(|c| c.tokens.refresh_grace = TimeDelta::zero()).is_empty());
+}
+
+#[test]
+fn connections_and_the_end_stay_in_range() {
+    assert_eq!(keys_after(|c| c.server.max_connections = 1_000_001), ["server.max_connections"]);
+    let keys = keys_after(|c| c.server.max_connections_per_address = 0);
+    assert_eq!(keys, ["server.max_connections_per_address"]);
+    assert_eq!(keys_after(|c| c.server.idle_timeout = Duration::ZERO), ["server.idle_timeout"]);
+    assert_eq!(keys_after(|c| c.server.drain_delay = c.server.drain_timeout), ["server.drain_delay"]);
+    assert!(keys_after(|c| c.server.drain_delay = Duration::ZERO).is_empty());
+}
+
+#[test]
+fn words_and_addresses_are_checked() {
+    assert_eq!(keys_after(|c| c.database.url = SecretString::from("mysql://x/y")), ["database.url"]);
+    assert_eq!(keys_after(|c| c.state.valkey_url = Some(SecretString::from("http://x"))), ["state.valkey_url"]);
+    assert_eq!(keys_after(|c| c.oidc.acr_values.clear()), ["oidc.acr_values"]);
+    assert_eq!(keys_after(|c| c.oidc.default_resource = Some("api".into())), ["oidc.default_resource"]);
+    assert_eq!(keys_after(|c| c.pages.default_locale = "tlh".into()), ["pages.default_locale"]);
+    assert_eq!(keys_after(|c| c.log.filter = "a=b=c".into()), ["log.filter"]);
+    assert_eq!(keys_after(|c| c.passwords.memory_kib = 64), ["passwords.memory_kib"]);
+    assert_eq!(keys_after(|c| c.passwords.min_length = 7), ["passwords.min_length"]);
+    assert_eq!(keys_after(|c| c.admin.password_ticket = TimeDelta::days(31)), ["admin.password_ticket"]);
+}
