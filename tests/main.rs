@@ -12,6 +12,7 @@
 
 mod admin_access;
 mod admin_access_requests;
+mod admin_audit;
 mod admin_catalog;
 mod admin_clients;
 mod admin_grants;

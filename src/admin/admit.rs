@@ -14,7 +14,9 @@ use super::caller::Caller;
 use super::endpoint::{Access, Rule};
 use crate::app::App;
 use crate::http::browser::Browser;
+use crate::http::client_ip::ClientIp;
 use crate::http::problem::{Problem, ProblemType};
+use crate::model::audit::Origin;
 use crate::protocol::bearer::PresentedToken;
 use crate::protocol::form::Form;
 
@@ -55,8 +57,11 @@ async fn who(app: &App, parts: &mut Parts) -> Result<Caller, Problem> {
     let now = app.clock.now();
     let browser = Browser::from_request_parts(parts, app).await;
     let browser = browser.map_err(|_| Problem::new(ProblemType::Internal).with_detail("the caller has no address"))?;
+    let ip = ClientIp::from_request_parts(parts, app).await.ok().map(|ip| ip.0);
+    let origin = Origin { ip, request_id: Some(browser.support_id.clone()) };
     if !parts.headers.contains_key(AUTHORIZATION) {
-        return Caller::of_session(app, &browser, &parts.headers, parts.method.is_safe(), now).await;
+        let request = (&parts.headers, parts.method.is_safe());
+        return Caller::of_session(app, &browser, request, origin, now).await;
     }
     // Of two identities one would be used that the caller did not mean.
     if browser.session.has_cookie() {
@@ -66,5 +71,5 @@ async fn who(app: &App, parts: &mut Parts) -> Result<Caller, Problem> {
     let query = Form::parse(parts.uri.query().unwrap_or_default().as_bytes())?;
     let token = PresentedToken::collect(values, &query, None)
         .map_err(|error| Problem::unauthenticated(false).with_source(error))?;
-    Caller::of_token(app, token.as_str(), now).await
+    Caller::of_token(app, token.as_str(), origin, now).await
 }

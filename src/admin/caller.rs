@@ -18,7 +18,9 @@ use crate::http::browser::Browser;
 use crate::http::csrf;
 use crate::http::problem::{Problem, ProblemType};
 use crate::model::admin_scope::AdminScopes;
+use crate::model::audit::{Actor, AuditEvent, AuditRecord, Origin};
 use crate::model::id::{ClientId, ResourceUri, SubjectId};
+use crate::storage::postgres::Postgres;
 
 /// The header that carries the CSRF token of a console.
 const CSRF_HEADER: &str = "x-csrf-token";
@@ -30,28 +32,28 @@ pub(super) struct Caller {
     pub(super) actor: Actor,
     /// What they may do.
     pub(super) scopes: AdminScopes,
-}
-
-/// A machine or a person.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Actor {
-    /// A client for itself.
-    Client(ClientId),
-    /// An administrator.
-    Person(SubjectId),
+    /// Where they are.
+    pub(super) origin: Origin,
 }
 
 impl Caller {
     /// What is remembered of who did something.
     pub(super) fn principal(&self) -> String {
-        match &self.actor {
-            Actor::Client(id) => format!("client:{id}"),
-            Actor::Person(id) => format!("person:{id}"),
-        }
+        format!("{}:{}", self.actor.kind(), self.actor.id().unwrap_or_default())
+    }
+
+    /// The store, whose next change is recorded as what the caller did.
+    pub(super) fn recording(&self, app: &App, event: AuditEvent, now: DateTime<Utc>) -> Postgres {
+        app.postgres.recording(self.record(event, now))
+    }
+
+    /// What the caller did, as it is recorded.
+    pub(super) fn record(&self, event: AuditEvent, now: DateTime<Utc>) -> AuditRecord {
+        AuditRecord { event, actor: self.actor.clone(), origin: self.origin.clone(), happened_at: now }
     }
 
     /// The holder of an access token.
-    pub(super) async fn of_token(app: &App, token: &str, now: DateTime<Utc>) -> Result<Self, Problem> {
+    pub(super) async fn of_token(app: &App, token: &str, origin: Origin, now: DateTime<Utc>) -> Result<Self, Problem> {
         let claims = AccessTokenClaims::decode(app, token, now).ok_or_else(|| Problem::unauthenticated(true))?;
         let resource = app.url(PATH);
         if claims.aud != Audience::One(resource.clone()) {
@@ -67,7 +69,7 @@ impl Caller {
         let scopes = AdminScopes::among(claims.scope.split(' ')).within(&given);
         if claims.family().is_none() {
             let is_standing = bearer::is_standing(app, &claims, now).await?;
-            let caller = Self { actor: Actor::Client(client_id), scopes };
+            let caller = Self { actor: Actor::Client(client_id), scopes, origin };
             return if is_standing { Ok(caller) } else { Err(Problem::unauthenticated(true)) };
         }
         let bearer = bearer::verify_person(app, token, now).await?;
@@ -75,15 +77,15 @@ impl Caller {
             return Err(not_an_administrator());
         }
         check_age(app, bearer.family.grant.authentication.auth_time, now)?;
-        Ok(Self { actor: Actor::Person(bearer.family.grant.subject), scopes })
+        Ok(Self { actor: Actor::Person(bearer.family.grant.subject), scopes, origin })
     }
 
     /// The administrator who is signed in at a browser.
     pub(super) async fn of_session(
         app: &App,
         browser: &Browser,
-        headers: &HeaderMap,
-        is_safe: bool,
+        (headers, is_safe): (&HeaderMap, bool),
+        origin: Origin,
         now: DateTime<Utc>,
     ) -> Result<Self, Problem> {
         let signed_in = browser.session.signed_in(now).await?.ok_or_else(|| Problem::unauthenticated(false))?;
@@ -99,7 +101,7 @@ impl Caller {
             return Err(not_an_administrator());
         }
         check_age(app, standing.session.authentication.auth_time, now)?;
-        Ok(Self { actor: Actor::Person(signed_in.subject), scopes: AdminScopes::all() })
+        Ok(Self { actor: Actor::Person(signed_in.subject), scopes: AdminScopes::all(), origin })
     }
 
     /// Refuses to let somebody who holds less than an administrator in person touch what is an administrator's. Whoever is made

@@ -12,6 +12,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use super::caller::Caller;
 use super::endpoint::{Doc, Endpoints};
 use super::json::{self, FromObject, Json};
 use super::path::Path;
@@ -22,6 +23,7 @@ use crate::keys::lifecycle::{Action, Insistence, Refusal, RotationPolicy, Step};
 use crate::keys::open;
 use crate::keys::store::KeyStoreError;
 use crate::model::admin_scope::AdminArea;
+use crate::model::audit::{AuditEvent, AuditEventKind};
 use crate::model::signing_alg::SigningAlg;
 use crate::model::signing_key::{KeyEntry, KeyPurpose, KeyState};
 
@@ -223,28 +225,37 @@ async fn get_one(State(app): State<App>, Path(kid): Path<String>) -> Result<Resp
     shown(&app, &kid)
 }
 
-async fn post(State(app): State<App>, Json(wanted): Json<Prepublication>) -> Result<Response, Problem> {
+async fn post(State(app): State<App>, caller: Caller, Json(wanted): Json<Prepublication>) -> Result<Response, Problem> {
+    let now = app.clock.now();
     let kinds: Vec<_> = wanted.keys.iter().map(|kind| (kind.alg, kind.purpose)).collect();
-    let made = app.keys.prepublish(&kinds, app.clock.now()).await.map_err(refused)?;
+    let made = app.keys.prepublish(&kinds, now).await.map_err(refused)?;
+    for key in &made {
+        record(&app, &caller, (AuditEventKind::KeyPrepublished, &key.kid), now).await?;
+    }
     Ok(JsonAnswer(Prepublished { keys: made.iter().map(KeyDocument::new).collect() }).into_response())
 }
 
 async fn post_activate(
     State(app): State<App>,
+    caller: Caller,
     Path(kid): Path<String>,
     Json(emphasis): Json<Emphasis>,
 ) -> Result<Response, Problem> {
-    let policy = policy(&app).await?;
-    app.keys.activate(&kid, &policy, emphasis.insistence(), app.clock.now()).await.map_err(refused)?;
+    let (policy, now) = (policy(&app).await?, app.clock.now());
+    app.keys.activate(&kid, &policy, emphasis.insistence(), now).await.map_err(refused)?;
+    record(&app, &caller, (AuditEventKind::KeyActivated, &kid), now).await?;
     shown(&app, &kid)
 }
 
 async fn post_retire(
     State(app): State<App>,
+    caller: Caller,
     Path(kid): Path<String>,
     Json(emphasis): Json<Emphasis>,
 ) -> Result<Response, Problem> {
-    app.keys.retire(&kid, emphasis.insistence(), app.clock.now()).await.map_err(refused)?;
+    let now = app.clock.now();
+    app.keys.retire(&kid, emphasis.insistence(), now).await.map_err(refused)?;
+    record(&app, &caller, (AuditEventKind::KeyRetired, &kid), now).await?;
     shown(&app, &kid)
 }
 
@@ -265,6 +276,17 @@ fn shown(app: &App, kid: &str) -> Result<Response, Problem> {
 
 async fn policy(app: &App) -> Result<RotationPolicy, Problem> {
     Ok(open::policy(&app.config.keys, &app.config.tokens, &app.postgres).await?)
+}
+
+/// Keys may be in a directory, so this follows the change and is no part of it.
+async fn record(
+    app: &App,
+    caller: &Caller,
+    (kind, kid): (AuditEventKind, &str),
+    now: DateTime<Utc>,
+) -> Result<(), Problem> {
+    let record = caller.record(AuditEvent::new(kind).to_object(kid), now);
+    Ok(app.postgres.insert_audit_record(&record).await?)
 }
 
 /// What the life cycle does not allow is told to the caller, what the store cannot do to the operator.

@@ -11,6 +11,8 @@
 mod access_requests;
 // Who is let through.
 mod admit;
+// What was done.
+mod audit;
 // Who calls.
 mod caller;
 // Registered scopes and resources.
@@ -64,7 +66,12 @@ pub const PATH: &str = "/admin";
 /// Every endpoint.
 fn endpoints() -> Endpoints {
     let clients = Endpoints::new().with(clients::endpoints).with(catalog::endpoints).with(access_requests::endpoints);
-    clients.with(users::endpoints).with(sessions::endpoints).with(grants::endpoints).with(keys::endpoints)
+    clients
+        .with(users::endpoints)
+        .with(sessions::endpoints)
+        .with(grants::endpoints)
+        .with(keys::endpoints)
+        .with(audit::endpoints)
 }
 
 /// Who may call what: the table as data.

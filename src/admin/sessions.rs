@@ -19,6 +19,7 @@ use super::query::Query;
 use crate::app::App;
 use crate::http::problem::Problem;
 use crate::model::admin_scope::AdminArea;
+use crate::model::audit::{AuditEvent, AuditEventKind};
 use crate::model::id::{ClientId, Sid, SubjectId};
 use crate::model::session::EndReason;
 use crate::storage::postgres::session_record::{SessionClient, SessionFilter, SessionKey, SessionRecord};
@@ -204,7 +205,8 @@ pub(in crate::admin) async fn end_session(
 ) -> Result<(), Problem> {
     let record = app.postgres.find_session_record(sid, now).await?.ok_or_else(Problem::not_found)?;
     caller.check_may_touch(app, &record.subject).await?;
-    if app.postgres.end_session(sid, EndReason::Administrator, now).await? {
+    let event = AuditEvent::new(AuditEventKind::SessionEnded).to_subject(&record.subject).to_object(sid.0);
+    if caller.recording(app, event, now).end_session(sid, EndReason::Administrator, now).await? {
         app.outbox_bell.notify_one();
     }
     Ok(())
@@ -218,9 +220,11 @@ pub(in crate::admin) async fn end_sessions_of(
     now: DateTime<Utc>,
 ) -> Result<Ended, Problem> {
     caller.check_may_touch(app, subject).await?;
+    let event = AuditEvent::new(AuditEventKind::SessionsEnded).to_subject(subject);
+    let store = caller.recording(app, event, now);
     let mut ended = 0;
     loop {
-        let batch = app.postgres.end_sessions_of(subject, EndReason::Administrator, BATCH.into(), now).await?;
+        let batch = store.end_sessions_of(subject, EndReason::Administrator, BATCH.into(), now).await?;
         ended += batch;
         if batch > 0 {
             app.outbox_bell.notify_one();

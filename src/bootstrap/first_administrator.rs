@@ -20,6 +20,7 @@ use crate::app::App;
 use crate::identity::local::passwords::Passwords;
 use crate::keys::private_file;
 use crate::model::admin_scope::{AdminArea, AdminScope};
+use crate::model::audit::{Actor, AuditEvent, AuditEventKind, AuditRecord, Origin};
 use crate::model::client::{Client, ClientSecret, ClientSettings, GrantType};
 use crate::model::id::{ClientId, ResourceUri, SubjectId};
 use crate::random;
@@ -66,7 +67,14 @@ pub async fn begin(app: &App, options: &FirstAdministrator) -> anyhow::Result<()
     if let Some(file) = &options.output {
         options.write(app, &secrets, file)?;
     }
-    let begun = app.postgres.begin_administration(&person, &client, app.clock.now()).await;
+    let now = app.clock.now();
+    let record = AuditRecord {
+        event: AuditEvent::new(AuditEventKind::AdministrationBegun).to_client(&client.id).to_object(&person.username),
+        actor: Actor::Operator,
+        origin: Origin::default(),
+        happened_at: now,
+    };
+    let begun = app.postgres.recording(record).begin_administration(&person, &client, now).await;
     options.conclude(app, &secrets, begun)
 }
 

@@ -2,6 +2,8 @@
 
 // What the admin API lets its callers do.
 pub mod admin_scope;
+// What is recorded of what happened.
+pub mod audit;
 // The registered scopes and resources.
 pub mod catalog;
 // The client applications and what they registered.

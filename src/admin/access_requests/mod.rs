@@ -30,6 +30,7 @@ use crate::app::App;
 use crate::flow::access_request::seal_secret;
 use crate::http::problem::{Problem, ProblemType, Violation};
 use crate::model::admin_scope::AdminArea;
+use crate::model::audit::{AuditEvent, AuditEventKind};
 use crate::model::client::{Client, ClientAuthMethod, ClientSettings};
 use crate::model::id::ClientId;
 use crate::random;
@@ -148,7 +149,9 @@ pub(in crate::admin) async fn approve(
     let secrets = secret.into_iter().collect();
     let client = Client { id: client_id, enabled, settings, secrets, generation: 0 };
     let decision = Decision { by: &caller.principal(), note: note.as_deref() };
-    let outcome = app.postgres.approve_access_request(id, &client, sealed.as_deref(), decision, now).await?;
+    let event = AuditEvent::new(AuditEventKind::AccessRequestApproved).to_subject(&request.subject);
+    let store = caller.recording(app, event.to_client(&client.id).to_object(id), now);
+    let outcome = store.approve_access_request(id, &client, sealed.as_deref(), decision, now).await?;
     app.registry.forget();
     decided(outcome)?;
     find(app, id).await
@@ -162,7 +165,8 @@ pub(in crate::admin) async fn refuse(
     now: DateTime<Utc>,
 ) -> Result<AccessRequest, Problem> {
     let decision = Decision { by: &caller.principal(), note: refusal.note.as_deref() };
-    decided(app.postgres.refuse_access_request(id, decision, now).await?)?;
+    let event = AuditEvent::new(AuditEventKind::AccessRequestRefused).to_object(id);
+    decided(caller.recording(app, event, now).refuse_access_request(id, decision, now).await?)?;
     find(app, id).await
 }
 

@@ -24,6 +24,7 @@ use crate::admin::query::Query;
 use crate::app::App;
 use crate::http::problem::{Problem, ProblemType, Violation};
 use crate::model::admin_scope::AdminArea;
+use crate::model::audit::{AuditEvent, AuditEventKind};
 use crate::model::catalog::{Localized, Resource};
 use crate::model::id::ResourceUri;
 use crate::protocol::resource;
@@ -246,7 +247,8 @@ pub(in crate::admin) async fn register_resource(
     check_scopes(app, &resource, now).await?;
     let document = ResourceDocument::new(resource.clone(), Some(1), Some((now, now)));
     let answer = Answer::new(app, caller, key, &document, now)?;
-    let outcome = app.postgres.register_resource(&resource, answer.kept(), now).await?;
+    let event = AuditEvent::new(AuditEventKind::ResourceRegistered).to_object(&resource.uri);
+    let outcome = caller.recording(app, event, now).register_resource(&resource, answer.kept(), now).await?;
     app.registry.forget();
     answer.settle(app, outcome)
 }
@@ -254,9 +256,9 @@ pub(in crate::admin) async fn register_resource(
 /// Changes a resource.
 pub(in crate::admin) async fn change_resource(
     app: &App,
+    caller: &Caller,
     uri: &ResourceUri,
-    expected: Expected,
-    patch: MergePatch,
+    (expected, patch): (Expected, MergePatch),
     now: DateTime<Utc>,
 ) -> Result<ResourceDocument, Problem> {
     let found = find_resource(app, uri).await?;
@@ -275,7 +277,8 @@ pub(in crate::admin) async fn change_resource(
     patched.insert("uri".to_owned(), uri.as_str().into());
     let resource = Resource::from(ResourceInput::from_object(patched).map_err(Problem::invalid_body)?);
     check_scopes(app, &resource, now).await?;
-    let outcome = app.postgres.change_resource(&resource, revision, now).await?;
+    let event = AuditEvent::new(AuditEventKind::ResourceChanged).to_object(&resource.uri);
+    let outcome = caller.recording(app, event, now).change_resource(&resource, revision, now).await?;
     app.registry.forget();
     changed(outcome)?;
     find_resource(app, uri).await
@@ -284,6 +287,7 @@ pub(in crate::admin) async fn change_resource(
 /// Takes a resource away for good.
 pub(in crate::admin) async fn remove_resource(
     app: &App,
+    caller: &Caller,
     uri: &ResourceUri,
     expected: Expected,
     now: DateTime<Utc>,
@@ -294,7 +298,8 @@ pub(in crate::admin) async fn remove_resource(
         let detail = "it is the default audience: oidc.default_resource names it";
         return Err(Problem::new(ProblemType::Conflict).with_detail(detail));
     }
-    let outcome = app.postgres.remove_resource(uri, at(revision, expected)?, now).await?;
+    let event = AuditEvent::new(AuditEventKind::ResourceRemoved).to_object(uri);
+    let outcome = caller.recording(app, event, now).remove_resource(uri, at(revision, expected)?, now).await?;
     app.registry.forget();
     removed(outcome)
 }
@@ -326,18 +331,20 @@ async fn create(
 
 async fn change(
     State(app): State<App>,
+    caller: Caller,
     Path(uri): Path<ResourceUri>,
     expected: Expected,
     patch: MergePatch,
 ) -> Result<ResourceDocument, Problem> {
-    change_resource(&app, &uri, expected, patch, app.clock.now()).await
+    change_resource(&app, &caller, &uri, (expected, patch), app.clock.now()).await
 }
 
 async fn delete(
     State(app): State<App>,
+    caller: Caller,
     Path(uri): Path<ResourceUri>,
     expected: Expected,
 ) -> Result<StatusCode, Problem> {
-    remove_resource(&app, &uri, expected, app.clock.now()).await?;
+    remove_resource(&app, &caller, &uri, expected, app.clock.now()).await?;
     Ok(StatusCode::NO_CONTENT)
 }

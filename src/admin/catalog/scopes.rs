@@ -21,6 +21,7 @@ use crate::admin::query::Query;
 use crate::app::App;
 use crate::http::problem::{Problem, ProblemType, Violation};
 use crate::model::admin_scope::AdminArea;
+use crate::model::audit::{AuditEvent, AuditEventKind};
 use crate::model::catalog::{Localized, Scope};
 use crate::protocol::scope::is_scope_token;
 use crate::storage::postgres::scope_record::ScopeRecord;
@@ -225,7 +226,8 @@ pub(in crate::admin) async fn register_scope(
     let scope = Scope::from(input);
     let document = ScopeDocument::new(scope.clone(), Some(1), Some((now, now)));
     let answer = Answer::new(app, caller, key, &document, now)?;
-    let outcome = app.postgres.register_scope(&scope, answer.kept(), now).await?;
+    let event = AuditEvent::new(AuditEventKind::ScopeRegistered).to_object(&scope.name);
+    let outcome = caller.recording(app, event, now).register_scope(&scope, answer.kept(), now).await?;
     app.registry.forget();
     answer.settle(app, outcome)
 }
@@ -233,9 +235,9 @@ pub(in crate::admin) async fn register_scope(
 /// Changes a scope.
 pub(in crate::admin) async fn change_scope(
     app: &App,
+    caller: &Caller,
     name: &str,
-    expected: Expected,
-    patch: MergePatch,
+    (expected, patch): (Expected, MergePatch),
     now: DateTime<Utc>,
 ) -> Result<ScopeDocument, Problem> {
     let found = find_scope(app, name).await?;
@@ -252,7 +254,8 @@ pub(in crate::admin) async fn change_scope(
     }
     patched.insert("name".to_owned(), name.into());
     let scope = Scope::from(ScopeInput::from_object(patched).map_err(Problem::invalid_body)?);
-    let outcome = app.postgres.change_scope(&scope, revision, now).await?;
+    let event = AuditEvent::new(AuditEventKind::ScopeChanged).to_object(&scope.name);
+    let outcome = caller.recording(app, event, now).change_scope(&scope, revision, now).await?;
     app.registry.forget();
     changed(outcome)?;
     find_scope(app, name).await
@@ -261,6 +264,7 @@ pub(in crate::admin) async fn change_scope(
 /// Takes a scope away for good.
 pub(in crate::admin) async fn remove_scope(
     app: &App,
+    caller: &Caller,
     name: &str,
     expected: Expected,
     now: DateTime<Utc>,
@@ -271,7 +275,8 @@ pub(in crate::admin) async fn remove_scope(
         let detail = "OpenID Connect defines it: it can be hidden, but not taken away";
         return Err(Problem::new(ProblemType::Conflict).with_detail(detail));
     }
-    let outcome = app.postgres.remove_scope(name, at(revision, expected)?, now).await?;
+    let event = AuditEvent::new(AuditEventKind::ScopeRemoved).to_object(name);
+    let outcome = caller.recording(app, event, now).remove_scope(name, at(revision, expected)?, now).await?;
     app.registry.forget();
     removed(outcome)
 }
@@ -294,14 +299,20 @@ async fn create(
 
 async fn change(
     State(app): State<App>,
+    caller: Caller,
     Path(name): Path<String>,
     expected: Expected,
     patch: MergePatch,
 ) -> Result<ScopeDocument, Problem> {
-    change_scope(&app, &name, expected, patch, app.clock.now()).await
+    change_scope(&app, &caller, &name, (expected, patch), app.clock.now()).await
 }
 
-async fn delete(State(app): State<App>, Path(name): Path<String>, expected: Expected) -> Result<StatusCode, Problem> {
-    remove_scope(&app, &name, expected, app.clock.now()).await?;
+async fn delete(
+    State(app): State<App>,
+    caller: Caller,
+    Path(name): Path<String>,
+    expected: Expected,
+) -> Result<StatusCode, Problem> {
+    remove_scope(&app, &caller, &name, expected, app.clock.now()).await?;
     Ok(StatusCode::NO_CONTENT)
 }

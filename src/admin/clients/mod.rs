@@ -31,6 +31,7 @@ use crate::app::App;
 use crate::http::problem::{Problem, ProblemType, Violation};
 use crate::keys::master_key::MasterKeys;
 use crate::model::admin_scope::AdminArea;
+use crate::model::audit::{AuditEvent, AuditEventKind};
 use crate::model::client::{Client, ClientAuthMethod, ClientSecret, ClientSettings};
 use crate::model::id::{ClientId, ResourceUri};
 use crate::random;
@@ -134,7 +135,8 @@ async fn create(
     let client = ClientDocument::unborn(id.clone(), (enabled, settings.clone()), secret_id, now);
     let answer = Answer::new(&app, &caller, key, &Registered { client, client_secret }, now)?;
     let client = Client { id, enabled, settings, secrets: secret.into_iter().collect(), generation: 0 };
-    let outcome = app.postgres.register_client(&client, answer.kept(), now).await?;
+    let event = AuditEvent::new(AuditEventKind::ClientRegistered).to_client(&client.id);
+    let outcome = caller.recording(&app, event, now).register_client(&client, answer.kept(), now).await?;
     app.registry.forget();
     answer.respond(&app, outcome)
 }
@@ -155,7 +157,9 @@ async fn change(
     }
     let NewClient { enabled, settings, .. } = NewClient::from_object(patched).map_err(Problem::invalid_body)?;
     check(&app, &caller, &settings, now).await?;
-    let outcome = app.postgres.change_client(&id, (enabled, &settings), record.revision, now).await?;
+    let event = AuditEvent::new(AuditEventKind::ClientChanged).to_client(&id);
+    let store = caller.recording(&app, event, now);
+    let outcome = store.change_client(&id, (enabled, &settings), record.revision, now).await?;
     app.registry.forget();
     changed(outcome)?;
     found(find(&app, &id).await?)
@@ -169,7 +173,8 @@ async fn delete(
 ) -> Result<StatusCode, Problem> {
     let record = at(find(&app, &id).await?, expected)?;
     check_covers(&app, &caller, &record.settings)?;
-    let outcome = app.postgres.delete_client(&id, record.revision, app.clock.now()).await?;
+    let (event, now) = (AuditEvent::new(AuditEventKind::ClientDeleted).to_client(&id), app.clock.now());
+    let outcome = caller.recording(&app, event, now).delete_client(&id, record.revision, now).await?;
     app.registry.forget();
     changed(outcome)?;
     Ok(StatusCode::NO_CONTENT)

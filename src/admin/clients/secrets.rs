@@ -18,6 +18,7 @@ use crate::admin::path::Path;
 use crate::app::App;
 use crate::http::problem::{Problem, ProblemType, Violation};
 use crate::model::admin_scope::AdminArea;
+use crate::model::audit::{AuditEvent, AuditEventKind};
 use crate::model::client::ClientAuthMethod;
 use crate::model::id::ClientId;
 
@@ -97,7 +98,9 @@ async fn rotate(
     let (client_secret, secret) = new_secret(&app.master_keys, &id)?;
     let answer = Answer::new(&app, &caller, key, &NewSecret { id: secret.id, client_secret }, now)?;
     let overlap_until = now + TimeDelta::seconds(body.overlap_seconds.into());
-    let outcome = app.postgres.rotate_client_secret(&id, &secret, overlap_until, answer.kept(), now).await?;
+    let event = AuditEvent::new(AuditEventKind::ClientSecretRotated).to_client(&id).to_object(secret.id);
+    let store = caller.recording(&app, event, now);
+    let outcome = store.rotate_client_secret(&id, &secret, overlap_until, answer.kept(), now).await?;
     app.registry.forget();
     answer.respond(&app, outcome.ok_or_else(Problem::not_found)?)
 }
@@ -109,7 +112,9 @@ async fn delete(
 ) -> Result<StatusCode, Problem> {
     let record = find(&app, &id).await?;
     check_covers(&app, &caller, &record.settings)?;
-    let is_deleted = app.postgres.delete_client_secret(&id, secret, app.clock.now()).await?;
+    let now = app.clock.now();
+    let event = AuditEvent::new(AuditEventKind::ClientSecretDeleted).to_client(&id).to_object(secret);
+    let is_deleted = caller.recording(&app, event, now).delete_client_secret(&id, secret, now).await?;
     app.registry.forget();
     if is_deleted { Ok(StatusCode::NO_CONTENT) } else { Err(Problem::not_found()) }
 }

@@ -30,6 +30,7 @@ use super::clients::document::unregistered;
 use super::json::escape;
 use crate::app::App;
 use crate::http::problem::Violation;
+use crate::model::audit::{Actor, AuditEvent, AuditEventKind, AuditRecord, Origin};
 use crate::model::id::{ClientId, ResourceUri};
 use crate::storage::StoreError;
 use crate::storage::postgres::applied_policy::{Applied, PolicyChanges, PolicyObject};
@@ -185,7 +186,13 @@ pub async fn apply(app: &App, plan: &Plan, now: DateTime<Utc>) -> Result<(), Des
     if plan.is_empty() && plan.is_remembered {
         return Ok(());
     }
-    match app.postgres.apply_policy(&plan.changes, plan.version, now).await? {
+    let record = AuditRecord {
+        event: AuditEvent::new(AuditEventKind::PolicyApplied),
+        actor: Actor::Operator,
+        origin: Origin::default(),
+        happened_at: now,
+    };
+    match app.postgres.recording(record).apply_policy(&plan.changes, plan.version, now).await? {
         Applied::Done => Ok(()),
         Applied::Stale => Err(DesiredError::Stale),
         Applied::Taken(object) => Err(DesiredError::Taken(Key::of(&object))),

@@ -14,6 +14,7 @@ use crate::admin::query::Query;
 use crate::app::App;
 use crate::http::problem::Problem;
 use crate::model::admin_scope::AdminArea;
+use crate::model::audit::{AuditEvent, AuditEventKind};
 use crate::model::id::{ClientId, ResourceUri, SubjectId};
 use crate::storage::postgres::consent_record::{ConsentFilter, ConsentKey, ConsentRecord};
 
@@ -113,7 +114,8 @@ pub(in crate::admin) async fn withdraw_consent(
         return Err(Problem::not_found());
     }
     caller.check_may_touch(app, subject).await?;
-    app.postgres.delete_consent(subject, client_id, now).await?;
+    let event = AuditEvent::new(AuditEventKind::ConsentWithdrawn).to_subject(subject).to_client(client_id);
+    caller.recording(app, event, now).delete_consent(subject, client_id, now).await?;
     Ok(())
 }
 

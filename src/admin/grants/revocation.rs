@@ -16,6 +16,7 @@ use crate::admin::json::{self, FromObject};
 use crate::app::App;
 use crate::http::problem::{Problem, Violation};
 use crate::model::admin_scope::AdminArea;
+use crate::model::audit::{AuditEvent, AuditEventKind};
 use crate::model::id::{ClientId, FamilyId, ResourceUri, SubjectId};
 
 const REVOKE: &str = "/admin/tokens/revoke";
@@ -114,9 +115,11 @@ async fn of_subject(
     now: DateTime<Utc>,
 ) -> Result<usize, Problem> {
     caller.check_may_touch(app, subject).await?;
+    let event = AuditEvent { client_id: client_id.cloned(), ..AuditEvent::new(AuditEventKind::TokensRevoked) };
+    let store = caller.recording(app, event.to_subject(subject), now);
     let mut revoked = 0;
     loop {
-        let batch = app.postgres.revoke_families_of(subject, client_id, REASON, BATCH.into(), now).await?;
+        let batch = store.revoke_families_of(subject, client_id, REASON, BATCH.into(), now).await?;
         revoked += batch;
         if batch < usize::from(BATCH) {
             return Ok(revoked);
@@ -127,7 +130,8 @@ async fn of_subject(
 async fn of_client(app: &App, caller: &Caller, id: &ClientId, now: DateTime<Utc>) -> Result<(), Problem> {
     let record = app.postgres.find_client_record(id).await?.ok_or_else(Problem::not_found)?;
     caller.check_covers(&admin_scopes(&record.settings, &ResourceUri::new(app.url(PATH))))?;
-    let is_revoked = app.postgres.revoke_client(id, now).await?;
+    let event = AuditEvent::new(AuditEventKind::TokensRevoked).to_client(id);
+    let is_revoked = caller.recording(app, event, now).revoke_client(id, now).await?;
     app.registry.forget();
     if is_revoked { Ok(()) } else { Err(Problem::not_found()) }
 }

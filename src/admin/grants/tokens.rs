@@ -16,6 +16,7 @@ use crate::admin::query::Query;
 use crate::app::App;
 use crate::http::problem::Problem;
 use crate::model::admin_scope::AdminArea;
+use crate::model::audit::{AuditEvent, AuditEventKind};
 use crate::model::client::GrantType;
 use crate::model::id::{ClientId, FamilyId, ResourceUri, Sid, SubjectId};
 use crate::storage::postgres::family::record::{FamilyFilter, FamilyRecord};
@@ -167,7 +168,9 @@ pub(in crate::admin) async fn revoke_family(
 ) -> Result<bool, Problem> {
     let family = find_family(app, id, now).await?;
     caller.check_may_touch(app, &family.subject).await?;
-    Ok(app.postgres.revoke_family(id, &family.client_id, REASON, now).await?)
+    let event = AuditEvent::new(AuditEventKind::TokenFamilyRevoked).to_subject(&family.subject);
+    let store = caller.recording(app, event.to_client(&family.client_id).to_object(id.0), now);
+    Ok(store.revoke_family(id, &family.client_id, REASON, now).await?)
 }
 
 async fn list(State(app): State<App>, Query(query): Query<ListQuery>) -> Result<Page<FamilyDocument>, Problem> {

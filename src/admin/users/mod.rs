@@ -33,6 +33,7 @@ use crate::app::App;
 use crate::http::problem::{Problem, ProblemType};
 use crate::identity::local::people::LocalPeople;
 use crate::model::admin_scope::{AdminArea, AdminScopes};
+use crate::model::audit::{AuditEvent, AuditEventKind};
 use crate::model::id::SubjectId;
 use crate::random;
 use crate::storage::postgres::password_ticket::TicketPurpose;
@@ -184,7 +185,8 @@ pub(in crate::admin) async fn create(
     let answer = Answer::new(app, caller, key, &registered, now)?;
     let access = phc.as_ref().map_or(FirstAccess::Ticket(&ticket), |phc| FirstAccess::Password(phc.as_str()));
     let new = NewPersonRecord { subject: &subject, change: user.as_change(), access };
-    let outcome = app.postgres.register_person(&new, answer.kept(), now).await?;
+    let event = AuditEvent::new(AuditEventKind::PersonRegistered).to_subject(&subject);
+    let outcome = caller.recording(app, event, now).register_person(&new, answer.kept(), now).await?;
     Ok((registered, answer.respond(app, outcome)?))
 }
 
@@ -197,7 +199,8 @@ pub(in crate::admin) async fn change(
 ) -> Result<PersonRecord, Problem> {
     // The change is for this revision, so that whoever became an administrator meanwhile is not changed.
     check_reach(caller, before.is_administrator || user.is_administrator)?;
-    made(app, app.postgres.change_person(before, user.as_change(), now).await?)?;
+    let event = AuditEvent::new(AuditEventKind::PersonChanged).to_subject(&before.subject);
+    made(app, caller.recording(app, event, now).change_person(before, user.as_change(), now).await?)?;
     find(app, &before.subject).await
 }
 
@@ -209,7 +212,8 @@ pub(in crate::admin) async fn delete(
     now: DateTime<Utc>,
 ) -> Result<(), Problem> {
     check_reach(caller, before.is_administrator)?;
-    made(app, app.postgres.delete_person(before, now).await?)
+    let event = AuditEvent::new(AuditEventKind::PersonDeleted).to_subject(&before.subject);
+    made(app, caller.recording(app, event, now).delete_person(before, now).await?)
 }
 
 /// The people, if they are kept here.

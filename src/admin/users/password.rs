@@ -23,6 +23,7 @@ use crate::identity::local::password_policy::{MAX_LENGTH, PasswordFlaw};
 use crate::identity::local::passwords::Phc;
 use crate::identity::local::people::{LocalPeople, NewPassword};
 use crate::model::admin_scope::AdminArea;
+use crate::model::audit::{AuditEvent, AuditEventKind};
 use crate::model::id::SubjectId;
 use crate::storage::postgres::password_ticket::{NewTicket, PasswordOutcome, TicketPurpose};
 
@@ -129,7 +130,8 @@ pub(in crate::admin) async fn set(
     let record = find(app, subject).await?;
     let phc = accept_password(people(app)?, &input.password, &record.username).await?;
     let how = (reach(caller), input.is_signing_out);
-    done(app, app.postgres.set_password(subject, phc.as_str(), how, now).await?)
+    let store = caller.recording(app, AuditEvent::new(AuditEventKind::PasswordSet).to_subject(subject), now);
+    done(app, store.set_password(subject, phc.as_str(), how, now).await?)
 }
 
 /// Makes a link with which somebody chooses their password: an invitation if they have none.
@@ -143,7 +145,8 @@ pub(in crate::admin) async fn invite(
     let purpose = if record.has_password { TicketPurpose::Reset } else { TicketPurpose::Invitation };
     let (ticket, link) = new_link(app, purpose, now);
     let answer = Answer::new(app, caller, key, &link, now)?;
-    let outcome = app.postgres.issue_password_ticket(subject, &ticket, reach(caller), answer.kept(), now).await?;
+    let store = caller.recording(app, AuditEvent::new(AuditEventKind::PasswordLinkIssued).to_subject(subject), now);
+    let outcome = store.issue_password_ticket(subject, &ticket, reach(caller), answer.kept(), now).await?;
     let response = answer.respond(app, done(app, outcome)?)?;
     Ok((link, response))
 }
@@ -156,7 +159,8 @@ pub(in crate::admin) async fn sign_out(
     now: DateTime<Utc>,
 ) -> Result<(), Problem> {
     find(app, subject).await?;
-    done(app, app.postgres.sign_out_person(subject, reach(caller), now).await?)
+    let store = caller.recording(app, AuditEvent::new(AuditEventKind::PersonSignedOut).to_subject(subject), now);
+    done(app, store.sign_out_person(subject, reach(caller), now).await?)
 }
 
 /// A fresh ticket as the store keeps it, and as it is passed on.

@@ -80,7 +80,7 @@ impl Postgres {
         expected_version: i64,
         now: DateTime<Utc>,
     ) -> Result<Applied, StoreError> {
-        self.run(async |conn| {
+        self.change(async |conn| {
             conn.transaction(async |conn| {
                 let version = policy_version::table.select(policy_version::version).for_update();
                 if version.first::<i64>(conn).await? != expected_version {

@@ -123,7 +123,7 @@ impl Postgres {
         now: DateTime<Utc>,
     ) -> Result<Creation, StoreError> {
         let outcome = self
-            .run(async |conn| {
+            .change(async |conn| {
                 conn.transaction(async |conn| {
                     if let Some(before) = keep_in_tx(conn, answer, now).await? {
                         return Ok::<_, Rollback<Creation>>(before);
@@ -150,7 +150,7 @@ impl Postgres {
         now: DateTime<Utc>,
     ) -> Result<Change, StoreError> {
         let settings = &serde_json::to_value(settings).map_err(StoreError::corrupt)?;
-        self.run(async |conn| {
+        self.change(async |conn| {
             conn.transaction(async |conn| {
                 let changed = diesel::update(expected_row(id, expected))
                     .set((client::enabled.eq(enabled), client::settings.eq(settings), client::updated_at.eq(now)))
@@ -175,7 +175,7 @@ impl Postgres {
         answer: Option<&KeptAnswer>,
         now: DateTime<Utc>,
     ) -> Result<Option<Creation>, StoreError> {
-        self.run(async |conn| {
+        self.change(async |conn| {
             conn.transaction(async |conn| {
                 if let Some(before) = keep_in_tx(conn, answer, now).await? {
                     return Ok::<_, Rollback<Option<Creation>>>(Some(before));
@@ -203,7 +203,7 @@ impl Postgres {
         secret: Uuid,
         now: DateTime<Utc>,
     ) -> Result<bool, StoreError> {
-        self.run(async |conn| {
+        self.change(async |conn| {
             conn.transaction(async |conn| {
                 let standing =
                     client::table.filter(client::client_id.eq(id.as_str()).and(client::deleted_at.is_null()));
@@ -222,7 +222,7 @@ impl Postgres {
 
     /// Takes a client away for good. Its tokens end with it; its identifier is not given again.
     pub async fn delete_client(&self, id: &ClientId, expected: i64, now: DateTime<Utc>) -> Result<Change, StoreError> {
-        self.run(async |conn| {
+        self.change(async |conn| {
             conn.transaction(async |conn| {
                 let changed = diesel::update(expected_row(id, expected))
                     .set((

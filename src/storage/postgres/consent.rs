@@ -70,7 +70,7 @@ impl Postgres {
         client_id: &ClientId,
         now: DateTime<Utc>,
     ) -> Result<bool, StoreError> {
-        self.run(async |conn| {
+        self.change(async |conn| {
             conn.transaction(async |conn| {
                 let deleted = diesel::delete(consent::table.find((subject.as_str(), client_id.as_str())));
                 let deleted = deleted.execute(conn).await?;

@@ -66,7 +66,7 @@ impl Postgres {
         client: &Client,
         now: DateTime<Utc>,
     ) -> Result<Begun, StoreError> {
-        self.run(async |conn| {
+        self.change(async |conn| {
             conn.transaction(async |conn| {
                 let open = installation::table.filter(installation::bootstrapped_at.is_null());
                 let is_first = diesel::update(open).set(installation::bootstrapped_at.eq(now)).execute(conn).await? > 0;

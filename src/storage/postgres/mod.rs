@@ -7,6 +7,8 @@
 pub mod applied_policy;
 // The clients that people ask for.
 pub mod access_request;
+// What happened, recorded with what it changed.
+pub mod audit;
 // Scopes, resources and the version of the policy.
 pub mod catalog;
 // Registered clients and their secrets.

@@ -127,7 +127,7 @@ impl Postgres {
         (reach, is_signing_out): (Reach, bool),
         now: DateTime<Utc>,
     ) -> Result<PasswordOutcome<()>, StoreError> {
-        self.run(async |conn| {
+        self.change(async |conn| {
             conn.transaction(async |conn| {
                 let person = lock_in_tx::<()>(conn, id, reach).await?;
                 store_in_tx(conn, person.id, phc, now).await?;
@@ -149,7 +149,7 @@ impl Postgres {
         reach: Reach,
         now: DateTime<Utc>,
     ) -> Result<PasswordOutcome<()>, StoreError> {
-        self.run(async |conn| {
+        self.change(async |conn| {
             conn.transaction(async |conn| {
                 lock_in_tx::<()>(conn, id, reach).await?;
                 end_all_in_tx(conn, id, now).await?;
@@ -170,7 +170,7 @@ impl Postgres {
         answer: Option<&KeptAnswer>,
         now: DateTime<Utc>,
     ) -> Result<PasswordOutcome<Creation>, StoreError> {
-        self.run(async |conn| {
+        self.change(async |conn| {
             conn.transaction(async |conn| {
                 let person = lock_in_tx::<Creation>(conn, id, reach).await?;
                 if !person.enabled {
@@ -212,7 +212,7 @@ impl Postgres {
         phc: &str,
         now: DateTime<Utc>,
     ) -> Result<PasswordOutcome<()>, StoreError> {
-        self.run(async |conn| {
+        self.change(async |conn| {
             conn.transaction(async |conn| {
                 let person = lock_in_tx::<()>(conn, id, Reach::Everybody).await?;
                 if !person.enabled {
@@ -245,7 +245,7 @@ impl Postgres {
         now: DateTime<Utc>,
     ) -> Result<bool, StoreError> {
         let outcome = self
-            .run(async |conn| {
+            .change(async |conn| {
                 conn.transaction(async |conn| {
                     let person = lock_in_tx::<()>(conn, id, Reach::Everybody).await?;
                     if !person.enabled || person.generation != generation {

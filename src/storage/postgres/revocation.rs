@@ -46,12 +46,12 @@ impl Postgres {
             .bind::<Text, _>(reason)
             .bind::<Timestamptz, _>(now)
             .bind::<BigInt, _>(limit);
-        self.run(async |conn| statement.execute(conn).await).await
+        self.change(async |conn| statement.execute(conn).await).await
     }
 
     /// Ends every code, family and token that was issued to a client until now. `false`: there is no such client.
     pub async fn revoke_client(&self, id: &ClientId, now: DateTime<Utc>) -> Result<bool, StoreError> {
-        self.run(async |conn| {
+        self.change(async |conn| {
             conn.transaction(async |conn| {
                 let revoke = Statement::new(REVOKE_CLIENT).bind::<Text, _>(id.as_str()).bind::<Timestamptz, _>(now);
                 let revoked = revoke.get_result::<RevisionRow>(conn).await.optional()?;

@@ -27,6 +27,23 @@ diesel::table! {
 }
 
 diesel::table! {
+    audit_event (id) {
+        id -> Int8,
+        event -> Text,
+        outcome -> Text,
+        actor_kind -> Text,
+        actor -> Nullable<Text>,
+        client_id -> Nullable<Text>,
+        subject -> Nullable<Text>,
+        object -> Nullable<Text>,
+        ip -> Nullable<Inet>,
+        request_id -> Nullable<Text>,
+        detail -> Nullable<Jsonb>,
+        happened_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
     client (client_id) {
         client_id -> Text,
         enabled -> Bool,

@@ -148,7 +148,7 @@ impl Postgres {
         answer: Option<&KeptAnswer>,
         now: DateTime<Utc>,
     ) -> Result<Creation, StoreError> {
-        self.run(async |conn| {
+        self.change(async |conn| {
             conn.transaction(async |conn| {
                 if let Some(before) = keep_in_tx(conn, answer, now).await? {
                     return Ok::<_, Rollback<Creation>>(before);
@@ -167,7 +167,7 @@ impl Postgres {
 
     /// Runs an UPDATE of the expected revision; `find` tells why it matched nothing.
     pub(super) async fn change_entry(&self, update: Statement<'_>, find: Statement<'_>) -> Result<Change, StoreError> {
-        self.run(async |conn| {
+        self.change(async |conn| {
             conn.transaction(async |conn| {
                 if let Some(row) = update.get_result::<RevisionRow>(conn).await.optional()? {
                     bump_policy_in_tx(conn).await?;
@@ -188,7 +188,7 @@ impl Postgres {
         find: Statement<'_>,
         expected: i64,
     ) -> Result<Removal, StoreError> {
-        self.run(async |conn| {
+        self.change(async |conn| {
             conn.transaction(async |conn| {
                 if update.get_result::<RevisionRow>(conn).await.optional()?.is_some() {
                     bump_policy_in_tx(conn).await?;

@@ -106,7 +106,7 @@ impl Postgres {
     /// Ends a session and leaves word for the clients that used it. `false`: it was over before, or never there.
     pub async fn end_session(&self, sid: Sid, reason: EndReason, now: DateTime<Utc>) -> Result<bool, StoreError> {
         let ended = self
-            .run(async |conn| conn.transaction(async |conn| end_in_tx(conn, &[sid.0], reason, now).await).await)
+            .change(async |conn| conn.transaction(async |conn| end_in_tx(conn, &[sid.0], reason, now).await).await)
             .await?;
         Ok(ended > 0)
     }

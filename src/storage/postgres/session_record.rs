@@ -183,7 +183,7 @@ impl Postgres {
         limit: i64,
         now: DateTime<Utc>,
     ) -> Result<usize, StoreError> {
-        self.run(async |conn| {
+        self.change(async |conn| {
             conn.transaction(async |conn| {
                 let open = Statement::new(TAKE).bind::<Text, _>(subject.as_str()).bind::<BigInt, _>(limit);
                 let open: Vec<Uuid> = open.load::<SidRow>(conn).await?.into_iter().map(|row| row.sid).collect();

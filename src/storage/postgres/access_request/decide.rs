@@ -57,7 +57,7 @@ impl Postgres {
         now: DateTime<Utc>,
     ) -> Result<DecisionOutcome, StoreError> {
         let settings = &serde_json::to_value(&client.settings).map_err(StoreError::corrupt)?;
-        self.run(async |conn| {
+        self.change(async |conn| {
             conn.transaction(async |conn| {
                 let decide = Statement::new(DECIDE)
                     .bind::<SqlUuid, _>(id)
@@ -90,7 +90,7 @@ impl Postgres {
         decision: Decision<'_>,
         now: DateTime<Utc>,
     ) -> Result<DecisionOutcome, StoreError> {
-        self.run(async |conn| {
+        self.change(async |conn| {
             let decide = Statement::new(DECIDE)
                 .bind::<SqlUuid, _>(id)
                 .bind::<Text, _>(AccessRequestStatus::Refused.as_str())

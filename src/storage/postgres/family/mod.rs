@@ -115,7 +115,7 @@ impl Postgres {
             .filter(token_family::client_id.eq(client_id.as_str()))
             .filter(token_family::revoked_at.is_null());
         let revoked = self
-            .run(async |conn| {
+            .change(async |conn| {
                 diesel::update(standing)
                     .set((token_family::revoked_at.eq(now), token_family::revoke_reason.eq(reason)))
                     .execute(conn)

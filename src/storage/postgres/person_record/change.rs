@@ -86,7 +86,7 @@ impl Postgres {
         now: DateTime<Utc>,
     ) -> Result<PersonOutcome, StoreError> {
         let id = &before.subject;
-        self.run(async |conn| {
+        self.change(async |conn| {
             conn.transaction(async |conn| {
                 if before.is_administrator && !(change.is_administrator && change.enabled) {
                     lock_administrators_in_tx(conn).await?;
@@ -119,7 +119,7 @@ impl Postgres {
     /// that nobody else is ever taken for them.
     pub async fn delete_person(&self, before: &PersonRecord, now: DateTime<Utc>) -> Result<PersonOutcome, StoreError> {
         let id = &before.subject;
-        self.run(async |conn| {
+        self.change(async |conn| {
             conn.transaction(async |conn| {
                 if before.is_administrator {
                     lock_administrators_in_tx(conn).await?;

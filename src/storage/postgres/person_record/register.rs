@@ -55,7 +55,7 @@ impl Postgres {
         answer: Option<&KeptAnswer>,
         now: DateTime<Utc>,
     ) -> Result<Creation, StoreError> {
-        self.run(async |conn| {
+        self.change(async |conn| {
             conn.transaction(async |conn| {
                 if let Some(before) = keep_in_tx(conn, answer, now).await? {
                     return Ok::<_, Rollback<Creation>>(before);

@@ -25,6 +25,7 @@ pub(super) use failure::failure;
 pub(super) use statement::Statement;
 pub(super) use target::Target;
 
+use crate::model::audit::AuditRecord;
 use crate::storage::StoreError;
 
 /// How long a statement may go on at the server after we gave up on it.
@@ -51,6 +52,8 @@ pub struct Postgres {
     pool: Pool<AsyncPgConnection>,
     target: Arc<Target>,
     statement_timeout: Duration,
+    /// What the next change is recorded as.
+    pub(super) record: Option<Arc<AuditRecord>>,
 }
 
 impl fmt::Debug for Postgres {
@@ -81,7 +84,7 @@ impl Postgres {
             .runtime(Runtime::Tokio1)
             .build()
             .map_err(StoreError::unavailable)?;
-        Ok(Self { pool, target, statement_timeout })
+        Ok(Self { pool, target, statement_timeout, record: None })
     }
 
     /// Whether the server answers.

@@ -47,6 +47,7 @@ fn sql_type(name: &str) -> &str {
         "bytea" => "Bytea",
         "int2" => "Int2",
         "int4" => "Int4",
+        "inet" => "Inet",
         "int8" => "Int8",
         "jsonb" => "Jsonb",
         "text" => "Text",

@@ -1,0 +1,204 @@
+//! What is recorded of what happened: which event, to whom or what, and who did it. Never a secret.
+
+use std::net::IpAddr;
+
+use chrono::{DateTime, Utc};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::id::{ClientId, SubjectId};
+
+macro_rules! kinds {
+    ($($(#[doc = $doc:literal])+ $kind:ident = $name:literal,)+) => {
+        /// The kinds of events. Their names are stable.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+        pub enum AuditEventKind {
+            $($(#[doc = $doc])+ #[serde(rename = $name)] $kind,)+
+        }
+
+        impl AuditEventKind {
+            /// Every kind.
+            pub const ALL: &[Self] = &[$(Self::$kind,)+];
+
+            /// The name in the record.
+            pub fn as_str(self) -> &'static str {
+                match self {
+                    $(Self::$kind => $name,)+
+                }
+            }
+        }
+    };
+}
+
+kinds! {
+    /// The first administrator and the first client were made.
+    AdministrationBegun = "administration.begun",
+    /// Clients, scopes and resources were changed as a document says.
+    PolicyApplied = "policy.applied",
+    /// A client was registered.
+    ClientRegistered = "client.registered",
+    /// The settings of a client were changed, or it was enabled or disabled.
+    ClientChanged = "client.changed",
+    /// A client was deleted.
+    ClientDeleted = "client.deleted",
+    /// A client got one more secret.
+    ClientSecretRotated = "client_secret.rotated",
+    /// A secret of a client was taken away.
+    ClientSecretDeleted = "client_secret.deleted",
+    /// A scope was registered.
+    ScopeRegistered = "scope.registered",
+    /// A scope was changed.
+    ScopeChanged = "scope.changed",
+    /// A scope was taken away.
+    ScopeRemoved = "scope.removed",
+    /// A resource was registered.
+    ResourceRegistered = "resource.registered",
+    /// A resource was changed.
+    ResourceChanged = "resource.changed",
+    /// A resource was taken away.
+    ResourceRemoved = "resource.removed",
+    /// Somebody was registered.
+    PersonRegistered = "person.registered",
+    /// Somebody's claims, name or rights were changed, or they were enabled or disabled.
+    PersonChanged = "person.changed",
+    /// Somebody was deleted.
+    PersonDeleted = "person.deleted",
+    /// Somebody was given a password.
+    PasswordSet = "password.set",
+    /// A link was made with which somebody chooses a password.
+    PasswordLinkIssued = "password_link.issued",
+    /// Everything that somebody has was ended.
+    PersonSignedOut = "person.signed_out",
+    /// A session was ended.
+    SessionEnded = "session.ended",
+    /// The sessions of somebody were ended.
+    SessionsEnded = "sessions.ended",
+    /// What somebody allowed a client was taken back.
+    ConsentWithdrawn = "consent.withdrawn",
+    /// The tokens that came of one code were revoked.
+    TokenFamilyRevoked = "token_family.revoked",
+    /// The tokens of a subject, of a client or of both were revoked.
+    TokensRevoked = "tokens.revoked",
+    /// A client that somebody asked for was registered.
+    AccessRequestApproved = "access_request.approved",
+    /// A client that somebody asked for was refused.
+    AccessRequestRefused = "access_request.refused",
+    /// A signing key was made and published.
+    KeyPrepublished = "key.prepublished",
+    /// A signing key signs from now on.
+    KeyActivated = "key.activated",
+    /// A signing key left the key set.
+    KeyRetired = "key.retired",
+}
+
+impl AuditEventKind {
+    /// The kind with that name.
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.iter().copied().find(|kind| kind.as_str() == name)
+    }
+}
+
+/// Something that happened.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AuditEvent {
+    /// What.
+    pub kind: AuditEventKind,
+    /// To which client.
+    pub client_id: Option<ClientId>,
+    /// To whom.
+    pub subject: Option<SubjectId>,
+    /// To what else: the identifier of a session, a scope, a key.
+    pub object: Option<String>,
+}
+
+impl AuditEvent {
+    /// An event of that kind.
+    pub fn new(kind: AuditEventKind) -> Self {
+        Self { kind, client_id: None, subject: None, object: None }
+    }
+
+    /// The same, which happened to a client.
+    pub fn to_client(self, id: &ClientId) -> Self {
+        Self { client_id: Some(id.clone()), ..self }
+    }
+
+    /// The same, which happened to somebody.
+    pub fn to_subject(self, id: &SubjectId) -> Self {
+        Self { subject: Some(id.clone()), ..self }
+    }
+
+    /// The same, which happened to something else.
+    pub fn to_object(self, id: impl ToString) -> Self {
+        Self { object: Some(id.to_string()), ..self }
+    }
+}
+
+/// Who did it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case", tag = "kind", content = "id")]
+pub enum Actor {
+    /// A client for itself.
+    Client(ClientId),
+    /// Somebody who is signed in, or who let a client act for them.
+    Person(SubjectId),
+    /// Whoever has a shell beside the server.
+    Operator,
+    /// The server itself.
+    Server,
+}
+
+impl Actor {
+    /// The word in the record.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Client(_) => "client",
+            Self::Person(_) => "person",
+            Self::Operator => "operator",
+            Self::Server => "server",
+        }
+    }
+
+    /// Which client, which person.
+    pub fn id(&self) -> Option<&str> {
+        match self {
+            Self::Client(id) => Some(id.as_str()),
+            Self::Person(id) => Some(id.as_str()),
+            Self::Operator | Self::Server => None,
+        }
+    }
+}
+
+/// Where a request came from.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Origin {
+    /// The address of the client.
+    pub ip: Option<IpAddr>,
+    /// The identifier under which the log has the request.
+    pub request_id: Option<String>,
+}
+
+/// An event as it is recorded.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AuditRecord {
+    /// What happened.
+    pub event: AuditEvent,
+    /// Who did it.
+    pub actor: Actor,
+    /// From where.
+    pub origin: Origin,
+    /// When.
+    pub happened_at: DateTime<Utc>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_kind_is_found_by_its_own_name() {
+        for kind in AuditEventKind::ALL {
+            assert_eq!(AuditEventKind::from_name(kind.as_str()), Some(*kind));
+            assert_eq!(serde_json::to_value(kind).unwrap(), kind.as_str());
+        }
+    }
+}
