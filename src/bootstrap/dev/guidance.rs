@@ -13,6 +13,8 @@ pub const UNREAD: [&str; 2] = [".env", ".env.yaml"];
 pub fn text(demo: &Demo, file: &Path) -> String {
     let Demo { issuer, access_token, user, admin, clients } = demo;
     let machine = format!("{}:{}", clients.machine.client_id, clients.machine.client_secret);
+    let (web, browser) = (&clients.web, &clients.browser);
+    let [answers_at, demo_at] = [&web.redirect_uris, &browser.redirect_uris].map(|uris| uris.join(" "));
     let scope = API_SCOPES.first().copied().unwrap_or_default();
     let (token, introspect) = (paths::TOKEN, paths::INTROSPECT);
     format!(
@@ -37,7 +39,13 @@ What the server says of a token:
 
   curl -s -u {machine} {issuer}{introspect} -d token={access_token}
 
-Clients, secrets and this token for scripts: {}
+Clients that people sign in to:
+
+  {}   public; answers go to {demo_at}
+  {}   secret {}
+  {:width$}   answers go to {answers_at}
+
+All of this for scripts: {}
 Stop with Ctrl-C. `ostiary dev --reset` starts over.
 
 ",
@@ -46,6 +54,11 @@ Stop with Ctrl-C. `ostiary dev --reset` starts over.
         admin.username,
         admin.password,
         clients.machine.client_id,
+        browser.client_id,
+        web.client_id,
+        web.client_secret,
+        "",
         file.display(),
+        width = web.client_id.len(),
     )
 }
