@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use ostiary::model::client::{ApplicationType, ConsentPolicy, GrantType, Profile};
 use serde_json::json;
 
-use crate::harness::{ADMIN_API, Authorization, MAIL_API, PHOTOS_API, TestApp};
+use crate::harness::{ADMIN_API, Authorization, MAIL_API, PHOTOS_API, TestApp, jwt};
 
 /// The names of an answer's parameters.
 fn names(answer: &BTreeMap<String, String>) -> Vec<&str> {
@@ -71,15 +71,45 @@ async fn the_code_is_long_and_random_enough() {
     }
 }
 
+/// 128 characters, among them all that need care on their way.
+fn long_state() -> String {
+    let special = "a-._~!$'()*+,;:@/?%20&=#\"<>\\ \u{e4}\u{20ac}";
+    let state = format!("{special}{}", "x".repeat(128 - special.chars().count()));
+    assert_eq!(state.chars().count(), 128);
+    state
+}
+
 #[tokio::test]
 async fn state_of_128_characters_returns_byte_for_byte() {
     let app = TestApp::start().await;
     let (client, alice) = (app.web_client().await, app.alice().await);
-    let state = format!("{}{}", "a-._~!$'()*+,;:@/?%20&=#\"<>\\ \u{e4}\u{20ac}", "x".repeat(96));
-    assert!(state.chars().count() >= 128 - 8);
+    let state = long_state();
     let request = Authorization::of(&client).with("state", &state);
     let answer = app.browser().authorize(&request, &alice).await.returned_to(&client.redirect_uri);
+    assert_eq!(names(&answer), ["code", "iss", "state"]);
     assert_eq!(answer["state"], state);
+}
+
+#[tokio::test]
+async fn state_of_128_characters_returns_byte_for_byte_on_errors_too() {
+    let app = TestApp::start().await;
+    let client = app.web_client().await;
+    let state = long_state();
+    let request = Authorization::of(&client).with("state", &state);
+    for (name, value, error) in [
+        ("prompt", "none", "login_required"),
+        ("response_type", "token", "unsupported_response_type"),
+        ("request", "e30", "request_not_supported"),
+    ] {
+        let page = app.browser().open(&request.clone().with(name, value).path()).await;
+        let answer = page.returned_error(&client.redirect_uri);
+        assert_eq!((answer["error"].as_str(), &answer["state"]), (error, &state), "{name}");
+    }
+    // Also where a person refuses, after pages.
+    let mut browser = app.browser();
+    let login = browser.open(&request.path()).await;
+    let answer = browser.submit(&login, "login-cancel", &[]).await.returned_error(&client.redirect_uri);
+    assert_eq!((answer["error"].as_str(), &answer["state"]), ("access_denied", &state));
 }
 
 #[tokio::test]
@@ -106,24 +136,46 @@ async fn state_is_absent_when_it_was_not_sent() {
     assert_eq!(names(&answer), ["error", "iss"]);
 }
 
-#[tokio::test]
-async fn parameters_that_mean_nothing_here_are_tolerated() {
+/// Signs in with that parameter, in a browser without a cookie, and asserts that nothing comes of it but the usual.
+async fn tolerated(name: &str, values: &[&str]) {
     let app = TestApp::start().await;
     let (client, alice) = (app.web_client().await, app.alice().await);
-    let mut browser = app.browser();
-    for (name, value) in [
-        ("extra", "foobar"),
-        ("display", "page"),
-        ("display", "popup"),
-        ("ui_locales", "se"),
-        ("claims_locales", "se"),
-        ("login_hint", "buffy@host"),
-        ("audience", "https://example.com"),
-    ] {
+    for value in values {
         let request = Authorization::of(&client).with(name, value);
-        let answer = browser.authorize(&request, &alice).await.returned_to(&client.redirect_uri);
+        let mut browser = app.browser();
+        let login = browser.open(&request.path()).await;
+        login.assert_login();
+        let answer = browser.log_in(&login, &alice).await.returned_to(&client.redirect_uri);
         assert_eq!(names(&answer), ["code", "iss", "state"], "{name}={value}");
+        let tokens = app.token(&client, &app.redemption(&request, &answer["code"])).await.json();
+        assert_eq!(jwt::verify(&app, tokens["id_token"].as_str().unwrap()).await.claims["sub"], alice.sub());
     }
+}
+
+#[tokio::test]
+async fn display_page_and_popup_are_tolerated() {
+    tolerated("display", &["page", "popup", "touch", "wap", "unheard-of"]).await;
+}
+
+#[tokio::test]
+async fn ui_locales_se_is_tolerated() {
+    tolerated("ui_locales", &["se", "se-SE fr de_DE \u{e4}"]).await;
+}
+
+#[tokio::test]
+async fn claims_locales_se_is_tolerated() {
+    tolerated("claims_locales", &["se", "se-SE fr de_DE \u{e4}"]).await;
+}
+
+#[tokio::test]
+async fn login_hint_buffy_is_tolerated() {
+    tolerated("login_hint", &["buffy@host", "\u{e4}\"'<>"]).await;
+}
+
+#[tokio::test]
+async fn an_unknown_parameter_is_ignored() {
+    tolerated("extra", &["foobar"]).await;
+    tolerated("audience", &["https://example.com"]).await;
 }
 
 #[tokio::test]
@@ -295,7 +347,7 @@ async fn pkce_and_nonce_are_optional_for_certification_clients() {
     let code = app.code(&mut app.browser(), &request, &alice).await;
     let form = [("grant_type", "authorization_code"), ("code", &code), ("redirect_uri", client.redirect_uri.as_str())];
     let tokens = app.token(&client, &form).await.json();
-    let claims = crate::harness::jwt::verify(&app, tokens["id_token"].as_str().unwrap()).await.claims;
+    let claims = jwt::verify(&app, tokens["id_token"].as_str().unwrap()).await.claims;
     assert_eq!(claims.get("nonce"), None);
 }
 
@@ -390,14 +442,14 @@ async fn consent_is_asked_once_and_remembered() {
     let login = browser.open(&Authorization::of(&client).with("scope", "openid profile").path()).await;
     let consent = browser.log_in(&login, &alice).await;
     consent.assert_consent();
-    browser.submit(&consent, "consent-allow", &[]).await.returned_to(&client.redirect_uri);
+    browser.submit(&consent, "consent-allow", &[]).await.returned_code(&client.redirect_uri);
 
     let again = Authorization::of(&client).with("scope", "openid profile");
-    browser.open(&again.path()).await.returned_to(&client.redirect_uri);
+    browser.open(&again.path()).await.returned_code(&client.redirect_uri);
     // In another browser too, and for less; for more it is asked again.
     let mut other = app.browser();
     let login = other.open(&Authorization::of(&client).path()).await;
-    other.log_in(&login, &alice).await.returned_to(&client.redirect_uri);
+    other.log_in(&login, &alice).await.returned_code(&client.redirect_uri);
     other.open(&Authorization::of(&client).with("scope", "openid email").path()).await.assert_consent();
 }
 
@@ -407,7 +459,7 @@ async fn consent_is_asked_every_time_if_the_client_is_to() {
     let client = app.web_client_with(|settings| settings.consent = ConsentPolicy::Always).await;
     let alice = app.alice().await;
     let mut browser = app.browser();
-    browser.authorize(&Authorization::of(&client), &alice).await.returned_to(&client.redirect_uri);
+    browser.authorize(&Authorization::of(&client), &alice).await.returned_code(&client.redirect_uri);
     browser.open(&Authorization::of(&client).path()).await.assert_consent();
 }
 

@@ -3,7 +3,7 @@
 use ostiary::model::client::ConsentPolicy;
 use serde_json::json;
 
-use crate::harness::{Authorization, Browser, Page, TestApp, TestClient, TestPerson, jwt};
+use crate::harness::{Authorization, Browser, Page, TestApp, TestClient, TestPerson, Tokens, jwt};
 
 /// A browser in which `person` signed in to `client`, and the ID token that it got.
 async fn signed_in(app: &TestApp, client: &TestClient, person: &TestPerson) -> (Browser, String) {
@@ -15,7 +15,7 @@ async fn signed_in(app: &TestApp, client: &TestClient, person: &TestPerson) -> (
 
 /// The claims of the ID token that an answer leads to.
 async fn id_claims(app: &TestApp, client: &TestClient, request: &Authorization, page: &Page) -> serde_json::Value {
-    let code = page.returned_to(&client.redirect_uri).remove("code").expect("a code");
+    let code = page.returned_code(&client.redirect_uri);
     let tokens = app.token(client, &app.redemption(request, &code)).await.json();
     jwt::verify(app, tokens["id_token"].as_str().unwrap()).await.claims
 }
@@ -49,7 +49,7 @@ async fn prompt_none_in_a_form_of_another_site_leaves_nothing_open() {
         assert_returned_error(&app, &request, &browser.open(&resume).await, "login_required");
     }
     app.pass_seconds(61);
-    browser.authorize(&Authorization::of(&client), &alice).await.returned_to(&client.redirect_uri);
+    browser.authorize(&Authorization::of(&client), &alice).await.returned_code(&client.redirect_uri);
     let page = browser.open(&resume).await;
     page.assert_error("/authorize/resume", 400, "invalid_request", "this sign-in was completed before");
 }
@@ -120,7 +120,7 @@ async fn prompt_none_without_consent_is_consent_required() {
     let page = browser.open(&request.path()).await;
     assert_returned_error(&app, &request, &page, "consent_required");
     browser.authorize(&Authorization::of(&client), &alice).await;
-    browser.open(&request.path()).await.returned_to(&client.redirect_uri);
+    browser.open(&request.path()).await.returned_code(&client.redirect_uri);
 }
 
 #[tokio::test]
@@ -180,8 +180,31 @@ async fn prompt_consent_asks_again() {
         let request = Authorization::of(&client).with("prompt", "consent").with("scope", "openid offline_access");
         let page = browser.open(&request.path()).await;
         page.assert_consent();
-        browser.submit(&page, "consent-allow", &[]).await.returned_to(&client.redirect_uri);
+        browser.submit(&page, "consent-allow", &[]).await.returned_code(&client.redirect_uri);
     }
+}
+
+#[tokio::test]
+async fn offline_access_with_prompt_consent_gives_a_refresh_token_that_works() {
+    let app = TestApp::start().await;
+    let client = app.web_client_with(|settings| settings.consent = ConsentPolicy::Remembered).await;
+    let alice = app.alice().await;
+    let mut browser = app.browser();
+    let request = Authorization::of(&client).with("scope", "openid offline_access").with("prompt", "consent");
+    let login = browser.open(&request.path()).await;
+    let consent = browser.log_in(&login, &alice).await;
+    consent.assert_consent();
+    let code = browser.submit(&consent, "consent-allow", &[]).await.returned_code(&client.redirect_uri);
+    let tokens = Tokens { body: app.token(&client, &app.redemption(&request, &code)).await.json() };
+    assert_eq!(tokens.body["scope"], "openid offline_access");
+    let answer = app.refresh(&client, tokens.refresh()).await;
+    answer.assert_not_stored();
+    let again = Tokens { body: answer.json() };
+    assert_eq!(again.body["token_type"], "Bearer");
+    assert_eq!(again.id_claims(&app).await["sub"], alice.sub());
+    // Offline: the person has gone, the next refresh works all the same.
+    browser.open(&format!("/logout?id_token_hint={}", again.id())).await;
+    app.assert_family_stands(&client, &again).await;
 }
 
 #[tokio::test]
@@ -250,7 +273,7 @@ async fn max_age_0_means_prompt_login() {
     let request = Authorization::of(&client).with("max_age", "0");
     let login = browser.open(&request.path()).await;
     let page = browser.log_in(&login, &alice).await;
-    page.returned_to(&client.redirect_uri);
+    page.returned_code(&client.redirect_uri);
 }
 
 #[tokio::test]
@@ -282,11 +305,11 @@ async fn the_default_max_age_of_a_client_counts_when_the_request_says_nothing() 
     let alice = app.alice().await;
     let (mut browser, _) = signed_in(&app, &client, &alice).await;
     app.pass_seconds(60);
-    browser.open(&Authorization::of(&client).path()).await.returned_to(&client.redirect_uri);
+    browser.open(&Authorization::of(&client).path()).await.returned_code(&client.redirect_uri);
     app.pass_seconds(1);
     browser.open(&Authorization::of(&client).path()).await.assert_login();
     let longer = Authorization::of(&client).with("max_age", "600");
-    browser.open(&longer.path()).await.returned_to(&client.redirect_uri);
+    browser.open(&longer.path()).await.returned_code(&client.redirect_uri);
 }
 
 #[tokio::test]
@@ -318,8 +341,8 @@ async fn a_session_ends_after_its_lifetime_and_after_its_idle_time() {
     for _ in 0..3 {
         app.pass(chrono::TimeDelta::minutes(59));
         let request = none();
-        let code = browser.open(&request.path()).await.returned_to(&client.redirect_uri).remove("code");
-        assert_eq!(app.token(&client, &app.redemption(&request, &code.unwrap())).await.status, 200);
+        let code = browser.open(&request.path()).await.returned_code(&client.redirect_uri);
+        assert_eq!(app.token(&client, &app.redemption(&request, &code)).await.status, 200);
     }
     app.pass(chrono::TimeDelta::minutes(3));
     let request = none();

@@ -1,5 +1,9 @@
 //! OpenID Connect Back-Channel Logout 1.0.
 
+use std::time::Duration;
+
+use ostiary::model::client::ClientSettings;
+use ostiary::model::signing_alg::SigningAlg;
 use serde_json::{Value, json};
 
 use crate::harness::{Authorization, Browser, Receiver, TestApp, TestClient, TestPerson, Tokens, jwt, parameters};
@@ -17,11 +21,20 @@ struct SignedIn {
 }
 
 async fn signed_in() -> SignedIn {
+    signed_in_to(|_| {}).await
+}
+
+async fn signed_in_to(change: impl FnOnce(&mut ClientSettings)) -> SignedIn {
     let receiver = Receiver::start().await;
     let exception = receiver.exception();
     let app = TestApp::with_config(|config| config.outbound.allow.push(exception)).await;
     let uri = receiver.url("/backchannel?keep=this");
-    let client = app.web_client_with(|settings| settings.backchannel_logout_uri = Some(uri)).await;
+    let client = app
+        .web_client_with(|settings| {
+            settings.backchannel_logout_uri = Some(uri);
+            change(settings);
+        })
+        .await;
     let alice = app.alice().await;
     let mut browser = app.browser();
     let tokens = app.tokens_in(&mut browser, &client, &Authorization::of(&client), &alice).await;
@@ -38,7 +51,8 @@ impl SignedIn {
         assert_eq!(form.keys().map(String::as_str).collect::<Vec<_>>(), ["logout_token"], "nothing else");
         let token = jwt::verify(&self.app, &form["logout_token"]).await;
         assert_eq!(token.header["typ"], "logout+jwt");
-        assert_eq!(token.header["alg"], "RS256", "the algorithm of the client's ID tokens");
+        let id_token = jwt::read(self.tokens.id());
+        assert_eq!(token.header["alg"], id_token.header["alg"], "the algorithm of the client's ID tokens");
         token.claims
     }
 
@@ -76,6 +90,27 @@ async fn rp_initiated_logout_posts_a_logout_token_and_redirects() {
     let answer = s.browser.open(&request.path()).await.returned_error(&s.client.redirect_uri);
     assert_eq!(answer["error"], "login_required");
     s.receiver.assert_nothing_more();
+}
+
+#[tokio::test]
+async fn the_logout_token_has_the_algorithm_of_the_clients_id_tokens() {
+    for alg in SigningAlg::ALL {
+        let mut s = signed_in_to(|settings| settings.id_token_signed_response_alg = alg).await;
+        assert_eq!(jwt::read(s.tokens.id()).header["alg"], alg.as_str());
+        let sid = s.tokens.id_claims(&s.app).await["sid"].clone();
+        s.browser.open(&format!("/logout?id_token_hint={}", s.tokens.id())).await;
+        s.assert_told(&sid).await;
+    }
+}
+
+#[tokio::test]
+async fn the_logout_token_arrives_at_about_the_time_of_the_redirect() {
+    let mut s = signed_in().await;
+    let path = format!("/logout?id_token_hint={}&post_logout_redirect_uri={GOODBYE}", s.tokens.id());
+    assert!(s.browser.open(&path).await.has_left);
+    // The job is woken: by itself it would look again only five seconds after its last run.
+    let arrived = tokio::time::timeout(Duration::from_secs(3), s.receiver.next()).await;
+    assert_eq!(arrived.expect("it comes at once").path, "/backchannel?keep=this");
 }
 
 #[tokio::test]

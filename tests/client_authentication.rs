@@ -3,7 +3,7 @@
 use ostiary::model::client::{Client, ClientAuthMethod, ClientSettings, GrantType};
 use serde_json::Value;
 
-use crate::harness::{TestApp, TestClient, basic};
+use crate::harness::{Authorization, TestApp, TestClient, Tokens, basic};
 
 const REFUSED: &str = "client authentication failed";
 const GRANT: (&str, &str) = ("grant_type", "client_credentials");
@@ -33,6 +33,26 @@ async fn client_secret_basic_and_post_are_accepted() {
     let by_body = machine(&app, ClientAuthMethod::ClientSecretPost).await;
     let form = [GRANT, ("client_id", by_body.id.as_str()), ("client_secret", by_body.secret())];
     assert_eq!(app.post_form("/token", &form).await.json()["token_type"], "Bearer");
+}
+
+#[tokio::test]
+async fn client_secret_post_redeems_a_code() {
+    let app = TestApp::start().await;
+    let method = ClientAuthMethod::ClientSecretPost;
+    let client = app.web_client_with(|settings| settings.token_endpoint_auth_method = method).await;
+    let alice = app.alice().await;
+    let request = Authorization::of(&client);
+    let code = app.code(&mut app.browser(), &request, &alice).await;
+    let mut form = app.redemption(&request, &code).to_vec();
+    form.push(("client_id", &client.id));
+    // Without its secret, or with another, the code stays good.
+    app.post_form("/token", &form).await.assert_error(400, "invalid_client", REFUSED);
+    let wrong = [form.clone(), vec![("client_secret", "wrong")]].concat();
+    app.post_form("/token", &wrong).await.assert_error(400, "invalid_client", REFUSED);
+    form.push(("client_secret", client.secret()));
+    let tokens = Tokens { body: app.post_form("/token", &form).await.json() };
+    assert_eq!(tokens.id_claims(&app).await["sub"], alice.sub());
+    app.assert_family_stands(&client, &tokens).await;
 }
 
 #[tokio::test]

@@ -24,7 +24,7 @@ async fn a_server_whose_clock_is_thirty_seconds_off_from_the_database_works() {
         assert_eq!(app.introspect(&client, tokens.access()).await.json()["active"], true);
         let tokens = app.assert_family_stands(&client, &tokens).await;
         // A session is still there, and it ends when it is asked to.
-        browser.open(&Authorization::of(&client).path()).await.returned_to(&client.redirect_uri);
+        browser.open(&Authorization::of(&client).path()).await.returned_code(&client.redirect_uri);
         let page = browser.open(&format!("/logout?id_token_hint={}", tokens.id())).await;
         assert!(page.has("logged-out"), "{page:?}");
         browser.open(&Authorization::of(&client).path()).await.assert_login();

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::harness::{MAIL_API, PHOTOS_API, TestApp};
+use crate::harness::{MAIL_API, PHOTOS_API, TestApp, every_claim};
 
 const PATHS: [&str; 2] = ["/.well-known/openid-configuration", "/.well-known/oauth-authorization-server"];
 
@@ -118,25 +118,171 @@ async fn only_registered_names_are_used() {
     }
 }
 
+/// The metadata of a server as operators run it, whose configuration is one that start-up accepts.
+async fn public_metadata() -> (TestApp, Value) {
+    let app = TestApp::with_config(|config| config.server.issuer = "https://login.example".into()).await;
+    let problems = ostiary::config::validate(&app.app.config);
+    assert!(!problems.iter().any(|problem| problem.key.starts_with("server.")), "{problems:?}");
+    let metadata = metadata(&app, PATHS[0]).await;
+    (app, metadata)
+}
+
+/// The texts of a list that must be there and have something in it.
+#[track_caller]
+fn list<'a>(metadata: &'a Value, name: &str) -> Vec<&'a str> {
+    let items = metadata[name].as_array().unwrap_or_else(|| panic!("{name} is a list: {metadata}"));
+    assert!(!items.is_empty(), "{name}");
+    items.iter().map(|item| item.as_str().expect("a text")).collect()
+}
+
 #[tokio::test]
 async fn every_endpoint_and_uri_is_https_below_an_https_issuer() {
-    let app = TestApp::with_config(|config| config.server.issuer = "https://login.example".into()).await;
-    let metadata = metadata(&app, PATHS[0]).await;
-    assert_eq!(metadata["issuer"], "https://login.example");
+    let (_app, metadata) = public_metadata().await;
+    let mut seen = 0;
     for (name, value) in metadata.as_object().unwrap() {
         if name.ends_with("_endpoint") || name.ends_with("_uri") {
             assert!(value.as_str().unwrap().starts_with("https://login.example/"), "{name}: {value}");
+            seen += 1;
+        }
+    }
+    assert!(seen >= 7, "{metadata}");
+}
+
+#[tokio::test]
+async fn the_issuer_is_the_prefix_of_the_discovery_url_without_query_or_fragment() {
+    // What start-up accepts, to the byte: the slash at the end of an issuer is not doubled in addresses.
+    for issuer in ["https://login.example", "https://login.example/"] {
+        let app = TestApp::with_config(|config| config.server.issuer = issuer.into()).await;
+        let problems = ostiary::config::validate(&app.app.config);
+        assert!(!problems.iter().any(|problem| problem.key == "server.issuer"), "{problems:?}");
+        let metadata = metadata(&app, PATHS[0]).await;
+        assert_eq!(metadata["issuer"], issuer);
+        assert_eq!(metadata["token_endpoint"], "https://login.example/token");
+        assert!(!issuer.contains(['?', '#']));
+    }
+    let app = TestApp::start().await;
+    let url = format!("{}{}", app.issuer(), PATHS[0]);
+    let answer = crate::harness::http_client().get(&url).send().await.expect("an answer");
+    assert_eq!(answer.status(), 200, "{url}");
+    assert_eq!(answer.headers()["content-type"], "application/json");
+    let found: Value = serde_json::from_slice(&answer.bytes().await.unwrap()).unwrap();
+    assert_eq!(url.strip_suffix(PATHS[0]), found["issuer"].as_str());
+}
+
+#[tokio::test]
+async fn response_types_supported_has_code() {
+    let (_app, metadata) = public_metadata().await;
+    assert_eq!(list(&metadata, "response_types_supported"), ["code"]);
+}
+
+#[tokio::test]
+async fn grant_types_supported_has_authorization_code_and_refresh_token() {
+    let (app, metadata) = public_metadata().await;
+    let grants = list(&metadata, "grant_types_supported");
+    assert!(grants.contains(&"authorization_code") && grants.contains(&"refresh_token"), "{grants:?}");
+    // Whatever is listed is known at the token endpoint: what is missing there is something else.
+    let client = app.machine_client().await;
+    for grant in grants {
+        let answer = app.token(&client, &[("grant_type", grant)]).await;
+        assert!(!answer.body.contains("unsupported_grant_type"), "{grant}: {answer:?}");
+    }
+}
+
+#[tokio::test]
+async fn no_list_is_empty() {
+    let (_app, metadata) = public_metadata().await;
+    for (name, value) in metadata.as_object().unwrap() {
+        let is_list = name.ends_with("_supported") && !value.is_boolean();
+        if is_list || name == "protected_resources" {
+            list(&metadata, name);
+        }
+    }
+    // A server without anything of its own leaves out what it has nothing to say of.
+    let app = TestApp::start().await;
+    for mut resource in app.app.postgres.list_resources().await.unwrap() {
+        resource.restricted = true;
+        app.app.postgres.upsert_resource(&resource, app.now()).await.unwrap();
+    }
+    app.app.registry.forget();
+    let without = self::metadata(&app, PATHS[0]).await;
+    assert_eq!(without.get("protected_resources"), None, "{without}");
+}
+
+#[tokio::test]
+async fn scopes_supported_has_openid() {
+    let (_app, metadata) = public_metadata().await;
+    assert!(list(&metadata, "scopes_supported").contains(&"openid"), "{metadata}");
+}
+
+#[tokio::test]
+async fn claims_supported_has_the_claims_of_every_scope() {
+    let (_app, metadata) = public_metadata().await;
+    let claims = list(&metadata, "claims_supported");
+    for claim in every_claim().keys().map(String::as_str).chain(["sub", "preferred_username", "updated_at"]) {
+        assert!(claims.contains(&claim), "{claim}");
+    }
+}
+
+#[tokio::test]
+async fn userinfo_endpoint_is_there() {
+    let (_app, metadata) = public_metadata().await;
+    assert_eq!(metadata["userinfo_endpoint"], "https://login.example/userinfo");
+}
+
+#[tokio::test]
+async fn subject_types_supported_is_public() {
+    let (_app, metadata) = public_metadata().await;
+    assert_eq!(list(&metadata, "subject_types_supported"), ["public"]);
+}
+
+#[tokio::test]
+async fn id_token_signing_alg_values_supported_has_rs256() {
+    let (_app, metadata) = public_metadata().await;
+    let algs = list(&metadata, "id_token_signing_alg_values_supported");
+    assert!(algs.contains(&"RS256") && !algs.contains(&"none"), "{algs:?}");
+}
+
+#[tokio::test]
+async fn request_object_signing_alg_values_supported_is_absent_or_without_none() {
+    let (_app, metadata) = public_metadata().await;
+    // No request objects, no algorithms for them: the modules with `none` are skipped.
+    assert_eq!(metadata.get("request_object_signing_alg_values_supported"), None);
+    assert_eq!(metadata["request_parameter_supported"], false);
+    assert_eq!(metadata["request_uri_parameter_supported"], false, "left out it would mean true");
+}
+
+#[tokio::test]
+async fn ui_locales_supported_are_canonical_language_tags() {
+    let (_app, metadata) = public_metadata().await;
+    for tag in list(&metadata, "ui_locales_supported") {
+        // RFC 5646 section 2.1.1: en, en-GB, zh-Hant-TW.
+        for (index, part) in tag.split('-').enumerate() {
+            let canonical = match part.len() {
+                2 if index > 0 => part.to_ascii_uppercase(),
+                4 if index > 0 => format!("{}{}", part[..1].to_ascii_uppercase(), part[1..].to_ascii_lowercase()),
+                _ => part.to_ascii_lowercase(),
+            };
+            assert_eq!(part, canonical, "{tag}");
+            assert!((1..=8).contains(&part.len()) && part.bytes().all(|b| b.is_ascii_alphanumeric()), "{tag}");
         }
     }
 }
 
 #[tokio::test]
-async fn the_issuer_is_byte_for_byte_the_configured_one() {
-    let app = TestApp::with_config(|config| config.server.issuer.push_str("/tenant")).await;
-    let answer = app.get(PATHS[0]).send().await;
-    let metadata: Value = answer.json();
-    assert_eq!(metadata["issuer"], app.issuer());
-    assert_eq!(metadata["token_endpoint"], format!("{}/token", app.issuer()));
+async fn code_challenge_methods_supported_is_s256() {
+    let (_app, metadata) = public_metadata().await;
+    assert_eq!(list(&metadata, "code_challenge_methods_supported"), ["S256"]);
+}
+
+#[tokio::test]
+async fn logout_is_supported_in_every_way() {
+    let (_app, metadata) = public_metadata().await;
+    assert_eq!(metadata["end_session_endpoint"], "https://login.example/logout");
+    for way in ["backchannel", "frontchannel"] {
+        for flag in ["logout_supported", "logout_session_supported"] {
+            assert_eq!(metadata[format!("{way}_{flag}")], true, "{way}_{flag}");
+        }
+    }
 }
 
 #[tokio::test]

@@ -229,7 +229,7 @@ async fn without_postgres_every_judgement_is_put_off_and_what_needs_none_goes_on
     let redeemed = Tokens { body: app.token(&client, &app.redemption(&request, &code)).await.json() };
     app.assert_family_stands(&client, &redeemed).await;
     app.assert_family_stands(&client, &tokens).await;
-    stranger.log_in(&login, &alice).await.returned_to(&client.redirect_uri);
+    stranger.log_in(&login, &alice).await.returned_code(&client.redirect_uri);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -75,7 +75,7 @@ async fn with_valkey_sessions_and_attempts_survive_a_restart_of_the_server() {
     browser.use_instance(&again.base);
     beginner.use_instance(&again.base);
     // Neither the password nor the consent is asked for again.
-    browser.open(&Authorization::of(&client).path()).await.returned_to(&client.redirect_uri);
+    browser.open(&Authorization::of(&client).path()).await.returned_code(&client.redirect_uri);
     let answer = beginner.log_in(&login, &alice).await.returned_to(&client.redirect_uri);
     assert_eq!(answer["state"], request.value("state"));
     let tokens = Tokens { body: again.token(&client, &again.redemption(&unused, &code)).await.json() };

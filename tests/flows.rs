@@ -118,7 +118,7 @@ async fn one_sign_in_serves_several_clients() {
     let mut browser = app.browser();
     let first = app.tokens_in(&mut browser, &one, &Authorization::of(&one), &alice).await;
     let page = browser.open(&Authorization::of(&two).path()).await;
-    page.returned_to(&two.redirect_uri);
+    page.returned_code(&two.redirect_uri);
     let second = app.tokens_in(&mut browser, &two, &Authorization::of(&two), &alice).await;
     let (first, second) = (first.id_claims(&app).await, second.id_claims(&app).await);
     assert_eq!(first["sid"], second["sid"]);
@@ -175,7 +175,7 @@ async fn signing_in_as_somebody_else_ends_the_session_before() {
     let mut browser = app.browser();
     let hers = app.tokens_in(&mut browser, &client, &Authorization::of(&client), &alice).await;
     let login = browser.open(&Authorization::of(&client).with("prompt", "login").path()).await;
-    browser.log_in(&login, &bob).await.returned_to(&client.redirect_uri);
+    browser.log_in(&login, &bob).await.returned_code(&client.redirect_uri);
     app.assert_family_is_over(&client, &hers).await;
 }
 

@@ -45,6 +45,10 @@ async fn the_logged_out_page_loads_the_clients_address_with_iss_and_sid() {
     assert_eq!(sources, ["https://app.example", "https://web.example"]);
     // And then on to the client, with the state only.
     assert_eq!(page.attribute("continue", "href").as_deref(), Some("https://web.example/goodbye?state=x"));
+    let request = Authorization::of(&client).with("prompt", "none");
+    let answer = browser.open(&request.path()).await.returned_error(&client.redirect_uri);
+    let expected = [("error", "login_required"), ("iss", app.issuer()), ("state", request.value("state"))];
+    assert_eq!(answer, expected.map(|(name, value)| (name.to_owned(), value.to_owned())).into());
 }
 
 #[tokio::test]

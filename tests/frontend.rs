@@ -176,7 +176,7 @@ async fn a_whole_sign_in_with_consent_ends_with_tokens() {
 
     // What was allowed is remembered, and no page is needed any more.
     let request = Authorization::of(&frontend.client).with("scope", "openid photos.read").with("resource", PHOTOS_API);
-    frontend.browser.open(&request.path()).await.returned_to(&frontend.client.redirect_uri);
+    frontend.browser.open(&request.path()).await.returned_code(&frontend.client.redirect_uri);
 }
 
 #[tokio::test]

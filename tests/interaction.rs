@@ -40,9 +40,9 @@ async fn a_network_begins_only_so_many_attempts() {
     let refused = app.browser().post_from_elsewhere("/authorize", &request.parameters()).await;
     assert_eq!(refused.returned_error(&client.redirect_uri)["error"], "temporarily_unavailable");
     // What was begun goes on, and whoever is signed in needs no page and begins nothing.
-    browser.log_in(&pages[0], &alice).await.returned_to(&client.redirect_uri);
+    browser.log_in(&pages[0], &alice).await.returned_code(&client.redirect_uri);
     for _ in 0..3 {
-        browser.open(&Authorization::of(&client).path()).await.returned_to(&client.redirect_uri);
+        browser.open(&Authorization::of(&client).path()).await.returned_code(&client.redirect_uri);
     }
     app.pass(TimeDelta::minutes(20));
     app.browser().open(&Authorization::of(&client).path()).await.assert_login();
@@ -116,7 +116,7 @@ async fn a_newer_version_may_have_written_the_record_and_finds_again_what_it_wro
     let consent = browser.log_in(&login, &alice).await;
     consent.assert_consent();
     let page = browser.submit(&consent, "consent-allow", &[]).await;
-    page.returned_to(&client.redirect_uri);
+    page.returned_code(&client.redirect_uri);
     let stored = record(&app, &id).await.unwrap();
     assert_eq!(stored["steps"]["account"], alice.sub());
     assert_eq!(stored["steps"]["consented"], alice.sub());

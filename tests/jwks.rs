@@ -38,6 +38,29 @@ async fn every_key_is_public_named_once_and_strong_enough() {
 }
 
 #[tokio::test]
+async fn each_key_names_its_algorithm_and_curve() {
+    let app = TestApp::start().await;
+    let jwks = app.get("/jwks.json").send().await.json();
+    let keys = jwks["keys"].as_array().unwrap();
+    let mut found: Vec<_> = keys.iter().map(|key| ["kty", "alg", "crv"].map(|name| key[name].as_str())).collect();
+    found.sort_unstable();
+    let expected = [
+        [Some("EC"), Some("ES256"), Some("P-256")],
+        [Some("OKP"), Some("EdDSA"), Some("Ed25519")],
+        [Some("RSA"), Some("PS256"), None],
+        [Some("RSA"), Some("RS256"), None],
+    ];
+    assert_eq!(found, expected);
+    let length = |key: &Value, name: &str| URL_SAFE_NO_PAD.decode(key[name].as_str().unwrap()).unwrap().len();
+    for key in keys {
+        // RFC 7518 section 6.2.1.2, RFC 8037 section 2: the full size of a coordinate.
+        for name in ["x", "y"].into_iter().filter(|name| key.get(name).is_some()) {
+            assert_eq!(length(key, name), 32, "{key}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn there_is_a_key_for_every_advertised_algorithm() {
     let app = TestApp::start().await;
     let metadata: Value = app.get("/.well-known/openid-configuration").send().await.json();

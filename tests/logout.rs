@@ -107,7 +107,6 @@ async fn bad_post_logout_redirect_uri_is_a_page_never_a_redirect() {
     let mut s = signed_in().await;
     for uri in [
         "https://web.example/goodbye/more",
-        "https://web.example/goodbye?foo=bar",
         "https://web.example/goodbye#x",
         "https://WEB.example/goodbye",
         "https://evil.example/goodbye",
@@ -124,17 +123,70 @@ async fn bad_post_logout_redirect_uri_is_a_page_never_a_redirect() {
 }
 
 #[tokio::test]
-async fn modified_and_bad_hints_are_a_page_never_a_redirect() {
+async fn query_added_to_the_post_logout_redirect_uri_is_a_page_never_a_redirect() {
     let mut s = signed_in().await;
-    let own = jwt::read(s.tokens.id());
-    let access_token = s.tokens.access().to_owned();
-    for hint in [jwt::unsigned(&own), jwt::signed_by_another_key(&own), "garbage".into(), access_token] {
-        let path = s.logout(&[("id_token_hint", &hint), ("post_logout_redirect_uri", GOODBYE)]);
+    for query in ["?foo=bar", "?", "?state=x"] {
+        let uri = format!("{GOODBYE}{query}");
+        let path = s.logout(&[("id_token_hint", s.tokens.id()), ("post_logout_redirect_uri", &uri), ("state", "s")]);
         let page = s.browser.open(&path).await;
-        let description = "the id_token_hint is not an ID token of this server";
+        let description = "the post_logout_redirect_uri is not registered for this client";
         page.assert_error("/logout", 400, "invalid_request", description);
     }
-    assert!(s.is_signed_in().await);
+    assert!(s.is_signed_in().await, "nothing ended");
+}
+
+impl SignedIn {
+    /// Asserts that none of these hints ends anything or sends the browser anywhere.
+    async fn assert_hints_are_refused(&mut self, hints: &[String]) {
+        for hint in hints {
+            let path = self.logout(&[("id_token_hint", hint), ("post_logout_redirect_uri", GOODBYE), ("state", "s")]);
+            let page = self.browser.open(&path).await;
+            let description = "the id_token_hint is not an ID token of this server";
+            page.assert_error("/logout", 400, "invalid_request", description);
+        }
+        assert!(self.is_signed_in().await, "nothing ended");
+        self.tokens = self.app.assert_family_stands(&self.client, &self.tokens).await;
+    }
+}
+
+#[tokio::test]
+async fn a_modified_id_token_hint_is_a_page_never_a_redirect() {
+    let mut s = signed_in().await;
+    let own = jwt::read(s.tokens.id());
+    let (_, signature) = s.tokens.id().rsplit_once('.').unwrap();
+    let unsigned = jwt::unsigned(&own);
+    let hints = [
+        format!("{unsigned}{signature}"),
+        unsigned,
+        jwt::with_claim(s.tokens.id(), "sub", "u.somebody".into()),
+        jwt::with_claim(s.tokens.id(), "exp", 4_000_000_000_u64.into()),
+    ];
+    s.assert_hints_are_refused(&hints).await;
+}
+
+#[tokio::test]
+async fn a_bad_id_token_hint_is_a_page_never_a_redirect() {
+    let mut s = signed_in().await;
+    let own = jwt::read(s.tokens.id());
+    let our_kid = own.header["kid"].as_str().unwrap();
+    let jwks = s.app.get("/jwks.json").send().await.body;
+    let hints = [
+        jwt::signed_by_a_foreign_rsa_key(&own, Some("theirs")),
+        jwt::signed_by_a_foreign_rsa_key(&own, Some(our_kid)),
+        jwt::signed_by_a_foreign_rsa_key(&own, None),
+        jwt::signed_by_another_key(&own),
+        // What the other side knows, taken for a secret: the client's own, and our public keys.
+        jwt::authenticated_with(&own, s.client.secret().as_bytes()),
+        jwt::authenticated_with(&own, jwks.as_bytes()),
+    ];
+    s.assert_hints_are_refused(&hints).await;
+}
+
+#[tokio::test]
+async fn what_is_no_id_token_is_no_hint() {
+    let mut s = signed_in().await;
+    let hints = ["garbage".to_owned(), "a.b.c".to_owned(), s.tokens.access().to_owned(), s.tokens.refresh().to_owned()];
+    s.assert_hints_are_refused(&hints).await;
 }
 
 #[tokio::test]
@@ -147,20 +199,27 @@ async fn no_hint_and_a_uri_is_a_page_never_a_redirect() {
     assert!(s.is_signed_in().await);
 }
 
+async fn asks_and_then_logs_out(parameters: &[(&str, &str)]) {
+    let mut s = signed_in().await;
+    let path = s.logout(parameters);
+    let question = s.browser.open(&path).await;
+    question.assert_shown("/logout", &["logout-confirm", "logout-cancel"]);
+    assert!(question.visible_text().contains("Alice Adams"), "{}", question.visible_text());
+    assert!(s.is_signed_in().await, "nothing ended yet");
+    let page = s.browser.submit(&question, "logout-confirm", &[]).await;
+    assert_logged_out_page(&page);
+    assert!(!s.is_signed_in().await);
+    s.app.assert_family_is_over(&s.client, &s.tokens).await;
+}
+
 #[tokio::test]
-async fn no_params_and_only_state_ask_and_then_log_out() {
-    for parameters in [&[][..], &[("state", "s")][..]] {
-        let mut s = signed_in().await;
-        let path = s.logout(parameters);
-        let question = s.browser.open(&path).await;
-        question.assert_shown("/logout", &["logout-confirm", "logout-cancel"]);
-        assert!(question.visible_text().contains("Alice Adams"), "{}", question.visible_text());
-        assert!(s.is_signed_in().await, "nothing ended yet");
-        let page = s.browser.submit(&question, "logout-confirm", &[]).await;
-        assert_logged_out_page(&page);
-        assert!(!s.is_signed_in().await);
-        s.app.assert_family_is_over(&s.client, &s.tokens).await;
-    }
+async fn no_params_asks_and_then_logs_out() {
+    asks_and_then_logs_out(&[]).await;
+}
+
+#[tokio::test]
+async fn only_state_asks_and_then_logs_out() {
+    asks_and_then_logs_out(&[("state", "s")]).await;
 }
 
 #[tokio::test]
@@ -170,6 +229,16 @@ async fn no_post_logout_redirect_uri_ends_on_our_page() {
     let page = s.browser.open(&path).await;
     assert_logged_out_page(&page);
     assert!(!s.is_signed_in().await);
+}
+
+#[tokio::test]
+async fn no_post_logout_redirect_uri_with_a_state_ends_on_our_page_too() {
+    let mut s = signed_in().await;
+    let path = s.logout(&[("id_token_hint", s.tokens.id()), ("state", "s")]);
+    let page = s.browser.open(&path).await;
+    assert_logged_out_page(&page);
+    assert!(!s.is_signed_in().await);
+    s.app.assert_family_is_over(&s.client, &s.tokens).await;
 }
 
 #[tokio::test]

@@ -71,7 +71,7 @@ async fn a_wrong_password_and_an_unknown_user_are_answered_the_same() {
     }
     assert_eq!(wrong.text("login-error"), unknown.text("login-error"));
     // The page still works.
-    browser.log_in(&wrong, &alice).await.returned_to(&client.redirect_uri);
+    browser.log_in(&wrong, &alice).await.returned_code(&client.redirect_uri);
 }
 
 #[tokio::test]
@@ -144,7 +144,7 @@ async fn usernames_are_compared_without_case_and_surrounding_space() {
     for username in ["ALICE", " alice "] {
         let (mut browser, page, _) = login_page(&app, &client).await;
         let page = browser.submit(&page, "login-submit", &[("username", username), ("password", PASSWORD)]).await;
-        page.returned_to(&client.redirect_uri);
+        page.returned_code(&client.redirect_uri);
     }
 }
 
@@ -381,7 +381,7 @@ async fn the_session_id_is_new_at_every_sign_in_and_the_old_one_is_dead() {
     browser.authorize(&Authorization::of(&client), &alice).await;
     let first = browser.cookie("ostiary_session").unwrap().value.clone();
     let login = browser.open(&Authorization::of(&client).with("prompt", "login").path()).await;
-    browser.log_in(&login, &alice).await.returned_to(&client.redirect_uri);
+    browser.log_in(&login, &alice).await.returned_code(&client.redirect_uri);
     let second = browser.cookie("ostiary_session").unwrap().value.clone();
     assert_ne!(first, second);
     let mut thief = app.browser();
@@ -416,7 +416,7 @@ async fn malformed_expired_and_foreign_cookies_are_like_none() {
         browser.set_cookie("ostiary_session", value);
         browser.set_cookie("ostiary_browser", value);
         let login = browser.open(&Authorization::of(&client).path()).await;
-        browser.log_in(&login, &alice).await.returned_to(&client.redirect_uri);
+        browser.log_in(&login, &alice).await.returned_code(&client.redirect_uri);
     }
     let mut elsewhere = other_server.browser();
     elsewhere.set_cookie("ostiary_session", &session);
@@ -477,11 +477,11 @@ async fn guessing_is_slowed_and_the_victim_is_not_locked_out() {
     assert_eq!(right.answer.status, 429);
     // Her own browser, from the same network, still gets in.
     let login = known.open(&Authorization::of(&client).with("prompt", "login").path()).await;
-    known.log_in(&login, &alice).await.returned_to(&client.redirect_uri);
+    known.log_in(&login, &alice).await.returned_code(&client.redirect_uri);
     // And the attacker's network may try again later.
     app.pass(chrono::TimeDelta::minutes(31));
     let page = attacker.open(&Authorization::of(&client).path()).await;
-    attacker.log_in(&page, &alice).await.returned_to(&client.redirect_uri);
+    attacker.log_in(&page, &alice).await.returned_code(&client.redirect_uri);
 }
 
 #[tokio::test]

@@ -195,7 +195,7 @@ impl Merge {
     fn finish(mut self) -> (Option<Config>, Vec<ConfigError>) {
         match serde_json::from_value::<Config>(self.merged) {
             Ok(config) => {
-                let found = validate::validate(&config).into_iter().filter(|error| !self.refused.contains(&error.key));
+                let found = validate(&config).into_iter().filter(|error| !self.refused.contains(&error.key));
                 self.errors.extend(found);
                 (Some(config), self.errors)
             }

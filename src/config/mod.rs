@@ -63,6 +63,7 @@ pub use self::sessions::SessionsConfig;
 pub use self::state::StateConfig;
 pub use self::throttle::ThrottleConfig;
 pub use self::tokens::TokensConfig;
+pub use self::validate::validate;
 
 /// Every setting of one server.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]

@@ -35,10 +35,13 @@ struct Metadata {
     introspection_endpoint: String,
     revocation_endpoint: String,
     end_session_endpoint: String,
+    // RFC 8414 section 3.2: what has no elements is left out.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     scopes_supported: Vec<String>,
     response_types_supported: [&'static str; 1],
     response_modes_supported: Vec<&'static str>,
     grant_types_supported: Vec<&'static str>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     acr_values_supported: Vec<String>,
     subject_types_supported: [&'static str; 1],
     id_token_signing_alg_values_supported: Vec<&'static str>,
@@ -60,6 +63,7 @@ struct Metadata {
     backchannel_logout_session_supported: bool,
     frontchannel_logout_supported: bool,
     frontchannel_logout_session_supported: bool,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     protected_resources: Vec<String>,
 }
 

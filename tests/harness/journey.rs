@@ -76,8 +76,7 @@ impl TestApp {
     /// A code, obtained in `browser`.
     pub async fn code(&self, browser: &mut Browser, request: &Authorization, person: &TestPerson) -> String {
         let page = browser.authorize(request, person).await;
-        let mut answer = page.returned_to(request.value("redirect_uri"));
-        answer.remove("code").unwrap_or_else(|| panic!("a code in {answer:?}"))
+        page.returned_code(request.value("redirect_uri"))
     }
 
     /// The token request for a code.

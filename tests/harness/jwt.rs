@@ -1,9 +1,13 @@
 //! JWTs as a relying party sees them: verified with the published keys, or forged.
 
+use std::sync::LazyLock;
+
+use aws_lc_rs::hmac;
 use aws_lc_rs::rand::SystemRandom;
+use aws_lc_rs::rsa::KeySize;
 use aws_lc_rs::signature::{
     ECDSA_P256_SHA256_FIXED, ECDSA_P256_SHA256_FIXED_SIGNING, ED25519, EcdsaKeyPair, RSA_PKCS1_2048_8192_SHA256,
-    RSA_PSS_2048_8192_SHA256, RsaPublicKeyComponents, UnparsedPublicKey,
+    RSA_PKCS1_SHA256, RSA_PSS_2048_8192_SHA256, RsaKeyPair, RsaPublicKeyComponents, UnparsedPublicKey,
 };
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -66,6 +70,28 @@ pub fn signed_by_another_key(jwt: &Jwt) -> String {
     let input = signing_input(&jwt.header, &jwt.claims);
     let signature = key.sign(&SystemRandom::new(), input.as_bytes()).expect("a signature");
     format!("{input}.{}", URL_SAFE_NO_PAD.encode(signature.as_ref()))
+}
+
+/// The same claims signed with an RSA key that is not ours, under the key id given.
+pub fn signed_by_a_foreign_rsa_key(jwt: &Jwt, kid: Option<&str>) -> String {
+    static FOREIGN: LazyLock<RsaKeyPair> = LazyLock::new(|| RsaKeyPair::generate(KeySize::Rsa2048).expect("a key"));
+    let mut header = serde_json::json!({ "alg": "RS256", "typ": "JWT" });
+    if let Some(kid) = kid {
+        header["kid"] = kid.into();
+    }
+    let input = signing_input(&header, &jwt.claims);
+    let mut signature = vec![0; FOREIGN.public_modulus_len()];
+    FOREIGN.sign(&RSA_PKCS1_SHA256, &SystemRandom::new(), input.as_bytes(), &mut signature).expect("a signature");
+    format!("{input}.{}", URL_SAFE_NO_PAD.encode(signature))
+}
+
+/// The same claims under a MAC (`alg` is `HS256`).
+pub fn authenticated_with(jwt: &Jwt, secret: &[u8]) -> String {
+    let mut header = jwt.header.clone();
+    header["alg"] = "HS256".into();
+    let input = signing_input(&header, &jwt.claims);
+    let mac = hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, secret), input.as_bytes());
+    format!("{input}.{}", URL_SAFE_NO_PAD.encode(mac.as_ref()))
 }
 
 /// The same claims without a signature (`alg` is `none`).

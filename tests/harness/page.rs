@@ -242,6 +242,17 @@ impl Page {
         parameters(query)
     }
 
+    /// The code with which the browser left for `redirect_uri`: a success, and nothing else.
+    #[track_caller]
+    pub fn returned_code(&self, redirect_uri: &str) -> String {
+        let mut answer = self.returned_to(redirect_uri);
+        let code = answer.remove("code").unwrap_or_else(|| panic!("a code in {answer:?}"));
+        answer.remove("state");
+        assert_eq!(answer.keys().collect::<Vec<_>>(), ["iss"], "{answer:?} goes with a code");
+        assert!(code.len() * 6 >= 128, "{code}");
+        code
+    }
+
     /// The parameters of an error answer, its description checked and taken out.
     #[track_caller]
     pub fn returned_error(&self, redirect_uri: &str) -> BTreeMap<String, String> {
