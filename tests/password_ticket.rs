@@ -82,7 +82,7 @@ async fn what_cannot_be_a_password_uses_no_link_up() {
         (&"x y ".repeat(300), &"x y ".repeat(300), "too long"),
     ] {
         page = browser.submit(&page, "password-submit", &[("password", password), ("repeat", repeat)]).await;
-        assert_eq!(page.answer.status, 400, "{password}");
+        page.assert_shown("/account/password", &["password-submit"]);
         assert!(page.text("password-error").contains(said), "{said}: {page:?}");
         assert!(!page.answer.body.contains("another one entirely"), "nothing that was typed comes back");
     }
@@ -179,7 +179,7 @@ async fn a_person_changes_their_own_password_and_stays_signed_in_here_alone() {
     page.assert_shown("/account/password", &["current", "password", "repeat", "password-submit"]);
     let change = [("password", NEW), ("repeat", NEW)];
     let wrong = browser.submit(&page, "password-submit", &[change[0], change[1], ("current", "wrong")]).await;
-    assert_eq!(wrong.answer.status, 400);
+    wrong.assert_shown("/account/password", &["current", "password-submit"]);
     assert!(wrong.text("password-error").contains("until now is not right"), "{wrong:?}");
     app.assert_family_stands(&client, &tokens).await;
     let done = browser.submit(&page, "password-submit", &[change[0], change[1], ("current", PASSWORD)]).await;
@@ -200,11 +200,56 @@ async fn guessing_the_password_before_is_throttled_like_a_sign_in() {
         browser.submit(&page, "password-submit", &[("password", NEW), ("repeat", NEW), ("current", current)]).await
     };
     for _ in 0..3 {
-        assert_eq!(guess("wrong").await.answer.status, 400);
+        assert!(guess("wrong").await.text("password-error").contains("until now is not right"));
     }
     let refused = guess(PASSWORD).await;
     assert_eq!(refused.answer.status, 429);
     assert!(refused.answer.header("retry-after").is_some());
+}
+
+#[tokio::test]
+async fn a_refused_form_is_answered_with_a_redirect_and_what_was_wrong_is_said_once() {
+    let app = TestApp::start().await;
+    let admin = app.admin(&["admin:users"]).await;
+    let (alice, bob) = (app.alice().await, app.bob().await);
+    let (mut browser, _) = app.signed_in(&alice).await;
+    let by_link = browser.open(&ticket_for(&admin, &bob).await).await;
+    let mut changing = browser.clone();
+    changing.forget_cookie("ostiary_password_ticket");
+    let by_hand = changing.open("/account/password").await;
+    for (mut browser, page) in [(browser, by_link), (changing, by_hand)] {
+        let mut form = page.form("password-submit");
+        for (name, value) in [("password", "short"), ("repeat", "short"), ("current", PASSWORD)] {
+            form.set(name, value);
+        }
+        let fields: Vec<_> = form.fields.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+        let call = app.post("/account/password").header("cookie", &browser.cookie_header());
+        let answer = call.header("sec-fetch-site", "same-origin").form(&fields).send().await;
+        assert_eq!(answer.status, 303, "{answer:?}");
+        let address = format!("{}/account/password", app.issuer());
+        assert_eq!(answer.header("location"), Some(address.as_str()), "nothing is in the address");
+        let said = |page: &Page| page.visible_text().contains("10 characters or more");
+        let again = browser.open(&address).await;
+        assert!(said(&again) && again.has("password-error"), "{again:?}");
+        let later = browser.open(&address).await;
+        assert!(!later.has("password-error") || later.text("password-error").is_empty(), "{later:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_refused_form_comes_back_to_the_page_of_its_own_link() {
+    let app = TestApp::start().await;
+    let admin = app.admin(&["admin:users"]).await;
+    let (alice, bob) = (app.alice().await, app.bob().await);
+    let mut browser = app.browser();
+    let hers = browser.open(&ticket_for(&admin, &alice).await).await;
+    let his = browser.open(&ticket_for(&admin, &bob).await).await;
+    let again = choose(&mut browser, &hers, "short").await;
+    assert!(again.visible_text().contains("alice") && !again.visible_text().contains("bob"), "{again:?}");
+    assert!(again.text("password-error").contains("10 characters or more"), "{again:?}");
+    choose(&mut browser, &again, NEW).await.assert_shown("/account/password", &["password-done"]);
+    choose(&mut browser, &his, NEW).await.assert_shown("/account/password", &["password-done"]);
+    assert!(can_sign_in(&app, "alice", NEW).await && can_sign_in(&app, "bob", NEW).await);
 }
 
 #[tokio::test]

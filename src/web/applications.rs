@@ -1,9 +1,13 @@
 //! `/account/applications`: a person asks for a client, sees what became of it, and fetches the credentials once.
+//!
+//! What was refused is said on the page, after a redirect, with what was typed. Only credentials are in the answer to their
+//! form: they are kept nowhere on the way.
 
 use axum::extract::State;
 use axum::response::Response;
 use chrono::{DateTime, Utc};
 use http::{HeaderMap, StatusCode};
+use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::account::who;
@@ -17,7 +21,7 @@ use crate::http::pages::applications::{
 };
 use crate::http::pages::locale::Locale;
 use crate::http::pages::view::PersonView;
-use crate::http::{continuation, csrf, pages};
+use crate::http::{continuation, csrf, pages, remark};
 use crate::identity::backend::Person;
 use crate::model::id::SubjectId;
 use crate::protocol::client_metadata::Violation;
@@ -30,10 +34,9 @@ const HERE: &str = "/account/applications";
 /// The most requests on the page.
 const MOST_SHOWN: i64 = 100;
 
-/// What the page shows besides the requests.
-#[derive(Default)]
-struct Shown {
-    credentials: Option<CredentialsView>,
+/// What the page says when it is shown after a form: waits in the state store until the redirect comes.
+#[derive(Default, Serialize, Deserialize)]
+struct Remark {
     typed: TypedRequest,
     problems: Vec<RequestProblem>,
 }
@@ -43,7 +46,10 @@ pub async fn get(State(app): State<App>, browser: Browser) -> Response {
     let now = app.clock.now();
     let shown = async {
         match who(&app, &browser, now).await? {
-            Some(person) => page(&app, &browser, &person, Shown::default()).await,
+            Some(person) => {
+                let remark = remark::take(&app, &browser, HERE, now).await?.unwrap_or_default();
+                page(&app, &browser, &person, None, remark).await
+            }
             None => Ok(browser.redirect(&app.url("/login?switch=1"))),
         }
     };
@@ -68,18 +74,21 @@ async fn submit(app: &App, browser: &Browser, headers: &HeaderMap, form: &Form) 
     let Some(person) = who(app, browser, now).await? else {
         return Ok(browser.redirect(&app.url("/login?switch=1")));
     };
-    let shown = match form.one("action")? {
+    let refusal = match form.one("action")? {
         Some("withdraw") => withdraw(app, &person.0, form).await?,
-        Some("fetch") => fetch(app, &person.0, form, now).await?,
+        Some("fetch") => match fetch(app, &person.0, form, now).await? {
+            Some(credentials) => return page(app, browser, &person, Some(credentials), Remark::default()).await,
+            None => Some(gone()),
+        },
         _ => ask(app, &person.0, form, now).await?,
     };
-    match shown {
-        Some(shown) => page(app, browser, &person, shown).await,
-        None => Ok(browser.redirect(&app.url(HERE))),
+    if let Some(remark) = refusal {
+        remark::keep(app, browser, HERE, &remark, now).await?;
     }
+    Ok(browser.redirect(&app.url(HERE)))
 }
 
-async fn ask(app: &App, subject: &SubjectId, form: &Form, now: DateTime<Utc>) -> Result<Option<Shown>, OAuthError> {
+async fn ask(app: &App, subject: &SubjectId, form: &Form, now: DateTime<Utc>) -> Result<Option<Remark>, OAuthError> {
     let text = |name| form.one(name).map(|text| text.unwrap_or_default().to_owned());
     let typed = TypedRequest {
         name: text("name")?,
@@ -101,7 +110,7 @@ async fn ask(app: &App, subject: &SubjectId, form: &Form, now: DateTime<Utc>) ->
         AskOutcome::TooMany => vec![RequestProblem::TooMany],
         AskOutcome::Refused(violations) => problems(&violations),
     };
-    Ok(Some(Shown { typed, problems, credentials: None }))
+    Ok(Some(Remark { typed, problems }))
 }
 
 /// What a person is told of what is wrong: one sentence for each field.
@@ -117,7 +126,7 @@ fn problems(violations: &[Violation]) -> Vec<RequestProblem> {
     .collect()
 }
 
-async fn withdraw(app: &App, subject: &SubjectId, form: &Form) -> Result<Option<Shown>, OAuthError> {
+async fn withdraw(app: &App, subject: &SubjectId, form: &Form) -> Result<Option<Remark>, OAuthError> {
     let is_withdrawn = match id(form)? {
         Some(id) => app.postgres.withdraw_access_request(id, subject).await?,
         None => false,
@@ -125,24 +134,25 @@ async fn withdraw(app: &App, subject: &SubjectId, form: &Form) -> Result<Option<
     Ok(if is_withdrawn { None } else { Some(gone()) })
 }
 
-async fn fetch(app: &App, subject: &SubjectId, form: &Form, now: DateTime<Utc>) -> Result<Option<Shown>, OAuthError> {
+/// The credentials, unless they are not there any more. Told in the very answer, after which nobody has them.
+async fn fetch(
+    app: &App,
+    subject: &SubjectId,
+    form: &Form,
+    now: DateTime<Utc>,
+) -> Result<Option<CredentialsView>, OAuthError> {
     let delivered = match id(form)? {
         Some(id) => access_request::deliver(app, id, subject, now).await?,
         None => None,
     };
-    // Not by a redirect: the credentials are in this answer and nowhere else.
-    Ok(Some(match delivered {
-        Some(credentials) => {
-            let client_id = credentials.client_id.as_str().to_owned();
-            let view = CredentialsView { client_id, client_secret: credentials.client_secret };
-            Shown { credentials: Some(view), ..Shown::default() }
-        }
-        None => gone(),
+    Ok(delivered.map(|credentials| CredentialsView {
+        client_id: credentials.client_id.as_str().to_owned(),
+        client_secret: credentials.client_secret,
     }))
 }
 
-fn gone() -> Shown {
-    Shown { problems: vec![RequestProblem::Gone], ..Shown::default() }
+fn gone() -> Remark {
+    Remark { problems: vec![RequestProblem::Gone], ..Remark::default() }
 }
 
 fn id(form: &Form) -> Result<Option<Uuid>, OAuthError> {
@@ -153,7 +163,8 @@ async fn page(
     app: &App,
     browser: &Browser,
     (subject, person): &(SubjectId, Person),
-    shown: Shown,
+    credentials: Option<CredentialsView>,
+    remark: Remark,
 ) -> Result<Response, OAuthError> {
     let site = browser.site(&[]);
     let requests = app.postgres.list_access_requests((None, Some(subject)), None, MOST_SHOWN).await?;
@@ -163,12 +174,11 @@ async fn page(
         csrf: &csrf::token(app, &browser.id),
         person: &PersonView::new(&person.display_name, &person.username),
         requests: &requests,
-        credentials: shown.credentials.as_ref(),
-        typed: &shown.typed,
-        problems: &shown.problems,
+        credentials: credentials.as_ref(),
+        typed: &remark.typed,
+        problems: &remark.problems,
     };
-    let status = if shown.problems.is_empty() { StatusCode::OK } else { StatusCode::BAD_REQUEST };
-    Ok(browser.page(status, pages::html(&page), &Csp::default()))
+    Ok(browser.page(StatusCode::OK, pages::html(&page), &Csp::default()))
 }
 
 fn view(request: AccessRequest, locale: Locale) -> RequestView {

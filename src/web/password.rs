@@ -5,9 +5,12 @@
 //! 2. The form carries the ticket that its page was shown for: another link that is opened meanwhile does not change whose
 //!    password is chosen.
 //! 3. Opening a link uses nothing up: programs that look at mail open links too. Sending the form does.
+//! 4. A form that was refused is answered with a redirect to the page, which says why.
 
 use axum::extract::State;
 use axum::response::Response;
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use chrono::{DateTime, TimeDelta, Utc};
 use http::header::{RETRY_AFTER, SET_COOKIE};
 use http::{HeaderMap, HeaderValue, StatusCode};
@@ -23,7 +26,7 @@ use crate::http::cookies::CookieName;
 use crate::http::form::{OAuthForm, OAuthQuery};
 use crate::http::pages::password::{Occasion, PasswordEnd, PasswordEndPage, PasswordPage, PasswordProblem};
 use crate::http::pages::view::PersonView;
-use crate::http::{continuation, csrf, pages};
+use crate::http::{continuation, csrf, pages, remark};
 use crate::identity::backend::Person;
 use crate::identity::local::password_policy::PasswordFlaw;
 use crate::identity::local::people::LocalPeople;
@@ -64,20 +67,21 @@ async fn show(
     now: DateTime<Utc>,
 ) -> Result<Response, OAuthError> {
     let people = people(app)?;
-    let is_secure = app.config.server.has_secure_cookies();
     if let Some(ticket) = query.one("ticket")? {
-        let cookie = Ticket::parse(ticket)
-            .and_then(|ticket| CookieName::PasswordTicket.set(ticket.as_str(), Some(COOKIE_LIFETIME), is_secure));
-        return Ok(match cookie {
-            Some(cookie) => with_cookie(browser.redirect(&app.url(PAGE)), Some(cookie)),
+        return Ok(match Ticket::parse(ticket) {
+            Some(ticket) => back_to_ticket(app, browser, &ticket),
             None => end(app, browser, PasswordEnd::Over),
         });
     }
-    if let Some(ticket) = CookieName::PasswordTicket.find(headers, is_secure) {
-        return show_ticket(app, browser, people, (ticket, None), now).await;
+    if let Some(ticket) = CookieName::PasswordTicket.find(headers, app.config.server.has_secure_cookies()) {
+        return show_ticket(app, browser, people, ticket, now).await;
     }
     match who(app, browser, now).await? {
-        Some((_, person)) => Ok(show_change(app, browser, people, &person, None)),
+        Some((_, person)) => {
+            let problem = remark::take(app, browser, PAGE, now).await?;
+            let view = PersonView::new(&person.display_name, &person.username);
+            Ok(page(app, browser, (people, &view), Occasion::Change, problem))
+        }
         None => Ok(browser.redirect(&app.url("/login?switch=1"))),
     }
 }
@@ -86,16 +90,16 @@ async fn show_ticket(
     app: &App,
     browser: &Browser,
     people: &LocalPeople,
-    (ticket, problem): (&str, Option<PasswordProblem>),
+    ticket: &str,
     now: DateTime<Utc>,
 ) -> Result<Response, OAuthError> {
-    let holder = match Ticket::parse(ticket) {
-        Some(ticket) => app.postgres.find_ticket_holder(&ticket.hash(), now).await?,
-        None => None,
-    };
-    let Some(holder) = holder else {
+    let Some(parsed) = Ticket::parse(ticket) else {
         return Ok(end(app, browser, PasswordEnd::Over));
     };
+    let Some(holder) = app.postgres.find_ticket_holder(&parsed.hash(), now).await? else {
+        return Ok(end(app, browser, PasswordEnd::Over));
+    };
+    let problem = remark::take(app, browser, &about(&parsed), now).await?;
     let occasion = match holder.purpose {
         TicketPurpose::Invitation => Occasion::Invitation(ticket),
         TicketPurpose::Reset => Occasion::Reset(ticket),
@@ -104,15 +108,16 @@ async fn show_ticket(
     Ok(page(app, browser, (people, &person), occasion, problem))
 }
 
-fn show_change(
-    app: &App,
-    browser: &Browser,
-    people: &LocalPeople,
-    person: &Person,
-    problem: Option<PasswordProblem>,
-) -> Response {
-    let view = PersonView::new(&person.display_name, &person.username);
-    page(app, browser, (people, &view), Occasion::Change, problem)
+/// What a remark on the page of that ticket is kept under: another ticket that is opened meanwhile has a page of its own.
+fn about(ticket: &Ticket) -> String {
+    format!("{PAGE}:{}", URL_SAFE_NO_PAD.encode(ticket.hash()))
+}
+
+/// Sends the browser back to the page of its ticket, whichever it opened last.
+fn back_to_ticket(app: &App, browser: &Browser, ticket: &Ticket) -> Response {
+    let is_secure = app.config.server.has_secure_cookies();
+    let cookie = CookieName::PasswordTicket.set(ticket.as_str(), Some(COOKIE_LIFETIME), is_secure);
+    with_cookie(browser.redirect(&app.url(PAGE)), cookie)
 }
 
 async fn submit(app: &App, browser: &Browser, headers: &HeaderMap, form: &Form) -> Result<Response, OAuthError> {
@@ -141,16 +146,21 @@ async fn submit_ticket(
     let Some(ticket) = Ticket::parse(text) else {
         return Ok(end(app, browser, PasswordEnd::Over));
     };
-    let password = match typed(form)? {
-        Ok(password) => password,
-        Err(problem) => return show_ticket(app, browser, people, (text, Some(problem)), now).await,
+    let problem = match typed(form)? {
+        Ok(password) => {
+            let origin = Origin { network: &browser.network, device: device(app, headers) };
+            match judged(password::choose_with_ticket(app, people, (&ticket, &password), origin, now).await?) {
+                Ok(()) => return Ok(end(app, browser, PasswordEnd::Chosen)),
+                problem => problem.err().flatten(),
+            }
+        }
+        Err(problem) => Some(problem),
     };
-    let origin = Origin { network: &browser.network, device: device(app, headers) };
-    match judged(password::choose_with_ticket(app, people, (&ticket, &password), origin, now).await?) {
-        Ok(()) => Ok(end(app, browser, PasswordEnd::Chosen)),
-        Err(None) => Ok(end(app, browser, PasswordEnd::Over)),
-        Err(Some(problem)) => show_ticket(app, browser, people, (text, Some(problem)), now).await,
+    // Without a problem the ticket is over, which its page says by itself.
+    if let Some(problem) = problem {
+        remark::keep(app, browser, &about(&ticket), &problem, now).await?;
     }
+    Ok(back_to_ticket(app, browser, &ticket))
 }
 
 async fn submit_change(
@@ -161,20 +171,23 @@ async fn submit_change(
     ((subject, person), form): (&(SubjectId, Person), &Form),
     now: DateTime<Utc>,
 ) -> Result<Response, OAuthError> {
-    let again = |problem| Ok(show_change(app, browser, people, person, Some(problem)));
+    let again = async |problem: PasswordProblem| {
+        remark::keep(app, browser, PAGE, &problem, now).await?;
+        Ok(browser.redirect(&app.url(PAGE)))
+    };
     let password = match typed(form)? {
         Ok(password) => password,
-        Err(problem) => return again(problem),
+        Err(problem) => return again(problem).await,
     };
     let Some(before) = form.one("current")?.filter(|before| !before.is_empty()) else {
-        return again(PasswordProblem::Missing);
+        return again(PasswordProblem::Missing).await;
     };
     let before = SecretString::from(before);
     let origin = Origin { network: &browser.network, device: device(app, headers) };
     let whose = (subject, person.username.as_str());
     match judged(password::change(app, people, whose, (&before, &password), origin, now).await?) {
         Ok(()) => {}
-        Err(problem) => return again(problem.unwrap_or(PasswordProblem::Unproven)),
+        Err(problem) => return again(problem.unwrap_or(PasswordProblem::Unproven)).await,
     }
     // Everything ended with the old password, here too: the new one begins a session anew.
     let typed = (person.username.as_str(), form.one("password")?.unwrap_or_default());
@@ -235,10 +248,10 @@ fn page(
         problem,
     };
     let (status, wait) = match problem {
-        None => (StatusCode::OK, None),
         Some(PasswordProblem::Throttled(wait)) => (StatusCode::TOO_MANY_REQUESTS, Some(wait.as_secs().max(1))),
         Some(PasswordProblem::Busy) => (StatusCode::SERVICE_UNAVAILABLE, Some(5)),
-        Some(_) => (StatusCode::BAD_REQUEST, None),
+        // Nothing is wrong with asking for the page.
+        None | Some(_) => (StatusCode::OK, None),
     };
     let mut response = browser.page(status, pages::html(&page), &Csp::default());
     if let Some(seconds) = wait {

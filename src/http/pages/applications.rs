@@ -2,6 +2,7 @@
 
 use askama::Template;
 use chrono::NaiveDate;
+use serde::{Deserialize, Serialize};
 
 use super::catalogue::Messages;
 use super::view::{PersonView, Site};
@@ -66,7 +67,7 @@ pub struct CredentialsView {
 }
 
 /// What was typed into the form.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TypedRequest {
     /// The name of the application.
     pub name: String,
@@ -79,7 +80,7 @@ pub struct TypedRequest {
 }
 
 /// Why a request was not made.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum RequestProblem {
     /// No name, or a very long one.
     Name,

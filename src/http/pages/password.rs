@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use askama::Template;
+use serde::{Deserialize, Serialize};
 
 use super::catalogue::Messages;
 use super::view::{PersonView, Site};
@@ -37,7 +38,7 @@ pub enum Occasion<'a> {
 }
 
 /// Why a password was not stored.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum PasswordProblem {
     /// A field was empty.
     Missing,
