@@ -518,6 +518,28 @@ async fn an_answer_that_cannot_be_signed_uses_nothing_up() {
 }
 
 #[tokio::test]
+async fn an_answer_that_cannot_be_given_uses_nothing_up_and_a_replay_is_one_all_the_same() {
+    let app = TestApp::start().await;
+    let (client, alice) = (app.web_client().await, app.alice().await);
+    let (request, code) = code(&app, &client, &alice).await;
+    let form = app.redemption(&request, &code);
+    let allow = async |scopes: &[&str]| {
+        let scopes = scopes.iter().map(|&scope| scope.to_owned()).collect();
+        app.change_client(&client, |client| client.settings.scopes = scopes).await;
+    };
+    let taken = "the client may not have the scope any more";
+    allow(&["photos.read"]).await;
+    app.token(&client, &form).await.assert_error(400, "invalid_scope", taken);
+    allow(&["openid"]).await;
+    let tokens = Tokens { body: app.token(&client, &form).await.json() };
+    let tokens = app.assert_family_stands(&client, &tokens).await;
+    allow(&["photos.read"]).await;
+    app.token(&client, &form).await.assert_error(400, "invalid_scope", taken);
+    allow(&["openid"]).await;
+    app.assert_family_is_over(&client, &tokens).await;
+}
+
+#[tokio::test]
 async fn a_code_stays_good_while_too_many_rsa_signatures_are_wanted() {
     let app = TestApp::start().await;
     let client = app.web_client_with(|settings| settings.id_token_signed_response_alg = SigningAlg::RS256).await;

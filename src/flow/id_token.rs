@@ -35,7 +35,6 @@ struct IdTokenClaims<'a> {
 }
 
 /// What an ID token speaks of.
-#[derive(Clone, Copy)]
 pub struct About<'a> {
     /// What the person allowed.
     pub grant: &'a Grant,
@@ -43,13 +42,15 @@ pub struct About<'a> {
     pub issued_at: DateTime<Utc>,
     /// What the client will recognise its request by.
     pub nonce: Option<&'a str>,
+    /// What it tells of the person, see [`requested_claims`].
+    pub told: Map<String, Value>,
 }
 
 /// An ID token beside `access_token`, signed with the client's algorithm.
 pub async fn issue(
     app: &App,
     client: &Client,
-    About { grant, issued_at, nonce }: About<'_>,
+    About { grant, issued_at, nonce, told }: About<'_>,
     access_token: &str,
     signatures: &mut ReservedSignatures,
 ) -> Result<String, OAuthError> {
@@ -66,12 +67,13 @@ pub async fn issue(
         amr: &grant.authentication.amr,
         sid: grant.sid.to_string(),
         at_hash: jwt::at_hash(alg, access_token),
-        requested: requested_claims(app, grant).await?,
+        requested: told,
     };
     Ok(signatures.sign_jwt(alg, "JWT", &claims).await?)
 }
 
-async fn requested_claims(app: &App, grant: &Grant) -> Result<Map<String, Value>, OAuthError> {
+/// What the `claims` parameter of the grant asks for in the ID token, of what is known of the person.
+pub async fn requested_claims(app: &App, grant: &Grant) -> Result<Map<String, Value>, OAuthError> {
     let request = claims_request(grant);
     if request.id_token.is_empty() {
         return Ok(Map::new());

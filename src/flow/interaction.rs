@@ -266,8 +266,10 @@ pub async fn finish(
     permitted: Permitted,
     now: DateTime<Utc>,
 ) -> Result<AuthorizationResponse, OAuthError> {
-    let interaction = close(app, interaction, now).await?;
-    answer(app, &interaction.request, permitted, now).await
+    // The code first: should closing fail, nobody has it, and the attempt is still there to be tried again.
+    let response = answer(app, &interaction.request, permitted, now).await?;
+    close(app, interaction, now).await?;
+    Ok(response)
 }
 
 /// The answer to a request that needed no page.

@@ -5,9 +5,10 @@
 
 use chrono::{DateTime, Utc};
 use serde::Serialize;
+use serde_json::{Map, Value};
 use std::sync::Arc;
 
-use super::access_token::AccessTokenClaims;
+use super::access_token::{AccessTokenClaims, Audience};
 use super::code::CodeRecord;
 use super::{audience, id_token, signatures};
 use crate::app::App;
@@ -109,6 +110,15 @@ async fn redeem(
         }),
         expires_at,
     };
+    // Whatever may fail comes before the statement that uses the code up; a replay is one all the same.
+    let reach = match Reach::of(app, client, (&record.grant, &[], resources), now).await {
+        Ok(reach) => reach,
+        Err(error) => {
+            let challenge = record.code_challenge.as_deref();
+            app.postgres.revoke_replayed_code(id, &client.id, &record.hash, challenge, now).await?;
+            return Err(error);
+        }
+    };
     match app.postgres.redeem_code(&redemption, now).await? {
         RedeemOutcome::Won => {}
         RedeemOutcome::Replayed => return Err(OAuthError::invalid_grant("the code was used before")),
@@ -119,7 +129,7 @@ async fn redeem(
         RedeemOutcome::ClientRevoked => return Err(OAuthError::invalid_grant("the code has been revoked")),
     }
     let issued = Issued { client, id, grant: &record.grant, n: 0, issued_at: now, family_expires_at: expires_at, now };
-    issued.respond(app, signatures, &[], resources, refresh.as_ref(), record.nonce.as_deref()).await
+    issued.respond(app, signatures, reach, refresh.as_ref(), record.nonce.as_deref()).await
 }
 
 async fn rotate(
@@ -156,9 +166,11 @@ async fn rotate(
     let successor = presented.successor(&app.master_keys, rotated.key_id, &rotated.salt).ok_or_else(no_key)?;
     let Rotated { grant, seq, rotated_at, expires_at, .. } = rotated;
     let id = presented.id();
+    // The grant is only known now. Should this fail, the same token may be sent again: see the grace of its client.
+    let reach = Reach::of(app, client, (&grant, scopes, resources), now).await?;
     let issued =
         Issued { client, id, grant: &grant, n: seq, issued_at: rotated_at, family_expires_at: expires_at, now };
-    issued.respond(app, signatures, scopes, resources, Some(&successor), None).await
+    issued.respond(app, signatures, reach, Some(&successor), None).await
 }
 
 fn refusal(outcome: &RotateOutcome) -> OAuthError {
@@ -204,6 +216,37 @@ async fn machine(
     })
 }
 
+/// What a token of a grant is good for today: what was granted, less what was taken from the client since.
+struct Reach {
+    aud: Audience,
+    /// The `scope` of the access token: what means something at its audience.
+    scope: String,
+    /// What the ID token, if there is to be one, tells of the person.
+    told: Option<Map<String, Value>>,
+}
+
+impl Reach {
+    /// Narrowed to these scopes and resources, if any are named.
+    async fn of(
+        app: &App,
+        client: &Client,
+        (grant, scopes, resources): (&Grant, &[String], &[ResourceUri]),
+        now: DateTime<Utc>,
+    ) -> Result<Self, OAuthError> {
+        let scopes = if scopes.is_empty() { &grant.scopes } else { scopes };
+        let scopes = still_allowed(client, scopes)?;
+        let resources = if resources.is_empty() { &grant.resources } else { resources };
+        let resources = audience::still_allowed(app, client, resources, now).await?;
+        let aud = audience::of(app, &resources, now).await?;
+        let scope = audience::scopes_at(app, &scopes, &resources, now).await?.join(" ");
+        let told = match scopes.iter().any(|scope| scope == "openid") {
+            true => Some(id_token::requested_claims(app, grant).await?),
+            false => None,
+        };
+        Ok(Self { aud, scope, told })
+    }
+}
+
 /// A durable fact from which tokens may be signed.
 struct Issued<'a> {
     client: &'a Client,
@@ -222,31 +265,27 @@ impl Issued<'_> {
         &self,
         app: &App,
         mut signatures: ReservedSignatures,
-        scopes: &[String],
-        resources: &[ResourceUri],
+        reach: Reach,
         refresh: Option<&PlainRefreshToken>,
         nonce: Option<&str>,
     ) -> Result<TokenResponse, OAuthError> {
-        let scopes = if scopes.is_empty() { &self.grant.scopes } else { scopes };
-        let scopes = still_allowed(self.client, scopes)?;
-        let resources = if resources.is_empty() { &self.grant.resources } else { resources };
-        let resources = audience::still_allowed(app, self.client, resources, self.now).await?;
         let lifetime = lifetimes(app, self.client).access_token;
         let expires_at = (self.issued_at + lifetime).min(self.family_expires_at);
         let jti = AccessTokenClaims::jti_of(self.id, self.n);
         let mut claims = AccessTokenClaims::new(app, self.client, jti, self.issued_at, expires_at);
         claims.sub = self.grant.subject.to_string();
-        claims.aud = audience::of(app, &resources, self.now).await?;
-        claims.scope = audience::scopes_at(app, &scopes, &resources, self.now).await?.join(" ");
+        claims.aud = reach.aud;
+        claims.scope = reach.scope;
         claims.auth_time = Some(self.grant.authentication.auth_time.timestamp());
         claims.acr = Some(self.grant.authentication.acr.clone());
         claims.amr = Some(self.grant.authentication.amr.clone());
         let access_token = claims.encode(app, self.client, &mut signatures).await?;
-        let id_token = if scopes.iter().any(|scope| scope == "openid") {
-            let about = id_token::About { grant: self.grant, issued_at: self.issued_at, nonce };
-            Some(id_token::issue(app, self.client, about, &access_token, &mut signatures).await?)
-        } else {
-            None
+        let id_token = match reach.told {
+            Some(told) => {
+                let about = id_token::About { grant: self.grant, issued_at: self.issued_at, nonce, told };
+                Some(id_token::issue(app, self.client, about, &access_token, &mut signatures).await?)
+            }
+            None => None,
         };
         Ok(TokenResponse {
             access_token,
