@@ -1,7 +1,9 @@
 //! `/admin/consents` and `/admin/tokens`: what people allowed clients, and what came of it.
 
+use ostiary::keys::token::PlainCode;
 use ostiary::model::admin_scope::AdminScope;
 use ostiary::model::client::ConsentPolicy;
+use ostiary::storage::state::{Kind, StateKey};
 use serde_json::{Value, json};
 
 use crate::harness::{Admin, Authorization, TestApp, TestClient, TestPerson, Tokens};
@@ -179,6 +181,61 @@ async fn everything_of_a_subject_is_revoked_however_much_it_is() {
     assert_eq!(setting.revoke(&admin, all).await, json!({"families": 0}));
     app.assert_family_is_over(&other, &second).await;
     app.assert_family_stands(client, &theirs).await;
+}
+
+/// A code of that person that waits in the browser of a client, and the request that it answers.
+async fn waiting_code(app: &TestApp, client: &TestClient, person: &TestPerson) -> (Authorization, String) {
+    let request = Authorization::of(client).with("scope", SCOPE);
+    let code = app.code(&mut app.browser(), &request, person).await;
+    (request, code)
+}
+
+#[tokio::test]
+async fn codes_that_wait_end_with_the_tokens_of_their_subject() {
+    let setting = setting().await;
+    let Setting { app, alice, bob, client } = &setting;
+    let admin = setting.admin().await;
+    let revoked = async |(request, code): &(Authorization, String)| {
+        let answer = app.token(client, &app.redemption(request, code)).await;
+        answer.assert_error(400, "invalid_grant", "the code has been revoked");
+    };
+    let bobs = waiting_code(app, client, bob).await;
+    for what in [
+        json!({"by": "subject", "subject": alice.sub()}),
+        json!({"by": "subject_and_client", "subject": alice.sub(), "client_id": client.id}),
+    ] {
+        let waiting = waiting_code(app, client, alice).await;
+        assert_eq!(setting.revoke(&admin, what).await, json!({"families": 0}));
+        revoked(&waiting).await;
+        // The same moment: what comes after is good.
+        let tokens = setting.tokens(client, alice).await;
+        app.assert_family_stands(client, &tokens).await;
+        setting.revoke(&admin, json!({"by": "subject", "subject": alice.sub()})).await;
+    }
+    // And those that came of a consent, whoever takes it back.
+    let waiting = waiting_code(app, client, alice).await;
+    let path = format!("/admin/consents/{}/{}", alice.sub(), client.id);
+    assert_eq!(admin.delete(&path).await.status, 204);
+    revoked(&waiting).await;
+    // Nobody else's.
+    assert_eq!(app.token(client, &app.redemption(&bobs.0, &bobs.1)).await.status, 200);
+}
+
+#[tokio::test]
+async fn a_code_of_the_version_before_is_good_although_codes_were_revoked_once() {
+    let setting = setting().await;
+    let Setting { app, alice, client, .. } = &setting;
+    let admin = setting.admin().await;
+    setting.revoke(&admin, json!({"by": "subject", "subject": alice.sub()})).await;
+    let (request, code) = waiting_code(app, client, alice).await;
+    let id = PlainCode::parse(&app.app.master_keys, &code).unwrap().id();
+    let key = StateKey::new(Kind::Code, id);
+    let bytes = app.app.state.get(&key, app.now()).await.unwrap().unwrap();
+    let mut record: Value = serde_json::from_slice(&bytes).unwrap();
+    assert_eq!(record.as_object_mut().unwrap().remove("code_generation"), Some(json!(1)));
+    let until = app.now() + chrono::TimeDelta::seconds(60);
+    app.app.state.put(&key, &serde_json::to_vec(&record).unwrap(), until, app.now()).await.unwrap();
+    assert_eq!(app.token(client, &app.redemption(&request, &code)).await.status, 200);
 }
 
 #[tokio::test]

@@ -20,6 +20,10 @@ use crate::storage::state::{self, Kind, StateKey};
 pub struct CodeRecord {
     /// What the code stands for.
     pub grant: Grant,
+    /// The number of the subject's codes that it was made under; a later one ends it. Absent from the records of a version
+    /// that did not know.
+    #[serde(default)]
+    pub code_generation: Option<i64>,
     /// SHA-256 of the code's secret.
     pub hash: [u8; 32],
     /// Where the code was sent.
@@ -41,7 +45,7 @@ pub async fn authorization_code(
     app: &App,
     request: &AuthorizationRequest,
     client: &Client,
-    session: &Session,
+    (session, code_generation): (&Session, i64),
     now: DateTime<Utc>,
 ) -> Result<String, StoreError> {
     let id = FamilyId(new_family_id(now));
@@ -61,6 +65,7 @@ pub async fn authorization_code(
             claims: request.claims.as_ref().map(serde_json::to_value).transpose().map_err(StoreError::corrupt)?,
             authentication: Authentication { acr, ..session.authentication.clone() },
         },
+        code_generation: Some(code_generation),
         hash: code.hash(),
         redirect_uri: request.redirect_uri.clone(),
         is_redirect_uri_implied: request.is_redirect_uri_implied,

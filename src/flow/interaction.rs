@@ -33,6 +33,7 @@ use crate::protocol::error::OAuthError;
 use crate::protocol::prompt::Prompt;
 use crate::random;
 use crate::storage::StoreError;
+use crate::storage::postgres::session::Standing;
 
 /// How long after an attempt was answered the same browser gets another answer: a double click, not a return next day.
 const REPEAT_WINDOW: TimeDelta = TimeDelta::seconds(60);
@@ -99,6 +100,8 @@ pub enum Next {
 pub struct Permitted {
     client: Arc<Client>,
     session: Session,
+    /// The number that a code of the person is made under, as of the look at the session.
+    code_generation: i64,
 }
 
 /// What the consent page asks.
@@ -247,7 +250,8 @@ async fn missing(
     let subject = &standing.session.subject;
     let asks_account = request.has_prompt(Prompt::SelectAccount) && steps.account.as_ref() != Some(subject);
     if !asks_account && !requires_consent(request, &client, &steps, &standing) {
-        return Ok(Next::Ready(Box::new(Permitted { client, session: standing.session })));
+        let Standing { session, code_generation, .. } = standing;
+        return Ok(Next::Ready(Box::new(Permitted { client, session, code_generation })));
     }
     let Some(person) = app.identity.find_person(subject).await? else {
         return Ok(Next::Login { reauthenticate: None });
@@ -279,7 +283,8 @@ pub async fn answer(
     permitted: Permitted,
     now: DateTime<Utc>,
 ) -> Result<AuthorizationResponse, OAuthError> {
-    let code = code::authorization_code(app, request, &permitted.client, &permitted.session, now).await?;
+    let Permitted { client, session, code_generation } = permitted;
+    let code = code::authorization_code(app, request, &client, (&session, code_generation), now).await?;
     Ok(AuthorizationResponse::code(request.return_address(), app.issuer(), code))
 }
 

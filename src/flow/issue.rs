@@ -102,6 +102,7 @@ async fn redeem(
         id,
         exchange_id: ExchangeId(uuid::Builder::from_random_bytes(random::bytes()).into_uuid()),
         grant: &record.grant,
+        code_generation: record.code_generation,
         code_hash: record.hash,
         code_challenge: record.code_challenge.as_deref(),
         refresh: refresh.as_ref().map(|token| NewRefresh {
@@ -126,7 +127,7 @@ async fn redeem(
             return Err(OAuthError::invalid_grant("the sign-in that gave the code has ended"));
         }
         RedeemOutcome::ClientDisabled => return Err(OAuthError::unauthorized_client("the client is disabled")),
-        RedeemOutcome::ClientRevoked => return Err(OAuthError::invalid_grant("the code has been revoked")),
+        RedeemOutcome::Revoked => return Err(OAuthError::invalid_grant("the code has been revoked")),
     }
     let issued = Issued { client, id, grant: &record.grant, n: 0, issued_at: now, family_expires_at: expires_at, now };
     issued.respond(app, signatures, reach, refresh.as_ref(), record.nonce.as_deref()).await

@@ -34,8 +34,9 @@ pub(super) fn endpoints(endpoints: Endpoints) -> Endpoints {
             .says(
                 "By `client` it ends every code, refresh token and access token of the client that was issued until now, the \
                  tokens that it got for itself included, however many they are. By `subject` it ends every token family of the \
-                 person; the sessions go on, and so do codes that wait to be redeemed: end the sessions first. If the answer is \
-                 503, some may have ended: call again.",
+                 person; the sessions go on. Every code of the person that waits to be redeemed ends too, also one for another \
+                 client than `client_id`: whoever is signing in there begins again. If the answer is 503, some may have ended: \
+                 call again.",
             )
             .body::<Revocation>()
             .example(r#"{"by": "subject_and_client", "subject": "u.AAAAAAAAAAAAAAAAAAAAAA", "client_id": "photo-album"}"#)
@@ -116,10 +117,10 @@ async fn of_subject(
 ) -> Result<usize, Problem> {
     caller.check_may_touch(app, subject).await?;
     let event = AuditEvent { client_id: client_id.cloned(), ..AuditEvent::new(AuditEventKind::TokensRevoked) };
-    let store = caller.recording(app, event.to_subject(subject), now);
+    caller.recording(app, event.to_subject(subject), now).revoke_codes_of(subject, now).await?;
     let mut revoked = 0;
     loop {
-        let batch = store.revoke_families_of(subject, client_id, REASON, BATCH.into(), now).await?;
+        let batch = app.postgres.revoke_families_of(subject, client_id, REASON, BATCH.into(), now).await?;
         revoked += batch;
         if batch < usize::from(BATCH) {
             return Ok(revoked);

@@ -7,6 +7,7 @@ use diesel_async::{AsyncConnection, RunQueryDsl};
 
 use super::Postgres;
 use super::pool::Statement;
+use super::revocation::revoke_codes_in_tx;
 use super::schema::{consent, token_family};
 use crate::model::id::{ClientId, ResourceUri, SubjectId};
 use crate::storage::StoreError;
@@ -63,7 +64,7 @@ impl Postgres {
         Ok(())
     }
 
-    /// Takes back what a person allowed a client, and with it every token that came of it. `false`: there was nothing.
+    /// Takes back what a person allowed a client, and with it every token that came of it, and every code that waits. `false`: there was nothing.
     pub async fn delete_consent(
         &self,
         subject: &SubjectId,
@@ -72,6 +73,8 @@ impl Postgres {
     ) -> Result<bool, StoreError> {
         self.change(async |conn| {
             conn.transaction(async |conn| {
+                // First: an exchange of a code too holds the subject before it makes a family.
+                revoke_codes_in_tx(conn, subject, now).await?;
                 let deleted = diesel::delete(consent::table.find((subject.as_str(), client_id.as_str())));
                 let deleted = deleted.execute(conn).await?;
                 let theirs = token_family::table

@@ -1,12 +1,13 @@
 //! Ending everything that was issued to a subject or a client.
 //!
-//! A person has as many families as they have applications, so theirs are updated, some at a time. A client may have millions:
+//! A person has as many families as they have applications, so theirs are updated, some at a time; their codes carry a number
+//! that is raised. A client may have millions:
 //! its generation is raised instead, which every statement that asks about a code, a family or a token compares.
 
 use chrono::{DateTime, Utc};
-use diesel::OptionalExtension;
 use diesel::sql_types::{BigInt, Nullable, Text, Timestamptz};
-use diesel_async::{AsyncConnection, RunQueryDsl};
+use diesel::{OptionalExtension, QueryResult};
+use diesel_async::{AsyncConnection, AsyncPgConnection, RunQueryDsl};
 
 use super::Postgres;
 use super::catalog::bump_policy_in_tx;
@@ -30,7 +31,26 @@ const REVOKE_CLIENT: &str = "
     WHERE client_id = $1 AND deleted_at IS NULL
     RETURNING revision";
 
+const REVOKE_CODES: &str = "UPDATE subject SET code_generation = code_generation + 1, updated_at = $2 WHERE id = $1";
+
+/// Ends the codes of a subject that wait to be redeemed. An exchange under way holds a share of the row: it comes wholly before,
+/// and whoever looks for families next finds its own, or wholly after, and is refused.
+pub(super) async fn revoke_codes_in_tx(
+    conn: &mut AsyncPgConnection,
+    subject: &SubjectId,
+    now: DateTime<Utc>,
+) -> QueryResult<()> {
+    let revoke = Statement::new(REVOKE_CODES).bind::<Text, _>(subject.as_str()).bind::<Timestamptz, _>(now);
+    revoke.execute(conn).await.map(drop)
+}
+
 impl Postgres {
+    /// Ends the codes of a subject that wait to be redeemed, whatever client they are for: what is in the state store cannot be
+    /// looked through. To be called before the families are revoked, or one that is made meanwhile would be missed.
+    pub async fn revoke_codes_of(&self, subject: &SubjectId, now: DateTime<Utc>) -> Result<(), StoreError> {
+        self.change(async |conn| revoke_codes_in_tx(conn, subject, now).await).await
+    }
+
     /// Revokes up to `limit` families of a subject, with `client_id` only those of that client, and says how many.
     pub async fn revoke_families_of(
         &self,
@@ -46,7 +66,7 @@ impl Postgres {
             .bind::<Text, _>(reason)
             .bind::<Timestamptz, _>(now)
             .bind::<BigInt, _>(limit);
-        self.change(async |conn| statement.execute(conn).await).await
+        self.run(async |conn| statement.execute(conn).await).await
     }
 
     /// Ends every code, family and token that was issued to a client until now. `false`: there is no such client.

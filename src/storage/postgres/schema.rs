@@ -245,6 +245,7 @@ diesel::table! {
         deleted_at -> Nullable<Timestamptz>,
         created_at -> Timestamptz,
         updated_at -> Timestamptz,
+        code_generation -> Int8,
     }
 }
 

@@ -8,7 +8,7 @@
 use chrono::{DateTime, Utc};
 use diesel::pg::Pg;
 use diesel::prelude::*;
-use diesel::sql_types::{Array, Bool, Nullable, Text, Timestamptz, Uuid as SqlUuid};
+use diesel::sql_types::{Array, BigInt, Bool, Nullable, Text, Timestamptz, Uuid as SqlUuid};
 use diesel_async::{AsyncConnection, AsyncPgConnection, RunQueryDsl};
 use uuid::Uuid;
 
@@ -27,6 +27,8 @@ pub struct Standing {
     pub session: Session,
     /// Whether the row is alive, its subject active and of the same generation.
     pub is_alive: bool,
+    /// The number under which the subject's codes are made now; a later one ends them.
+    pub code_generation: i64,
     /// What the person allowed the client before.
     pub consent: Option<Consent>,
 }
@@ -51,6 +53,8 @@ struct StandingRow {
     session: SessionRow,
     #[diesel(sql_type = Bool)]
     is_alive: bool,
+    #[diesel(sql_type = BigInt)]
+    code_generation: i64,
     #[diesel(sql_type = Nullable<Array<Text>>)]
     consent_scopes: Option<Vec<String>>,
     #[diesel(sql_type = Nullable<Array<Text>>)]
@@ -62,6 +66,7 @@ struct StandingRow {
 const FIND_STANDING: &str = "
     SELECT s.sid, s.subject, s.generation, s.auth_time, s.amr, s.acr, s.seen_at, s.expires_at, s.ended_at,
         s.ended_at IS NULL AND s.expires_at > $3 AND u.status = 'active' AND u.generation = s.generation AS is_alive,
+        u.code_generation,
         c.scopes AS consent_scopes, c.resources AS consent_resources, c.granted_at AS consent_granted_at
     FROM session s
     JOIN subject u ON u.id = s.subject
@@ -168,6 +173,7 @@ impl StandingRow {
             (Some(scopes), Some(resources), Some(granted_at)) => Some(Consent::new(scopes, resources, granted_at)),
             _ => None,
         };
-        Standing { session: self.session.into(), is_alive: self.is_alive, consent }
+        let (is_alive, code_generation) = (self.is_alive, self.code_generation);
+        Standing { session: self.session.into(), is_alive, code_generation, consent }
     }
 }

@@ -36,6 +36,8 @@ pub struct Redemption<'a> {
     pub exchange_id: ExchangeId,
     /// What the person granted.
     pub grant: &'a Grant,
+    /// The number of the subject's codes that it was made under; absent: made by a version that knew none.
+    pub code_generation: Option<i64>,
     /// The hash of the code's secret.
     pub code_hash: [u8; 32],
     /// The PKCE challenge, if there was one.
@@ -59,13 +61,14 @@ pub enum RedeemOutcome {
     SessionEnded,
     /// The client was disabled.
     ClientDisabled,
-    /// Everything that was issued to the client has been revoked since the code was made.
-    ClientRevoked,
+    /// It has been revoked since it was made, with others of the client or of the subject.
+    Revoked,
 }
 
 const REDEEM: &str = "
     WITH active AS (
-        SELECT id FROM subject WHERE id = $5 AND status = 'active' AND generation = $6 FOR SHARE
+        SELECT id FROM subject WHERE id = $5 AND status = 'active' AND generation = $6
+            AND code_generation = coalesce($21, code_generation) FOR SHARE
     ), alive AS (
         UPDATE session e SET seen_at = greatest(e.seen_at, $19)
         FROM active
@@ -96,7 +99,9 @@ const CLASSIFY: &str = "
         EXISTS (SELECT 1 FROM token_family WHERE id = $1 AND exchange_id = $2 AND revoked_at IS NULL) AS is_ours,
         EXISTS (SELECT 1 FROM subject WHERE id = $3 AND status = 'active' AND generation = $4) AS is_subject_active,
         EXISTS (SELECT 1 FROM client WHERE client_id = $5 AND enabled) AS is_client_enabled,
-        EXISTS (SELECT 1 FROM client WHERE client_id = $5 AND generation = $6) AS is_client_of_generation";
+        EXISTS (SELECT 1 FROM client WHERE client_id = $5 AND generation = $6)
+            AND EXISTS (SELECT 1 FROM subject WHERE id = $3 AND code_generation = coalesce($7, code_generation))
+            AS is_of_generation";
 
 #[derive(QueryableByName)]
 struct WonRow {
@@ -115,7 +120,7 @@ struct ClassifyRow {
     #[diesel(sql_type = Bool)]
     is_client_enabled: bool,
     #[diesel(sql_type = Bool)]
-    is_client_of_generation: bool,
+    is_of_generation: bool,
 }
 
 impl Postgres {
@@ -161,6 +166,7 @@ fn statement<'a>(redemption: &Redemption<'a>, now: DateTime<Utc>) -> Statement<'
         .bind::<Timestamptz, _>(redemption.expires_at)
         .bind::<Timestamptz, _>(now)
         .bind::<BigInt, _>(grant.client_generation)
+        .bind::<Nullable<BigInt>, _>(redemption.code_generation)
 }
 
 /// Why nothing was inserted or changed: the same attempt repeated, a replay without a conflict, or something that ended.
@@ -187,6 +193,7 @@ async fn classify(
         .bind::<BigInt, _>(grant.generation)
         .bind::<Text, _>(grant.client_id.as_str())
         .bind::<BigInt, _>(grant.client_generation)
+        .bind::<Nullable<BigInt>, _>(redemption.code_generation)
         .get_result(conn)
         .await?;
     Ok(if row.is_ours {
@@ -197,8 +204,8 @@ async fn classify(
         RedeemOutcome::SubjectGone
     } else if !row.is_client_enabled {
         RedeemOutcome::ClientDisabled
-    } else if !row.is_client_of_generation {
-        RedeemOutcome::ClientRevoked
+    } else if !row.is_of_generation {
+        RedeemOutcome::Revoked
     } else {
         RedeemOutcome::SessionEnded
     })

@@ -16,6 +16,7 @@ fn redemption(id: FamilyId, grant: &Grant) -> Redemption<'_> {
         id,
         exchange_id: ExchangeId(Uuid::new_v4()),
         grant,
+        code_generation: None,
         code_hash: [7; 32],
         code_challenge: Some("challenge"),
         refresh: Some(NewRefresh { hash: [1; 32], idle_expires_at: noon() + TimeDelta::days(7) }),

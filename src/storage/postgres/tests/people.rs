@@ -71,6 +71,7 @@ async fn a_family_comes_with_the_local_person_it_is_about() {
         id: FamilyId(Uuid::new_v4()),
         exchange_id: ExchangeId(Uuid::new_v4()),
         grant: &grant,
+        code_generation: None,
         code_hash: [0; 32],
         code_challenge: None,
         refresh: None,

@@ -45,6 +45,7 @@ async fn begin(setting: &Setting, scopes: &[&str]) -> FamilyId {
         id,
         exchange_id: ExchangeId(Uuid::new_v4()),
         grant: &grant,
+        code_generation: None,
         code_hash: [0; 32],
         code_challenge: None,
         refresh: Some(NewRefresh { hash: [1; 32], idle_expires_at: noon() + TimeDelta::days(7) }),

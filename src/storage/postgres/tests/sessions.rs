@@ -19,6 +19,7 @@ async fn exchange(setting: &Setting, client_id: &str, sid: Sid, lifetime: TimeDe
         id,
         exchange_id: ExchangeId(Uuid::new_v4()),
         grant: &grant,
+        code_generation: None,
         code_hash: [0; 32],
         code_challenge: None,
         refresh: None,
