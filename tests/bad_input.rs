@@ -143,6 +143,18 @@ async fn a_body_of_1_megabyte_is_413() {
 }
 
 #[tokio::test]
+async fn a_script_may_read_that_its_body_was_too_large() {
+    let app =
+        TestApp::with_config(|config| config.server.cors_allowed_origins = vec!["https://spa.example".into()]).await;
+    let large = format!("grant_type={}", "x".repeat(1 << 20));
+    let answer = app.post("/token").header("origin", "https://spa.example").body(FORM, &large).send().await;
+    answer.assert_error(413, "invalid_request", "the request body is too large");
+    assert_eq!(answer.header("access-control-allow-origin"), Some("https://spa.example"), "{answer:?}");
+    let answer = app.post("/token").header("origin", "https://evil.example").body(FORM, &large).send().await;
+    assert_eq!(answer.header("access-control-allow-origin"), None, "{answer:?}");
+}
+
+#[tokio::test]
 async fn headers_of_1_megabyte_are_431() {
     let app = TestApp::start().await;
     let large = "x".repeat(1 << 20);

@@ -1,18 +1,18 @@
 //! What surrounds every request, from the outside in: its id and its line in the log, the headers that every answer has,
 //! panics, the time and the size that it may take, and in development the names that are answered.
 
-use std::any::Any;
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use axum::body::Body;
 use axum::extract::{DefaultBodyLimit, Request, State};
 use axum::middleware::{Next, from_fn, from_fn_with_state, map_response};
 use axum::response::{IntoResponse, Response};
 use axum::{Extension, Router};
+use futures_util::FutureExt;
 use http::{HeaderName, HeaderValue, header};
 use http_body_util::Limited;
-use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::request_id::RequestId;
 use tracing::Instrument;
 
@@ -20,9 +20,9 @@ use super::health::Draining;
 use super::local_names::{LocalNames, answer_local_names};
 use crate::admin;
 use crate::config::{Config, Installation};
-use crate::http::error_page;
 use crate::http::headers::secure;
 use crate::http::problem::Problem;
+use crate::http::{cors, error_page};
 use crate::protocol::error::OAuthError;
 use crate::random;
 
@@ -31,17 +31,17 @@ const QUIET_PATHS: [&str; 2] = ["/health", "/ready"];
 
 /// Puts the layers around `router`.
 pub fn around(router: Router, config: &Config, draining: Draining) -> Router {
-    let server = &config.server;
     // The size is limited below, for every way of reading a body and not only axum's.
+    let shared = Arc::new(config.clone());
     let mut router = router
         .layer(Extension(draining))
         .layer(DefaultBodyLimit::disable())
-        .layer(from_fn_with_state(Arc::new(config.clone()), limit_body))
-        .layer(from_fn_with_state(server.request_timeout, limit_time));
+        .layer(from_fn_with_state(shared.clone(), limit_body))
+        .layer(from_fn_with_state(shared, bound));
     if config.installation == Installation::Dev {
-        router = router.layer(from_fn_with_state(LocalNames::of(&server.issuer), answer_local_names));
+        router = router.layer(from_fn_with_state(LocalNames::of(&config.server.issuer), answer_local_names));
     }
-    router.layer(CatchPanicLayer::custom(answer_panic)).layer(map_response(secure)).layer(from_fn(observe))
+    router.layer(map_response(secure)).layer(from_fn(observe))
 }
 
 /// Gives the request an id (never one from outside, which could forge lines of the log) and logs how it went.
@@ -74,17 +74,15 @@ async fn observe(mut request: Request, next: Next) -> Response {
     .await
 }
 
-/// The message of a panic is for the log, where the panic hook has put it already.
-fn answer_panic(_: Box<dyn Any + Send>) -> Response {
-    OAuthError::server_error("the server could not complete the request").into_response()
-}
-
-/// Whether a request that ran out of time had its effect is unknown: 503, as for every other outage.
-async fn limit_time(State(limit): State<Duration>, request: Request, next: Next) -> Response {
-    let is_admin = is_admin(&request);
-    match tokio::time::timeout(limit, next.run(request)).await {
-        Ok(response) => response,
-        Err(_) => refuse(is_admin, OAuthError::temporarily_unavailable("the request took too long, try again")),
+/// A request that ran out of time may have had its effect: 503, as for every other outage. The message of a panic is for the
+/// log, where the panic hook has put it already.
+async fn bound(State(config): State<Arc<Config>>, request: Request, next: Next) -> Response {
+    let asked = Asked::of(&request);
+    let answer = AssertUnwindSafe(next.run(request)).catch_unwind();
+    match tokio::time::timeout(config.server.request_timeout, answer).await {
+        Ok(Ok(response)) => response,
+        Ok(Err(_)) => asked.refuse(&config, OAuthError::server_error("the server could not complete the request")),
+        Err(_) => asked.refuse(&config, OAuthError::temporarily_unavailable("the request took too long, try again")),
     }
 }
 
@@ -95,25 +93,44 @@ async fn limit_body(State(config): State<Arc<Config>>, request: Request, next: N
         request.headers().get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<usize>().ok());
     if length.is_some_and(|length| length > limit) {
         let error = OAuthError::invalid_request("the request body is too large").with_status(413);
-        if is_admin(&request) {
-            return refuse(true, error);
-        }
-        return error_page::answer(&config, request.headers(), error);
+        return Asked::of(&request).refuse(&config, error);
     }
     next.run(request.map(|body| Body::new(Limited::new(body, limit)))).await
 }
 
-fn is_admin(request: &Request) -> bool {
-    request.uri().path().strip_prefix(admin::PATH).is_some_and(|rest| rest.starts_with('/'))
+/// What has to be known of a request to refuse it here, where no route is known and the request may be gone.
+struct Asked {
+    is_admin: bool,
+    headers: [(HeaderName, Option<HeaderValue>); 4],
 }
 
-/// The admin API says what is wrong in its own way.
-fn refuse(is_admin: bool, error: OAuthError) -> Response {
-    if is_admin { Problem::from(error).into_response() } else { error.into_response() }
+impl Asked {
+    fn of(request: &Request) -> Self {
+        let names = [header::ACCEPT, header::ACCEPT_LANGUAGE, header::ORIGIN, REQUEST_ID];
+        let headers = names.map(|name| {
+            let value = request.headers().get(&name).cloned();
+            (name, value)
+        });
+        let rest = request.uri().path().strip_prefix(admin::PATH);
+        Self { is_admin: rest.is_some_and(|rest| rest.starts_with('/')), headers }
+    }
+
+    /// The admin API says what is wrong in its own way; everybody else is answered in the form that they can read.
+    fn refuse(self, config: &Config, error: OAuthError) -> Response {
+        if self.is_admin {
+            return Problem::from(error).into_response();
+        }
+        let headers = self.headers.into_iter().filter_map(|(name, value)| Some((name, value?))).collect();
+        let mut response = error_page::answer(config, &headers, error);
+        cors::open_refusal(&config.server, &headers, response.headers_mut());
+        response
+    }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use axum::body::to_bytes;
     use axum::routing::{get, post};
     use bytes::Bytes;
@@ -181,6 +198,45 @@ mod tests {
         let chunks = futures_util::stream::iter(["012345", "67890"].map(Ok::<_, std::io::Error>));
         let streamed = send(served(|_| {}), Request::post("/echo"), Body::from_stream(chunks)).await;
         assert_eq!(streamed.0, StatusCode::PAYLOAD_TOO_LARGE);
+    }
+
+    #[tokio::test]
+    async fn a_browser_is_shown_a_page_whatever_the_layers_refuse() {
+        for (request, expected) in [
+            (Request::get("/panic"), StatusCode::INTERNAL_SERVER_ERROR),
+            (Request::get("/slow"), StatusCode::SERVICE_UNAVAILABLE),
+            (Request::post("/echo").header(header::CONTENT_LENGTH, "11"), StatusCode::PAYLOAD_TOO_LARGE),
+        ] {
+            let request = request.header(header::ACCEPT, "text/html").header(header::ACCEPT_LANGUAGE, "de");
+            let (status, headers, body) = send(served(|_| {}), request, Body::empty()).await;
+            assert_eq!(status, expected);
+            assert_eq!(headers[header::CONTENT_TYPE], "text/html; charset=utf-8", "{expected}");
+            let support_id = headers[REQUEST_ID].to_str().unwrap();
+            assert!(body.contains(r#"lang="de""#) && body.contains(support_id), "{body}");
+            assert!(!body.contains("with a secret"), "{body}");
+            assert_eq!(headers.contains_key(header::RETRY_AFTER), status == StatusCode::SERVICE_UNAVAILABLE);
+        }
+    }
+
+    #[tokio::test]
+    async fn scripts_of_configured_origins_may_read_what_the_layers_refuse() {
+        let server = |config: &mut Config| {
+            config.server.cors_allowed_origins = vec!["https://app.example".into()];
+        };
+        for path in ["/panic", "/slow", "/echo"] {
+            let ask = |origin| {
+                let request = if path == "/echo" { Request::post(path) } else { Request::get(path) };
+                let length = if path == "/echo" { "11" } else { "0" };
+                request.header(header::CONTENT_LENGTH, length).header(header::ORIGIN, origin)
+            };
+            let (_, headers, body) = send(served(server), ask("https://app.example"), Body::empty()).await;
+            assert_eq!(headers[header::ACCESS_CONTROL_ALLOW_ORIGIN], "https://app.example", "{path}");
+            assert_eq!(headers[header::VARY], "origin");
+            assert!(body.starts_with(r#"{"error":""#), "{body}");
+            let (_, headers, _) = send(served(server), ask("https://evil.example"), Body::empty()).await;
+            assert!(!headers.contains_key(header::ACCESS_CONTROL_ALLOW_ORIGIN), "{path}");
+            assert_eq!(headers[header::VARY], "origin", "a cache must not give this one to the other");
+        }
     }
 
     #[tokio::test]

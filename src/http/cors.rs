@@ -3,8 +3,11 @@
 
 use std::time::Duration;
 
-use http::header::{AUTHORIZATION, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
-use http::{HeaderValue, Method};
+use http::header::{
+    ACCESS_CONTROL_ALLOW_CREDENTIALS, ACCESS_CONTROL_ALLOW_ORIGIN, ACCESS_CONTROL_EXPOSE_HEADERS, AUTHORIZATION,
+    CONTENT_TYPE, ORIGIN, RETRY_AFTER, VARY, WWW_AUTHENTICATE,
+};
+use http::{HeaderMap, HeaderValue, Method};
 use tower_http::cors::CorsLayer;
 
 use crate::config::ServerConfig;
@@ -24,6 +27,21 @@ pub fn for_frontend(server: &ServerConfig) -> CorsLayer {
     layer(origin.as_slice()).allow_headers([CONTENT_TYPE]).allow_credentials(true)
 }
 
+/// Lets those scripts read an answer that was given before a route was found, such as 413. It says nothing of anybody, so that
+/// it does not matter for which path it was.
+pub fn open_refusal(server: &ServerConfig, request: &HeaderMap, response: &mut HeaderMap) {
+    response.append(VARY, HeaderValue::from_static("origin"));
+    let Some(origin) = request.get(ORIGIN) else { return };
+    let is_frontend = server.frontend_origin().is_some_and(|frontend| origin == frontend.as_str());
+    if is_frontend {
+        response.insert(ACCESS_CONTROL_ALLOW_CREDENTIALS, HeaderValue::from_static("true"));
+    }
+    if is_frontend || server.cors_allowed_origins.iter().any(|allowed| origin == allowed.as_str()) {
+        response.insert(ACCESS_CONTROL_ALLOW_ORIGIN, origin.clone());
+        response.insert(ACCESS_CONTROL_EXPOSE_HEADERS, HeaderValue::from_static("www-authenticate,retry-after"));
+    }
+}
+
 fn layer(origins: &[String]) -> CorsLayer {
     let origins: Vec<HeaderValue> = origins.iter().filter_map(|origin| HeaderValue::from_str(origin).ok()).collect();
     CorsLayer::new()
@@ -38,10 +56,7 @@ mod tests {
     use axum::Router;
     use axum::body::Body;
     use axum::routing::post;
-    use http::header::{
-        ACCESS_CONTROL_ALLOW_CREDENTIALS, ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_ORIGIN,
-        ACCESS_CONTROL_REQUEST_METHOD, ORIGIN, VARY,
-    };
+    use http::header::{ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_REQUEST_METHOD};
     use http::{Request, Response};
     use tower::ServiceExt;
 
@@ -73,6 +88,28 @@ mod tests {
                 let refused = call(for_clients, method.clone(), origin).await;
                 assert!(!refused.headers().contains_key(ACCESS_CONTROL_ALLOW_ORIGIN));
             }
+        }
+    }
+
+    #[test]
+    fn a_refusal_is_open_to_the_same_scripts() {
+        let server = ServerConfig {
+            cors_allowed_origins: vec!["https://app.example".into()],
+            frontend_base_url: Some("https://login.example/start/".into()),
+            ..ServerConfig::default()
+        };
+        let refused = |origin: &'static str| {
+            let mut response = HeaderMap::new();
+            let request = HeaderMap::from_iter([(ORIGIN, HeaderValue::from_static(origin))]);
+            open_refusal(&server, &request, &mut response);
+            [ACCESS_CONTROL_ALLOW_ORIGIN, ACCESS_CONTROL_ALLOW_CREDENTIALS]
+                .map(|name| response.get(name).map(|value| value.to_str().unwrap().to_owned()))
+        };
+        assert_eq!(refused("https://app.example"), [Some("https://app.example".to_owned()), None]);
+        let frontend = Some("https://login.example".to_owned());
+        assert_eq!(refused("https://login.example"), [frontend, Some("true".to_owned())]);
+        for origin in ["https://app.example.evil.example", "http://app.example", "null", ""] {
+            assert_eq!(refused(origin), [None, None], "{origin}");
         }
     }
 
