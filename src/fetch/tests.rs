@@ -1,10 +1,8 @@
-use std::io::{Read, Write};
-use std::net::IpAddr;
-use std::path::Path;
+// Whom it believes, and how it speaks with them.
+mod tls;
+
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use rustls::pki_types::CertificateDer;
-use rustls::pki_types::pem::PemObject;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 
@@ -260,65 +258,5 @@ async fn an_error_repeats_neither_the_answer_nor_the_address() {
         let error = get(&fetch, &peer.url("/?token=hunter2")).await.unwrap_err();
         let said = format!("{error} {error:?}");
         assert!(!said.contains("hunter2"), "{said}");
-    }
-}
-
-/// A TLS server on a thread, whose certificate is for `peer.test` and signed by the authority in `fixtures/ca.pem`.
-fn start_tls_peer() -> u16 {
-    let fixture = |name: &str| Path::new(env!("CARGO_MANIFEST_DIR")).join("src/fetch/fixtures").join(name);
-    let certificate = CertificateDer::from_pem_file(fixture("peer.pem")).unwrap();
-    let key = rustls::pki_types::PrivateKeyDer::from_pem_file(fixture("peer.key")).unwrap();
-    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-    let config = rustls::ServerConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .unwrap()
-        .with_no_client_auth()
-        .with_single_cert(vec![certificate], key)
-        .unwrap();
-    let config = Arc::new(config);
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    let port = listener.local_addr().unwrap().port();
-    std::thread::spawn(move || {
-        for socket in listener.incoming() {
-            let connection = rustls::ServerConnection::new(config.clone()).unwrap();
-            let mut stream = rustls::StreamOwned::new(connection, socket.unwrap());
-            // A caller that does not believe the certificate hangs up here.
-            if stream.read(&mut [0; 4096]).is_ok() {
-                let _ = stream.write_all(&ok(b"over TLS")).and_then(|()| stream.flush());
-            }
-        }
-    });
-    port
-}
-
-#[tokio::test]
-async fn a_peer_over_tls_must_show_a_certificate_for_its_name_from_an_authority_that_is_believed() {
-    let port = start_tls_peer();
-    let allow = ["peer.test", "other.test"]
-        .map(|host| OutboundException { allow_http: false, ..exception(LOGO, host, port, "127.0.0.0/8") })
-        .to_vec();
-    let names = || {
-        let ip = IpAddr::from([127, 0, 0, 1]);
-        Names::Fixed(vec![("peer.test", ip), ("other.test", ip)])
-    };
-    let ca = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/fetch/fixtures/ca.pem");
-    let believing = OutboundConfig { extra_ca_file: Some(ca), allow: allow.clone() };
-    let believing = Fetch::with_names(&believing, names(), TIMEOUT).unwrap();
-    let answer = get(&believing, &format!("https://peer.test:{port}/")).await.unwrap();
-    assert_eq!(answer.1, "over TLS");
-    let answer = get(&believing, &format!("https://other.test:{port}/")).await;
-    assert!(matches!(answer, Err(FetchError::Failed(_))), "another name");
-    let doubting = OutboundConfig { extra_ca_file: None, allow };
-    let doubting = Fetch::with_names(&doubting, names(), TIMEOUT).unwrap();
-    let answer = get(&doubting, &format!("https://peer.test:{port}/")).await;
-    assert!(matches!(answer, Err(FetchError::Failed(_))), "another authority");
-}
-
-#[test]
-fn a_file_of_authorities_without_certificates_is_an_error() {
-    for name in ["Cargo.toml", "no-such-file.pem"] {
-        let file = Path::new(env!("CARGO_MANIFEST_DIR")).join(name);
-        let config = OutboundConfig { extra_ca_file: Some(file), allow: vec![] };
-        assert!(matches!(Fetch::new(&config), Err(FetchConfigError::ExtraCa(_))), "{name}");
     }
 }
