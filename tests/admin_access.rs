@@ -4,6 +4,10 @@ use chrono::TimeDelta;
 use http::Method;
 use ostiary::admin::{Access, Rule, rules};
 use ostiary::model::admin_scope::{AdminScope, AdminScopes};
+use percent_encoding::{NON_ALPHANUMERIC, percent_encode};
+use proptest::prelude::*;
+use proptest::strategy::ValueTree;
+use proptest::test_runner::TestRunner;
 use serde_json::json;
 
 use crate::harness::{Admin, Answer, TestApp};
@@ -193,4 +197,25 @@ async fn the_description_names_every_endpoint_and_its_scope() {
     assert_eq!(operations, described);
     let again = app.get("/admin/openapi.json").header("if-none-match", &etag).send().await;
     assert_eq!((again.status, again.body.as_str()), (304, ""));
+}
+
+#[tokio::test]
+async fn what_no_identifier_can_be_is_an_identifier_of_nothing() {
+    let app = TestApp::start().await;
+    let every: Vec<String> = AdminScope::all().map(AdminScope::name).collect();
+    let admin = app.admin(&every.iter().map(String::as_str).collect::<Vec<_>>()).await;
+    let mut runner = TestRunner::deterministic();
+    let byte = prop_oneof![any::<u8>(), prop::sample::select(&b"\0%/.\x80\xff"[..])];
+    let segment = prop::collection::vec(byte, 1..16);
+    let rules: Vec<Rule> =
+        rules().into_iter().filter(|rule| rule.method == Method::GET && rule.path.contains('{')).collect();
+    assert!(rules.len() >= 5, "{}", rules.len());
+    for rule in rules {
+        for _ in 0..16 {
+            let bytes = segment.new_tree(&mut runner).expect("bytes").current();
+            let written = percent_encode(&bytes, NON_ALPHANUMERIC).to_string();
+            let parts = rule.path.split('/').map(|part| if part.starts_with('{') { &written } else { part });
+            admin.get(&parts.collect::<Vec<_>>().join("/")).await.problem(404, "not-found");
+        }
+    }
 }

@@ -82,6 +82,8 @@ fn decode<Key: DeserializeOwned>(cursor: &str) -> Result<Key, Problem> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -104,6 +106,42 @@ mod tests {
         }
         for cursor in ["", "!", "e30", "AAAA"] {
             assert!(Span::<String>::read(None, Some(cursor)).is_err(), "{cursor}");
+        }
+    }
+
+    type Key = (i64, String);
+
+    proptest! {
+        #[test]
+        fn the_next_page_begins_behind_the_last_thing_of_this_one(
+            keys in prop::collection::vec((any::<i64>(), "[^\0]{0,12}"), 1..8),
+            limit in 1..8_u16,
+        ) {
+            let page = Span::<Key>::read(Some(limit), None).unwrap().page(keys.clone(), Clone::clone, |item| item).unwrap();
+            let (here, more) = keys.split_at(keys.len().min(limit.into()));
+            prop_assert_eq!(&page.items, here);
+            prop_assert_eq!(page.next.is_some(), !more.is_empty());
+            if let Some(next) = page.next {
+                prop_assert!(next.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_".contains(&b)), "{}", next);
+                let span = Span::<Key>::read(Some(limit), Some(&next)).unwrap();
+                prop_assert_eq!(span.after.as_ref(), here.last());
+            }
+        }
+
+        #[test]
+        fn a_cursor_is_taken_if_it_is_a_key_and_has_no_nul(number in any::<i64>(), text in "[a\0\"\\\\]{0,4}", cursor in "[A-Za-z0-9_=-]{0,16}") {
+            let json = serde_json::to_vec(&(number, &text)).unwrap();
+            let read = Span::<Key>::read(None, Some(&URL_SAFE_NO_PAD.encode(json)));
+            prop_assert_eq!(read.ok().and_then(|span| span.after), (!text.contains('\0')).then_some((number, text)));
+            if let Ok(span) = Span::<Key>::read(None, Some(&cursor)) {
+                let json = URL_SAFE_NO_PAD.decode(&cursor).unwrap();
+                prop_assert_eq!(serde_json::from_slice::<Key>(&json).ok(), span.after);
+            }
+        }
+
+        #[test]
+        fn a_limit_is_taken_within_its_bounds(limit: u16) {
+            prop_assert_eq!(Span::<Key>::read(Some(limit), None).is_ok(), limit != 0 && limit <= MAX_LIMIT);
         }
     }
 }

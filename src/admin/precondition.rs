@@ -39,9 +39,11 @@ fn parse(value: &str) -> Option<Expected> {
     if value == "*" {
         return Some(Expected::Any);
     }
-    let digits = value.strip_prefix('"')?.strip_suffix('"')?;
-    // A tag that we never gave matches nothing (section 13.1.1): no row has a revision below one.
-    Some(Expected::Revision(digits.parse().ok().filter(|revision| *revision > 0).unwrap_or(0)))
+    let tag = value.strip_prefix('"')?.strip_suffix('"').filter(|tag| !tag.contains('"'))?;
+    // A tag that we never gave matches nothing (section 13.1.1): no row has a revision below one. Tags are compared byte by
+    // byte, so another way to write the number is another tag.
+    let given = tag.parse().ok().filter(|revision: &i64| *revision > 0 && revision.to_string() == tag);
+    Some(Expected::Revision(given.unwrap_or(0)))
 }
 
 impl FromRequestParts<App> for Expected {
@@ -61,6 +63,8 @@ impl FromRequestParts<App> for Expected {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -70,8 +74,27 @@ mod tests {
         for strange in ["\"x\"", "\"-1\"", "\"\""] {
             assert_eq!(parse(strange), Some(Expected::Revision(0)), "{strange}");
         }
-        for malformed in ["", "7", "W/\"7\"", "\"7"] {
+        for malformed in ["", "7", "W/\"7\"", "\"7", "\"", "\"7\", \"8\""] {
             assert_eq!(parse(malformed), None, "{malformed}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn a_tag_that_was_given_names_its_revision(revision in 1..=i64::MAX) {
+            let [(_, value)] = etag(revision);
+            prop_assert_eq!(parse(value.to_str().unwrap()), Some(Expected::Revision(revision)));
+        }
+
+        #[test]
+        fn no_other_text_names_a_revision(text in "\"?[+ 0-9\"*W/,]{0,6}\"?") {
+            let tag = text.trim();
+            match parse(&text) {
+                None => prop_assert!(tag != "*" && !(tag.len() >= 2 && tag.matches('"').count() == 2 && tag.starts_with('"') && tag.ends_with('"'))),
+                Some(Expected::Any) => prop_assert_eq!(tag, "*"),
+                Some(Expected::Revision(0)) => prop_assert!(tag.starts_with('"') && tag.matches('"').count() == 2, "{}", text),
+                Some(Expected::Revision(revision)) => prop_assert_eq!(tag, format!("\"{revision}\"")),
+            }
         }
     }
 }

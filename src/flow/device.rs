@@ -86,7 +86,13 @@ impl Device {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::LazyLock;
+
+    use proptest::prelude::*;
+
     use super::*;
+
+    static KEYS: LazyLock<MasterKeys> = LazyLock::new(keys);
 
     fn now() -> DateTime<Utc> {
         DateTime::from_timestamp(1_800_000_000, 0).unwrap()
@@ -141,5 +147,38 @@ mod tests {
         let cookie = device.to_cookie(&keys).unwrap();
         assert!(cookie.len() <= LONGEST, "{}", cookie.len());
         assert!(Device::from_cookie(&keys, Some(&cookie)).known_at("person19", now()).is_some());
+    }
+
+    proptest! {
+        #[test]
+        fn a_cookie_comes_back_as_it_went(accounts in prop::collection::vec(".{0,20}", 0..12), other in ".{0,20}") {
+            let device = accounts.iter().fold(Device::unknown(), |device, account| device.signed_in_to(account, now()));
+            let cookie = device.to_cookie(&KEYS).unwrap();
+            prop_assert!(cookie.len() <= LONGEST && cookie.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_".contains(&b)));
+            let again = Device::from_cookie(&KEYS, Some(&cookie));
+            prop_assert_eq!(&again, &device);
+            let latest: Vec<&String> = accounts.iter().rev().fold(Vec::new(), |mut seen, account| {
+                if !seen.contains(&account) {
+                    seen.push(account);
+                }
+                seen
+            });
+            let is_kept = latest.iter().take(MOST_ACCOUNTS).any(|account| **account == other);
+            prop_assert_eq!(again.known_at(&other, now()).is_some(), is_kept);
+            for (place, account) in latest.iter().enumerate() {
+                prop_assert_eq!(again.known_at(account, now()).is_some(), place < MOST_ACCOUNTS);
+            }
+        }
+
+        #[test]
+        fn a_changed_cookie_is_nobodys(place in any::<prop::sample::Index>(), with in "[A-Za-z0-9_=.%-]", is_put_in: bool) {
+            let cookie = Device::unknown().signed_in_to("alice", now()).to_cookie(&KEYS).unwrap();
+            let at = place.index(cookie.len());
+            let end = if is_put_in { at } else { at + 1 };
+            let changed = format!("{}{with}{}", &cookie[..at], &cookie[end..]);
+            prop_assume!(changed != cookie);
+            let device = Device::from_cookie(&KEYS, Some(&changed));
+            prop_assert_eq!(device.known_at("alice", now()), None);
+        }
     }
 }

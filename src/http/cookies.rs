@@ -108,6 +108,8 @@ impl fmt::Debug for BrowserId {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     fn sent(lines: &[&str]) -> HeaderMap {
@@ -145,6 +147,37 @@ mod tests {
             let (other, cookie) = BrowserId::from_headers(&sent(&[&format!("ostiary_browser={forged}")]), false);
             assert!(cookie.is_some());
             assert_ne!(other.0, forged);
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn what_was_set_is_found_among_anything_else(
+            value in "[A-Za-z0-9_=.~-]{0,60}",
+            others in prop::collection::vec("[ -:<-~]{0,12}", 0..6),
+            place in 0..6_usize,
+            is_secure in any::<bool>(),
+        ) {
+            let set = CookieName::Session.set(&value, None, is_secure).unwrap();
+            let ours = set.to_str().unwrap().split(';').next().unwrap().to_owned();
+            // No other text becomes a cookie of ours.
+            prop_assume!(others.iter().all(|other| !other.contains("ostiary")));
+            let mut pairs = others;
+            pairs.insert(place.min(pairs.len()), ours);
+            let lines: Vec<&str> = pairs.iter().map(String::as_str).collect();
+            for headers in [sent(&lines), sent(&[&lines.join("; ")])] {
+                prop_assert_eq!(CookieName::Session.find(&headers, is_secure), Some(value.as_str()));
+                prop_assert_eq!(CookieName::Session.find(&headers, !is_secure), None);
+                prop_assert_eq!(CookieName::Device.find(&headers, is_secure), None);
+            }
+        }
+
+        #[test]
+        fn only_an_id_as_we_make_them_is_kept(value in "[A-Za-z0-9_\"%+/=.-]{41,45}", is_secure in any::<bool>()) {
+            let name = CookieName::Browser.as_str(is_secure);
+            let (id, cookie) = BrowserId::from_headers(&sent(&[&format!("{name}={value}")]), is_secure);
+            let is_ours = value.len() == 43 && !value.contains(['"', '%', '+', '/', '=', '.']);
+            prop_assert_eq!((cookie.is_none(), id.0 == value), (is_ours, is_ours));
         }
     }
 }

@@ -11,6 +11,7 @@ use super::pages;
 use super::pages::error::{ErrorKind, ErrorPage};
 use super::pages::locale::Locale;
 use super::pages::view::{Link, Site};
+use super::weight;
 use crate::config::Config;
 use crate::protocol::error::OAuthError;
 
@@ -52,19 +53,16 @@ pub fn answer(config: &Config, headers: &HeaderMap, error: OAuthError) -> Respon
 /// RFC 9110 section 12.5.1. Only browsers name `text/html`; `*/*` is what programs send that do not care.
 fn wants_page(headers: &HeaderMap) -> bool {
     let html = weight(headers, "text/html");
-    html > 0.0 && html >= weight(headers, "application/json")
+    html > 0 && html >= weight(headers, "application/json")
 }
 
-fn weight(headers: &HeaderMap, media_type: &str) -> f32 {
+fn weight(headers: &HeaderMap, media_type: &str) -> u16 {
     let lines = headers.get_all(ACCEPT).iter().filter_map(|line| line.to_str().ok());
     let weights = lines.flat_map(|line| line.split(',')).filter_map(|range| {
         let mut parts = range.split(';').map(str::trim);
-        if !parts.next()?.eq_ignore_ascii_case(media_type) {
-            return None;
-        }
-        Some(parts.find_map(|parameter| parameter.strip_prefix("q=")).map_or(1.0, |q| q.parse().unwrap_or(0.0)))
+        if parts.next()?.eq_ignore_ascii_case(media_type) { weight::of(parts) } else { None }
     });
-    weights.fold(0.0, f32::max)
+    weights.max().unwrap_or_default()
 }
 
 #[cfg(test)]

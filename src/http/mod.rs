@@ -38,3 +38,5 @@ pub mod problem;
 pub mod remark;
 // Who is signed in at a browser.
 pub mod session;
+// How much a caller wants something.
+mod weight;

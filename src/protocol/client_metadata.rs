@@ -8,6 +8,7 @@ use std::collections::BTreeSet;
 use chrono::TimeDelta;
 use url::Url;
 
+use super::locale;
 use super::redirect_uri;
 use super::resource;
 use super::scope;
@@ -56,12 +57,7 @@ impl Found {
             self.add(pointer, "a text must be there in English (en)");
         }
         for (tag, text) in texts {
-            let is_tag = !tag.is_empty()
-                && tag.len() <= 35
-                && tag
-                    .split('-')
-                    .all(|part| (1..=8).contains(&part.len()) && part.bytes().all(|b| b.is_ascii_alphanumeric()));
-            if !is_tag {
+            if !locale::is_tag(tag) {
                 self.add(pointer, "a member must be a language tag such as en or de-AT (BCP 47)");
             }
             if text.trim().is_empty() || text.chars().count() > MAX_TEXT || text.chars().any(char::is_control) {
@@ -201,6 +197,9 @@ impl Found {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+    use serde_json::Value;
+
     use super::*;
 
     fn pointers(change: impl FnOnce(&mut ClientSettings)) -> Vec<String> {
@@ -254,5 +253,104 @@ mod tests {
         };
         let all = ["access_token", "id_token", "refresh_absolute", "refresh_grace"];
         assert_eq!(pointers(too_long), all.map(|name| format!("/lifetimes/{name}")));
+    }
+
+    /// Addresses, good and nearly so.
+    fn any_uri() -> impl Strategy<Value = String> {
+        prop_oneof![
+            "https://[a-z]{1,3}\\.example(:[0-9]{1,4})?(/[a-z%2#?=&@]{0,6})?",
+            "(https?|ftp|javascript|com\\.a|HTTPS):/{0,3}[a-z@.#\\[\\]: \\\\]{0,8}",
+            "http://(localhost|127\\.0\\.0\\.1|\\[::1\\])(:[0-9]{1,5})?/?",
+            ".{0,12}",
+        ]
+    }
+
+    fn any_settings() -> impl Strategy<Value = ClientSettings> {
+        let uris = || prop::collection::vec(any_uri(), 0..4);
+        let names = prop::collection::btree_map("(en|de-AT|[a-z1-9_-]{0,10})", "[a-z \\n]{0,8}", 0..3);
+        let grants = prop::collection::vec(prop::sample::select(&GrantType::ALL[..]), 0..4);
+        let lists = (uris(), uris(), prop::collection::vec("[a-z \"\\\\\u{e4}]{0,5}", 0..4), uris());
+        let single = prop::collection::vec(prop::option::of(any_uri()), 6);
+        let kinds = (any::<bool>(), any::<bool>(), any::<bool>(), prop::option::of(any::<u32>()));
+        (names, grants, lists, single, kinds).prop_map(|(client_name, grant_types, lists, single, kinds)| {
+            let (redirect_uris, post_logout_redirect_uris, scopes, resources) = lists;
+            let (is_native, is_public, pkce_required, seconds) = kinds;
+            ClientSettings {
+                application_type: if is_native { ApplicationType::Native } else { ApplicationType::Web },
+                token_endpoint_auth_method: ClientAuthMethod::ALL[if is_public { 2 } else { 0 }],
+                client_name,
+                grant_types,
+                redirect_uris,
+                post_logout_redirect_uris,
+                scopes,
+                resources: resources.into_iter().map(crate::model::id::ResourceUri::new).collect(),
+                client_uri: single[0].clone(),
+                logo_uri: single[1].clone(),
+                policy_uri: single[2].clone(),
+                tos_uri: single[3].clone(),
+                backchannel_logout_uri: single[4].clone(),
+                frontchannel_logout_uri: single[5].clone(),
+                pkce_required,
+                lifetimes: ClientLifetimes { access_token: seconds, ..ClientLifetimes::default() },
+                ..ClientSettings::default()
+            }
+        })
+    }
+
+    /// Whether a browser may be sent there with something that is nobody else's business.
+    fn is_safe(uri: &str, application_type: ApplicationType) -> bool {
+        let Ok(url) = Url::parse(uri) else { return false };
+        let is_plain =
+            uri.bytes().all(|byte| (0x21..0x7f).contains(&byte)) && !uri.contains(['#', '\\', '"', '<', '>']);
+        let is_open = url.username().is_empty() && url.password().is_none() && url.fragment().is_none();
+        let host = url.host_str().unwrap_or_default();
+        let goes_there = match url.scheme() {
+            "https" => !host.is_empty(),
+            "http" => ["localhost", "127.0.0.1", "[::1]"].contains(&host),
+            scheme => application_type == ApplicationType::Native && scheme.contains('.'),
+        };
+        is_plain && is_open && goes_there
+    }
+
+    proptest! {
+        #[test]
+        fn each_violation_points_into_the_settings(settings in any_settings()) {
+            let document = serde_json::to_value(&settings).unwrap();
+            for (pointer, what) in violations(&settings) {
+                prop_assert!(document.pointer(&pointer).is_some(), "{} {}", pointer, what);
+                prop_assert!(!what.is_empty());
+            }
+        }
+
+        #[test]
+        fn nothing_is_accepted_that_is_no_address(settings in any_settings()) {
+            let found: Vec<String> = violations(&settings).into_iter().map(|(pointer, _)| pointer).collect();
+            let document = serde_json::to_value(&settings).unwrap();
+            let web = ["client_uri", "logo_uri", "policy_uri", "tos_uri", "backchannel_logout_uri", "frontchannel_logout_uri"];
+            let web = web.map(|name| (format!("/{name}"), ApplicationType::Web));
+            let own = [("/redirect_uris", &settings.redirect_uris), ("/post_logout_redirect_uris", &settings.post_logout_redirect_uris)];
+            let own = own.into_iter().flat_map(|(list, uris)| (0..uris.len()).map(move |index| format!("{list}/{index}")));
+            let own = own.map(|pointer| (pointer, settings.application_type));
+            for (pointer, kind) in web.into_iter().chain(own) {
+                if let Some(Value::String(uri)) = document.pointer(&pointer) {
+                    prop_assert!(found.contains(&pointer) || is_safe(uri, kind), "{} {:?}", pointer, uri);
+                }
+            }
+        }
+
+        #[test]
+        fn good_addresses_are_accepted(host in "[a-z]{1,8}\\.example", path in "(/[a-z0-9._~-]{0,6}){0,3}", query in "([?][a-z]=[a-z0-9]{0,4})?") {
+            let uri = format!("https://{host}{path}{query}");
+            prop_assert!(pointers(|s| s.redirect_uris = vec![uri.clone()]).is_empty(), "{}", uri);
+        }
+
+        #[test]
+        fn a_text_is_accepted_on_one_line_under_a_language(tag in "(en|de|zh-Hant-TW|[a-z0-9_ -]{0,12})", text in "[a-z\\n\\t ]{0,5}") {
+            let texts = Localized::from([("en".to_owned(), "x".to_owned()), (tag.clone(), text.clone())]);
+            let is_tag = tag.starts_with(|c: char| c.is_ascii_lowercase())
+                && tag.split('-').all(|part| (1..=8).contains(&part.len()) && part.chars().all(|c| c.is_ascii_alphanumeric()));
+            let is_text = !text.trim().is_empty() && !text.contains(['\n', '\t']);
+            prop_assert_eq!(localized_violations("/x", &texts).is_empty(), is_tag && is_text, "{:?}", texts);
+        }
     }
 }

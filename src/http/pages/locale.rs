@@ -1,5 +1,7 @@
 //! Which language a page is in: what the client asked for, then what the browser asks for, then the server's default.
 
+use crate::http::weight;
+
 /// A language that the catalogue has.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Locale {
@@ -42,16 +44,15 @@ impl Locale {
     }
 }
 
-/// RFC 9110 section 12.5.4. Equal weights: the first wins. A weight that is not a number counts for nothing.
+/// RFC 9110 section 12.5.4. Equal weights: the first wins. A weight that is none counts for nothing.
 fn heaviest(accept_language: &str) -> Option<Locale> {
     let weighted = |range: &str| {
-        let (tag, parameter) = range.split_once(';').unwrap_or((range, "q=1"));
-        let weight = parameter.trim().strip_prefix("q=")?.parse::<f32>().ok()?;
-        Some((Locale::from_tag(tag)?, weight))
+        let mut parts = range.split(';');
+        Some((Locale::from_tag(parts.next()?)?, weight::of(parts)?))
     };
-    let mut best: Option<(Locale, f32)> = None;
+    let mut best: Option<(Locale, u16)> = None;
     for (locale, weight) in accept_language.split(',').filter_map(weighted) {
-        if weight > best.map_or(0.0, |(_, heaviest)| heaviest) {
+        if weight > best.map_or(0, |(_, heaviest)| heaviest) {
             best = Some((locale, weight));
         }
     }
@@ -60,6 +61,8 @@ fn heaviest(accept_language: &str) -> Option<Locale> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -81,5 +84,34 @@ mod tests {
         assert_eq!(heaviest("en,de"), Some(Locale::En));
         assert_eq!(heaviest("de;q=0, en;q=0.1"), Some(Locale::En));
         assert_eq!(heaviest("de;q=x, *;q=0.5, ,;"), None);
+        assert_eq!(heaviest("de;q=inf, en;q=0.5"), Some(Locale::En));
+        assert_eq!(heaviest("en;q=0.5, de;Q=0.6"), Some(Locale::De));
+    }
+
+    proptest! {
+        #[test]
+        fn the_heaviest_of_what_we_have_is_chosen(
+            ranges in prop::collection::vec(("(de|en|fr|DE-at|en-GB|den|\\*)", 0..=1000_u16), 0..6),
+        ) {
+            let header: Vec<String> = ranges.iter().map(|(tag, q)| format!("{tag} ; q={}.{:03}", q / 1000, q % 1000)).collect();
+            let known = |tag: &str| match &tag.to_lowercase()[..tag.len().min(2)] {
+                "de" if tag != "den" => Some(Locale::De),
+                "en" => Some(Locale::En),
+                _ => None,
+            };
+            // The first of the heaviest, of those that are wanted at all.
+            let mut wanted: Vec<_> =
+                ranges.iter().filter(|(_, q)| *q > 0).filter_map(|(tag, q)| Some((known(tag)?, *q))).collect();
+            wanted.sort_by_key(|(_, q)| std::cmp::Reverse(*q));
+            prop_assert_eq!(heaviest(&header.join(",")), wanted.first().map(|(locale, _)| *locale));
+        }
+
+        #[test]
+        fn only_a_language_that_is_named_is_chosen(header in "[a-zA-Z\\-_;,=.* 0-9\u{e4}]{0,40}") {
+            if let Some(locale) = heaviest(&header) {
+                let named = header.split(',').filter_map(|range| range.split([';', '-', '_']).next());
+                prop_assert!(named.map(str::trim).any(|tag| tag.eq_ignore_ascii_case(locale.tag())), "{}", header);
+            }
+        }
     }
 }
