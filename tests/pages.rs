@@ -441,6 +441,29 @@ async fn ui_locales_and_accept_language_choose_the_language() {
 }
 
 #[tokio::test]
+async fn display_says_what_room_there_is_for_the_pages_of_an_attempt() {
+    let app = TestApp::start().await;
+    let (client, alice) = (app.web_client_with(asking).await, app.alice().await);
+    for (display, expected) in [
+        (None, "page"),
+        (Some("page"), "page"),
+        (Some("wap"), "page"),
+        (Some("popup"), "popup"),
+        (Some("touch"), "touch"),
+    ] {
+        let request = Authorization::of(&client).with("prompt", "login consent");
+        let request = display.map_or(request.clone(), |display| request.with("display", display));
+        let mut browser = app.browser();
+        let login = browser.open(&request.path()).await;
+        let consent = browser.log_in(&login, &alice).await;
+        consent.assert_consent();
+        for page in [login, consent] {
+            assert_eq!(page.attributes("html", "data-display"), [expected], "{display:?}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn names_and_hints_are_shown_as_text() {
     let app = TestApp::start().await;
     let client = app

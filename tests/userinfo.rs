@@ -122,6 +122,44 @@ async fn the_claims_parameter_is_honoured_at_userinfo_and_in_the_id_token() {
 }
 
 #[tokio::test]
+async fn claims_locales_adds_what_is_known_in_the_language_wanted_most() {
+    let app = TestApp::start().await;
+    let client = app.web_client().await;
+    let Value::Object(claims) = json!({
+        "name": "Hanako Yamada", "name#ja": "\u{5c71}\u{7530}\u{82b1}\u{5b50}", "name#de": "Hanako aus Berlin",
+        "given_name": "Hanako", "email": "hanako@people.example",
+    }) else {
+        unreachable!()
+    };
+    let hanako = app.person("hanako", claims).await;
+    let asked = json!({ "id_token": { "name": null }, "locales": ["de"] }).to_string();
+    let plain = json!({
+        "sub": hanako.sub(), "name": "Hanako Yamada", "given_name": "Hanako", "preferred_username": "hanako",
+        "updated_at": app.now().timestamp(),
+    });
+    for (locales, added) in
+        [("fr ja-Hani-JP de", Some("name#ja")), ("de-AT ja", Some("name#de")), ("se", None), ("", None)]
+    {
+        let request = Authorization::of(&client).with("scope", "openid profile").with("claims", &asked);
+        let request = request.with("claims_locales", locales);
+        let tokens = app.tokens_in(&mut app.browser(), &client, &request, &hanako).await;
+        let userinfo = app.userinfo(tokens.access()).await.json();
+        let mut expected = plain.clone();
+        if let Some(added) = added {
+            expected[added] = userinfo[added].clone();
+        }
+        assert_eq!(userinfo, expected, "{locales}");
+        let id_token = tokens.id_claims(&app).await;
+        let names: Vec<_> = id_token.as_object().unwrap().keys().filter(|name| name.starts_with("name")).collect();
+        let expected: Vec<_> = ["name"].into_iter().chain(added).collect();
+        assert_eq!(names, expected, "{locales}");
+        // It is a part of the grant.
+        let second = app.refreshed(&client, tokens.refresh()).await;
+        assert_eq!(app.userinfo(second.access()).await.json(), userinfo, "{locales}");
+    }
+}
+
+#[tokio::test]
 async fn sub_is_the_one_of_the_id_token() {
     let app = TestApp::start().await;
     let (client, other, alice) = (app.web_client().await, app.public_client().await, app.alice().await);

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::model::id::{ClientId, ResourceUri, SubjectId};
 use crate::protocol::claims::ClaimsRequest;
+use crate::protocol::display::Display;
 use crate::protocol::error::OAuthError;
 use crate::protocol::prompt::Prompt;
 use crate::protocol::response_mode::ResponseMode;
@@ -39,9 +40,12 @@ pub struct AuthorizationRequest {
     pub required_subject: Option<SubjectId>,
     /// The authentication context classes asked for, in order of preference.
     pub acr_values: Vec<String>,
+    /// What room the client makes for our pages. Absent from the records of a version that did not look.
+    #[serde(default)]
+    pub display: Display,
     /// The languages asked for, in order of preference.
     pub ui_locales: Vec<String>,
-    /// The `claims` parameter.
+    /// The `claims` parameter, with the languages of `claims_locales`.
     pub claims: Option<ClaimsRequest>,
     /// The S256 code challenge (RFC 7636).
     pub code_challenge: Option<String>,

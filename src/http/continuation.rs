@@ -93,7 +93,7 @@ pub async fn finished(app: &App, browser: &Browser, attempt: Interaction, now: D
     if attempt.is_repeatable(now) {
         return proceed(app, browser, attempt.request.clone(), Some(attempt), now).await;
     }
-    let site = browser.site(&attempt.request.ui_locales);
+    let site = browser.site(&attempt.request.ui_locales).within(attempt.request.display);
     let client = app.registry.find_client(&attempt.request.client_id, now).await.ok().flatten();
     let view = client.map(|client| ClientView::of(&client, site.locale));
     let back = view.and_then(|view| view.uri.map(|url| Link { url, name: view.name }));

@@ -79,7 +79,7 @@ pub async fn site_and_client(
     attempt: &Interaction,
     now: DateTime<Utc>,
 ) -> Result<(Site, Option<ClientView>), StoreError> {
-    let site = browser.site(&attempt.request.ui_locales);
+    let site = browser.site(&attempt.request.ui_locales).within(attempt.request.display);
     let client: Option<Arc<Client>> = app.registry.find_client(&attempt.request.client_id, now).await?;
     let view = client.map(|client| ClientView::of(&client, site.locale));
     Ok((site, view))

@@ -76,7 +76,7 @@ fn page(
     question: &ConsentQuestion,
     account: &SubjectId,
 ) -> Response {
-    let site = browser.site(&attempt.request.ui_locales);
+    let site = browser.site(&attempt.request.ui_locales).within(attempt.request.display);
     let scopes: Vec<Text> = question.scopes.iter().map(|scope| attempt::scope_sentence(scope, site.locale)).collect();
     let resources: Vec<Text> =
         question.resources.iter().map(|resource| attempt::resource_name(resource, site.locale)).collect();

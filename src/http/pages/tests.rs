@@ -222,7 +222,7 @@ fn a_logo_is_an_image_of_ours() {
 fn every_page_stays_within_the_content_security_policy() {
     for locale in Locale::ALL {
         for (name, page) in every_page(locale) {
-            assert!(page.contains(&format!("<html lang=\"{}\">", locale.tag())), "{name}");
+            assert!(page.contains(&format!("<html lang=\"{}\" data-display=\"page\">", locale.tag())), "{name}");
             assert!(page.contains(&asset::STYLE.to_string()), "{name}");
             for tag in page.split('<').filter_map(|rest| rest.split('>').next()) {
                 assert!(

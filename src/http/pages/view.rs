@@ -7,6 +7,7 @@ use super::catalogue::Messages;
 use super::locale::Locale;
 use crate::model::catalog::Localized;
 use crate::model::client::Client;
+use crate::protocol::display::Display;
 
 /// Which server this is, and in which language it speaks.
 #[derive(Clone)]
@@ -15,6 +16,8 @@ pub struct Site {
     pub locale: Locale,
     /// What people know the server by: its issuer without the scheme.
     pub host: String,
+    /// What room there is for the page.
+    pub display: Display,
     pub(crate) m: &'static Messages,
 }
 
@@ -22,7 +25,13 @@ impl Site {
     /// The server with that issuer, speaking `locale`.
     pub fn new(locale: Locale, issuer: &str) -> Self {
         let host = issuer.split_once("://").map_or(issuer, |(_, host)| host);
-        Self { locale, host: host.trim_end_matches('/').to_owned(), m: Messages::of(locale) }
+        let host = host.trim_end_matches('/').to_owned();
+        Self { locale, host, display: Display::Page, m: Messages::of(locale) }
+    }
+
+    /// The same in the room that a client makes for it.
+    pub fn within(self, display: Display) -> Self {
+        Self { display, ..self }
     }
 }
 

@@ -9,6 +9,7 @@ use crate::flow::{audience, id_token};
 use crate::model::client::{Client, GrantType, Profile};
 use crate::model::id::SubjectId;
 use crate::protocol::claims::ClaimsRequest;
+use crate::protocol::display::Display;
 use crate::protocol::error::OAuthError;
 use crate::protocol::form::Form;
 use crate::protocol::prompt;
@@ -36,7 +37,7 @@ pub async fn validate(
     let scopes = scopes(app, &client, form, now).await?;
     let resources = resource::parse_all(form.all("resource"))?;
     audience::check(app, &client, &resources, now).await?;
-    let claims = form.one("claims")?.map(ClaimsRequest::parse).transpose()?;
+    let claims = claims(form)?;
     let required_subject = required_subject(app, &client, form, claims.as_ref())?;
     let acr_values = acr_values(app, &client, form, claims.as_ref())?;
     Ok(AuthorizationRequest {
@@ -47,6 +48,7 @@ pub async fn validate(
         prompts: prompt::parse(form.one("prompt")?)?,
         max_age: max_age(&client, form)?,
         login_hint: form.one("login_hint")?.filter(|hint| hint.len() <= 256).map(ToOwned::to_owned),
+        display: Display::parse(form.one("display")?),
         ui_locales: locale::parse(form.one("ui_locales")?),
         redirect_uri: to.redirect_uri,
         is_redirect_uri_implied: !has_redirect_uri,
@@ -72,6 +74,16 @@ fn refuse_request_objects(form: &Form) -> Result<(), OAuthError> {
         return Err(OAuthError::registration_not_supported("the registration parameter is not supported"));
     }
     Ok(())
+}
+
+/// What is asked of the person by name, and in which languages whatever is told of them.
+fn claims(form: &Form) -> Result<Option<ClaimsRequest>, OAuthError> {
+    let claims = form.one("claims")?.map(ClaimsRequest::parse).transpose()?;
+    let locales = locale::parse(form.one("claims_locales")?);
+    if claims.is_none() && locales.is_empty() {
+        return Ok(None);
+    }
+    Ok(Some(ClaimsRequest { locales, ..claims.unwrap_or_default() }))
 }
 
 fn response_type(form: &Form) -> Result<(), OAuthError> {

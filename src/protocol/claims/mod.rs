@@ -32,6 +32,9 @@ pub struct ClaimsRequest {
     pub userinfo: BTreeMap<String, ClaimRequest>,
     /// In the ID token.
     pub id_token: BTreeMap<String, ClaimRequest>,
+    /// The languages of `claims_locales` (section 3.1.2.1), in order of preference. They are no part of the parameter, but are
+    /// kept with it, because they too say what is told of a person.
+    pub locales: Vec<String>,
 }
 
 /// How one claim is asked for (section 5.5.1). The default asks for it without more words: `null`.
@@ -53,7 +56,10 @@ impl ClaimsRequest {
         }
         let object = Value::Object(parse_object(text.as_bytes()).ok_or_else(malformed)?);
         // JSON can spell NUL, and Postgres cannot keep it.
-        if is_within(&object, MAX_DEPTH) && !has_nul(&object) { object.try_into() } else { Err(malformed()) }
+        if !is_within(&object, MAX_DEPTH) || has_nul(&object) {
+            return Err(malformed());
+        }
+        Ok(Self { locales: Vec::new(), ..object.try_into()? })
     }
 
     /// The subject that must sign in (section 3.1.2.2): an answer about anybody else would be a wrong one.
@@ -95,6 +101,10 @@ impl TryFrom<Value> for ClaimsRequest {
         Ok(Self {
             userinfo: read_member(members.remove("userinfo"))?,
             id_token: read_member(members.remove("id_token"))?,
+            locales: members
+                .remove("locales")
+                .and_then(|locales| serde_json::from_value(locales).ok())
+                .unwrap_or_default(),
         })
     }
 }
@@ -106,7 +116,11 @@ impl From<ClaimsRequest> for Value {
         let write = |claims: BTreeMap<String, ClaimRequest>| {
             Value::Object(claims.into_iter().map(|(name, request)| (name, request.into())).collect())
         };
-        Self::Object(present.map(|(name, claims)| (name.to_owned(), write(claims))).collect())
+        let mut members: Map<String, Self> = present.map(|(name, claims)| (name.to_owned(), write(claims))).collect();
+        if !request.locales.is_empty() {
+            members.insert("locales".to_owned(), request.locales.into());
+        }
+        Self::Object(members)
     }
 }
 

@@ -4,6 +4,7 @@
 //! never empty.
 
 use std::collections::BTreeMap;
+use std::iter::successors;
 
 use serde_json::{Map, Value};
 
@@ -82,16 +83,18 @@ pub fn scopes_behind(request: &ClaimsRequest) -> Vec<&'static str> {
 
 /// What the userinfo endpoint tells besides `sub`: the claims of the scopes granted and those asked for by name.
 pub fn release_userinfo(scopes: &[String], request: &ClaimsRequest, person: &Map<String, Value>) -> Map<String, Value> {
-    let of_scopes = scopes.iter().flat_map(|scope| claims_of(scope)).filter_map(|name| told(name, person.get(*name)?));
+    let of_scopes = scopes.iter().flat_map(|scope| claims_of(scope));
+    let of_scopes =
+        of_scopes.flat_map(|name| [one(name, person), translated(name, &request.locales, person)]).flatten();
     let mut released: Map<String, Value> = of_scopes.collect();
-    released.extend(asked(&request.userinfo, person));
+    released.extend(asked(&request.userinfo, &request.locales, person));
     released
 }
 
 /// What an ID token tells of the person besides `sub`: only what was asked for by name. A scope alone puts nothing there,
 /// because the client has an access token and can ask userinfo (section 5.4).
 pub fn release_id_token(request: &ClaimsRequest, person: &Map<String, Value>) -> Map<String, Value> {
-    asked(&request.id_token, person).collect()
+    asked(&request.id_token, &request.locales, person).collect()
 }
 
 /// The claims asked for by name. One that was asked for with a value and has another is kept back.
@@ -99,13 +102,30 @@ pub fn release_id_token(request: &ClaimsRequest, person: &Map<String, Value>) ->
 /// A name with a language (section 5.2), such as `name#ja-Kana-JP`, is answered under that name, else without the language.
 fn asked<'a>(
     requested: &'a BTreeMap<String, ClaimRequest>,
+    locales: &'a [String],
     person: &'a Map<String, Value>,
 ) -> impl Iterator<Item = (String, Value)> + 'a {
-    requested.iter().filter_map(|(name, request)| {
+    let answer = move |(name, request): (&'a String, &ClaimRequest)| {
         let found = if person.contains_key(name) { name } else { untagged(name) };
-        let value = person.get(found).filter(|value| request.accepts(value))?;
-        told(found, value)
-    })
+        let is_accepted = person.get(found).is_some_and(|value| request.accepts(value));
+        if is_accepted { [one(found, person), translated(name, locales, person)] } else { [None, None] }
+    };
+    requested.iter().flat_map(answer).flatten()
+}
+
+fn one(name: &str, person: &Map<String, Value>) -> Option<(String, Value)> {
+    told(name, person.get(name)?)
+}
+
+/// The same claim in the first of the languages in which it is known: beside the one without a language, which is what a client
+/// reads that does not look for more. RFC 4647 section 3.4: `de-AT` is content with `de`.
+fn translated(name: &str, locales: &[String], person: &Map<String, Value>) -> Option<(String, Value)> {
+    let ranges = locales.iter().flat_map(|tag| successors(Some(tag.as_str()), |tag| Some(tag.rsplit_once('-')?.0)));
+    let is_in = |range: &str, known: &str| {
+        known.split_once('#').is_some_and(|(base, tag)| base == name && tag.eq_ignore_ascii_case(range))
+    };
+    let found = ranges.into_iter().find_map(|range| person.keys().find(|known| is_in(range, known)))?;
+    one(found, person)
 }
 
 fn untagged(name: &str) -> &str {
@@ -223,6 +243,31 @@ mod tests {
     fn a_language_is_answered_if_there_is_one() {
         let asked = json!({"id_token": {"name#de": null, "given_name#ja-Kana-JP": null}});
         assert_eq!(id_token(asked), json!({"name#de": "Ada Beispiel", "given_name": "Ada"}));
+    }
+
+    #[test]
+    fn what_is_known_in_a_language_that_is_wanted_is_told_in_it_too() {
+        let plain = json!({"name": "Ada Example", "given_name": "Ada", "updated_at": 1_700_000_000});
+        let both = {
+            let mut both = plain.clone();
+            both["name#de"] = "Ada Beispiel".into();
+            both
+        };
+        for (locales, expected) in [
+            (json!(["de"]), &both),
+            (json!(["fr", "DE-at-1996"]), &both),
+            (json!(["fr"]), &plain),
+            (json!(["d"]), &plain),
+            (json!([]), &plain),
+        ] {
+            assert_eq!(&userinfo(&["profile"], json!({ "locales": locales })), expected, "{locales}");
+        }
+        let id_token = |request: Value| Value::Object(release_id_token(&request.try_into().unwrap(), &person()));
+        let asked = json!({"id_token": {"name": null, "email": null}, "locales": ["de"]});
+        let expected = json!({"name": "Ada Example", "name#de": "Ada Beispiel", "email": "ada@example.com"});
+        assert_eq!(id_token(asked), expected);
+        let other = json!({"id_token": {"name": {"value": "Somebody"}}, "locales": ["de"]});
+        assert_eq!(id_token(other), json!({}), "it is kept back in every language");
     }
 
     #[test]

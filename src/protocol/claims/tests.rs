@@ -114,7 +114,7 @@ fn any_request() -> impl Strategy<Value = ClaimsRequest> {
     let claim = (any::<bool>(), prop::option::of(value.clone()), prop::collection::vec(value, 0..3))
         .prop_map(|(essential, value, values)| ClaimRequest { essential, value, values });
     let claims = prop::collection::btree_map("[a-z_#-]{0,8}", claim, 0..5);
-    (claims.clone(), claims).prop_map(|(userinfo, id_token)| ClaimsRequest { userinfo, id_token })
+    (claims.clone(), claims).prop_map(|(userinfo, id_token)| ClaimsRequest { userinfo, id_token, locales: Vec::new() })
 }
 
 proptest! {
