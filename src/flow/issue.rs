@@ -5,11 +5,11 @@
 
 use chrono::{DateTime, Utc};
 use serde::Serialize;
-use serde_json::{Map, Value};
 use std::sync::Arc;
 
-use super::access_token::{AccessTokenClaims, Audience};
+use super::access_token::AccessTokenClaims;
 use super::code::CodeRecord;
+use super::reach::Reach;
 use super::{audience, id_token, signatures};
 use crate::app::App;
 use crate::keys::keyset::ReservedSignatures;
@@ -217,37 +217,6 @@ async fn machine(
     })
 }
 
-/// What a token of a grant is good for today: what was granted, less what was taken from the client since.
-struct Reach {
-    aud: Audience,
-    /// The `scope` of the access token: what means something at its audience.
-    scope: String,
-    /// What the ID token, if there is to be one, tells of the person.
-    told: Option<Map<String, Value>>,
-}
-
-impl Reach {
-    /// Narrowed to these scopes and resources, if any are named.
-    async fn of(
-        app: &App,
-        client: &Client,
-        (grant, scopes, resources): (&Grant, &[String], &[ResourceUri]),
-        now: DateTime<Utc>,
-    ) -> Result<Self, OAuthError> {
-        let scopes = if scopes.is_empty() { &grant.scopes } else { scopes };
-        let scopes = still_allowed(client, scopes)?;
-        let resources = if resources.is_empty() { &grant.resources } else { resources };
-        let resources = audience::still_allowed(app, client, resources, now).await?;
-        let aud = audience::of(app, &resources, now).await?;
-        let scope = audience::scopes_at(app, &scopes, &resources, now).await?.join(" ");
-        let told = match scopes.iter().any(|scope| scope == "openid") {
-            true => Some(id_token::requested_claims(app, grant).await?),
-            false => None,
-        };
-        Ok(Self { aud, scope, told })
-    }
-}
-
 /// A durable fact from which tokens may be signed.
 struct Issued<'a> {
     client: &'a Client,
@@ -304,16 +273,6 @@ fn expires_in(exp: i64, now: DateTime<Utc>) -> i64 {
     exp.saturating_sub(now.timestamp()).max(0)
 }
 
-/// Those of the granted `scopes` that the client may still have: what was taken from it since ends with its next token.
-fn still_allowed(client: &Client, scopes: &[String]) -> Result<Vec<String>, OAuthError> {
-    let left: Vec<String> = scopes.iter().filter(|scope| client.settings.scopes.contains(scope)).cloned().collect();
-    if left.is_empty() {
-        Err(OAuthError::invalid_scope("the client may not have the scope any more"))
-    } else {
-        Ok(left)
-    }
-}
-
 /// The server's lifetimes with the client's own over them.
 pub fn lifetimes(app: &App, client: &Client) -> Lifetimes {
     app.config.tokens.lifetimes().of(client)
@@ -324,8 +283,6 @@ mod tests {
     use chrono::TimeDelta;
 
     use super::*;
-    use crate::model::client::ClientSettings;
-    use crate::model::id::ClientId;
 
     #[test]
     fn expires_in_counts_from_the_answer() {
@@ -334,18 +291,5 @@ mod tests {
         assert_eq!(expires_in(exp, issued_at), 600);
         assert_eq!(expires_in(exp, issued_at + TimeDelta::seconds(9)), 591);
         assert_eq!(expires_in(exp, issued_at + TimeDelta::seconds(700)), 0);
-    }
-
-    #[test]
-    fn a_scope_taken_from_the_client_ends_with_its_next_token() {
-        let settings = ClientSettings { scopes: vec!["openid".into(), "a".into()], ..ClientSettings::default() };
-        let client = Client { id: ClientId::new("c"), enabled: true, settings, secrets: Vec::new(), generation: 0 };
-        let left = |scopes: &[&str]| {
-            let scopes: Vec<String> = scopes.iter().copied().map(ToOwned::to_owned).collect();
-            still_allowed(&client, &scopes).map_err(|error| error.code())
-        };
-        assert_eq!(left(&["openid", "a"]).unwrap(), ["openid", "a"]);
-        assert_eq!(left(&["a", "b"]).unwrap(), ["a"]);
-        assert_eq!(left(&["b"]), Err(crate::protocol::error::ErrorCode::InvalidScope));
     }
 }

@@ -26,6 +26,8 @@ pub mod issue;
 pub mod logout;
 // Choosing a password.
 pub mod password;
+// What a token of a grant is good for.
+mod reach;
 // Whether a sign-in still stands.
 pub mod session;
 // The signatures of a token response, reserved beforehand.

@@ -117,6 +117,7 @@ fn metadata(app: &App, keyset: &Keyset, catalog: &Catalog) -> Metadata {
         revocation_endpoint_auth_methods_supported: auth_methods,
         display_values_supported: Display::ALL.into_iter().map(Display::as_str).collect(),
         claim_types_supported: ["normal"],
+        // Without `claims_locales_supported`: in which languages something is known differs from person to person.
         claims_supported: claims_supported(),
         ui_locales_supported: Locale::ALL.into_iter().map(Locale::tag).collect(),
         claims_parameter_supported: true,

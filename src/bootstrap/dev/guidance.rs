@@ -41,8 +41,8 @@ What the server says of a token:
 
 Clients that people sign in to:
 
-  {}   public; answers go to {demo_at}
-  {}   secret {}
+  {:width$}   public; answers go to {demo_at}
+  {:width$}   secret {}
   {:width$}   answers go to {answers_at}
 
 All of this for scripts: {}
@@ -59,6 +59,6 @@ Stop with Ctrl-C. `ostiary dev --reset` starts over.
         web.client_secret,
         "",
         file.display(),
-        width = web.client_id.len(),
+        width = browser.client_id.len().max(web.client_id.len()),
     )
 }

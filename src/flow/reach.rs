@@ -1,0 +1,76 @@
+//! What a token of a grant is good for, looked up before anything is written: whatever may fail, fails while nothing has been
+//! used up.
+
+use chrono::{DateTime, Utc};
+use serde_json::{Map, Value};
+
+use super::access_token::Audience;
+use super::{audience, id_token};
+use crate::app::App;
+use crate::model::client::Client;
+use crate::model::family::Grant;
+use crate::model::id::ResourceUri;
+use crate::protocol::error::OAuthError;
+
+/// What a token of a grant is good for today: what was granted, less what was taken from the client since.
+pub(super) struct Reach {
+    /// Where it is good.
+    pub(super) aud: Audience,
+    /// The `scope` of the access token: what means something at its audience.
+    pub(super) scope: String,
+    /// What the ID token, if there is to be one, tells of the person.
+    pub(super) told: Option<Map<String, Value>>,
+}
+
+impl Reach {
+    /// Narrowed to these scopes and resources, if any are named.
+    pub(super) async fn of(
+        app: &App,
+        client: &Client,
+        (grant, scopes, resources): (&Grant, &[String], &[ResourceUri]),
+        now: DateTime<Utc>,
+    ) -> Result<Self, OAuthError> {
+        let scopes = if scopes.is_empty() { &grant.scopes } else { scopes };
+        let scopes = still_allowed(client, scopes)?;
+        let resources = if resources.is_empty() { &grant.resources } else { resources };
+        let resources = audience::still_allowed(app, client, resources, now).await?;
+        let aud = audience::of(app, &resources, now).await?;
+        let scope = audience::scopes_at(app, &scopes, &resources, now).await?.join(" ");
+        let told = if scopes.iter().any(|scope| scope == "openid") {
+            Some(id_token::requested_claims(app, grant).await?)
+        } else {
+            None
+        };
+        Ok(Self { aud, scope, told })
+    }
+}
+
+/// Those of the granted `scopes` that the client may still have: what was taken from it since ends with its next token.
+fn still_allowed(client: &Client, scopes: &[String]) -> Result<Vec<String>, OAuthError> {
+    let left: Vec<String> = scopes.iter().filter(|scope| client.settings.scopes.contains(scope)).cloned().collect();
+    if left.is_empty() {
+        Err(OAuthError::invalid_scope("the client may not have the scope any more"))
+    } else {
+        Ok(left)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::client::ClientSettings;
+    use crate::model::id::ClientId;
+
+    #[test]
+    fn a_scope_taken_from_the_client_ends_with_its_next_token() {
+        let settings = ClientSettings { scopes: vec!["openid".into(), "a".into()], ..ClientSettings::default() };
+        let client = Client { id: ClientId::new("c"), enabled: true, settings, secrets: Vec::new(), generation: 0 };
+        let left = |scopes: &[&str]| {
+            let scopes: Vec<String> = scopes.iter().copied().map(ToOwned::to_owned).collect();
+            still_allowed(&client, &scopes).map_err(|error| error.code())
+        };
+        assert_eq!(left(&["openid", "a"]).unwrap(), ["openid", "a"]);
+        assert_eq!(left(&["a", "b"]).unwrap(), ["a"]);
+        assert_eq!(left(&["b"]), Err(crate::protocol::error::ErrorCode::InvalidScope));
+    }
+}
