@@ -146,7 +146,8 @@ fn serve_until_signal(settings: SettingsFile) -> anyhow::Result<ExitCode> {
         (config, errors) => bail!(Runtime::new()?.block_on(report(config, errors, Clock::system()))),
     };
     telemetry::start(&config.log).map_err(anyhow::Error::from_boxed)?;
-    Runtime::new()?.block_on(async {
+    let runtime = Runtime::new()?;
+    let ended = runtime.block_on(async {
         let bind = config.server.bind;
         let signal = shutdown::on_signal()?;
         let app = build(config, Clock::system()).await?;
@@ -155,5 +156,9 @@ fn serve_until_signal(settings: SettingsFile) -> anyhow::Result<ExitCode> {
         })?;
         serve(app, listener, signal).await?;
         Ok(ExitCode::SUCCESS)
-    })
+    });
+    // Nobody can interrupt the system while it looks up the name of a store that is gone: waiting for that could outlast
+    // `server.drain_timeout`. Everything that has to be finished is.
+    runtime.shutdown_background();
+    ended
 }
