@@ -1,0 +1,116 @@
+//! What the clock brings: the next step of a rotation, and everything that is due.
+
+use chrono::{DateTime, Utc};
+use serde::Serialize;
+
+use super::{ChangeError, Draft, Kind};
+use crate::keys::lifecycle::{Action, Insistence, Refusal, RotationPolicy};
+use crate::keys::private_key::RsaBits;
+use crate::keys::store::KeyStore;
+use crate::model::signing_alg::SigningAlg;
+use crate::model::signing_key::KeyPurpose;
+
+/// How far a rotation came for one algorithm and purpose.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Rotation {
+    /// The algorithm.
+    pub alg: SigningAlg,
+    /// The purpose.
+    pub purpose: KeyPurpose,
+    /// The key that signs next, or now.
+    pub kid: String,
+    /// What happened.
+    #[serde(flatten)]
+    pub outcome: RotationOutcome,
+}
+
+/// What a rotation did.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(tag = "outcome", rename_all = "lowercase")]
+pub enum RotationOutcome {
+    /// The key was made and is listed.
+    Published {
+        /// When it may sign.
+        signs_at: DateTime<Utc>,
+    },
+    /// The key was listed before, and not for long enough.
+    Waiting {
+        /// When it may sign.
+        signs_at: DateTime<Utc>,
+    },
+    /// The key signs from now on.
+    Activated {
+        /// The key that signed before.
+        superseded: Option<String>,
+        /// Whether every copy of the key set in use has the key.
+        was_listed: bool,
+    },
+}
+
+/// Something that was done because its time had come.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Done {
+    /// `publish`, `activate` or `retire`.
+    pub action: &'static str,
+    /// The key.
+    pub kid: String,
+    /// Its algorithm.
+    pub alg: SigningAlg,
+    /// Its purpose.
+    pub purpose: KeyPurpose,
+}
+
+/// Goes one step further in the rotation of each of `kinds` (none: all that are in use): a key that waits for long enough
+/// signs, where none waits one is made. With [`Insistence::Force`] it signs at once. Keys whose grace is over are retired.
+pub async fn rotate(
+    store: &dyn KeyStore,
+    kinds: &[Kind],
+    policy: &RotationPolicy,
+    bits: Option<RsaBits>,
+    insistence: Insistence,
+    now: DateTime<Utc>,
+) -> Result<Vec<Rotation>, ChangeError> {
+    let mut draft = Draft::begin(store).await?;
+    let in_use = draft.ring.kinds();
+    if let Some((alg, purpose)) = kinds.iter().copied().find(|kind| !in_use.contains(kind)) {
+        return Err(Refusal::NothingToRotate { alg, purpose }.into());
+    }
+    let wanted = if kinds.is_empty() { in_use } else { kinds.to_vec() };
+    let mut rotations = Vec::new();
+    for kind in wanted {
+        rotations.push(draft.rotate(kind, policy, bits, insistence, now).await?);
+    }
+    let is_unchanged = rotations.iter().all(|rotation| matches!(rotation.outcome, RotationOutcome::Waiting { .. }));
+    let retired = draft.retire_due(policy, now)?;
+    if !is_unchanged || !retired.is_empty() {
+        draft.finish().await?;
+    }
+    Ok(rotations)
+}
+
+/// Does everything whose time has come, and says what that was.
+pub async fn run_due(
+    store: &dyn KeyStore,
+    policy: &RotationPolicy,
+    now: DateTime<Utc>,
+) -> Result<Vec<Done>, ChangeError> {
+    let mut draft = Draft::begin(store).await?;
+    let mut done = Vec::new();
+    for step in draft.ring.next_steps(policy, now).into_iter().filter(|step| step.is_due(now)) {
+        let (action, kid) = match step.action {
+            Action::Publish => ("publish", draft.publish((step.alg, step.purpose), None, now).await?.kid),
+            Action::Activate { kid: Some(kid) } => {
+                draft.ring.activate(&kid, policy, Insistence::Never, now)?;
+                ("activate", kid)
+            }
+            // Not made yet, or still signing: their turn comes in a later run.
+            Action::Activate { kid: None } | Action::Retire { .. } => continue,
+        };
+        done.push(Done { action, kid, alg: step.alg, purpose: step.purpose });
+    }
+    done.extend(draft.retire_due(policy, now)?);
+    if !done.is_empty() {
+        draft.finish().await?;
+    }
+    Ok(done)
+}
