@@ -35,6 +35,7 @@ mod contract;
 mod demo;
 mod dev;
 mod discovery;
+mod external_keys;
 mod faults;
 mod faults_valkey;
 mod flows;

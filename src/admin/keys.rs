@@ -127,7 +127,7 @@ pub(in crate::admin) struct StepDocument {
     pub(in crate::admin) alg: SigningAlg,
     /// The purpose.
     pub(in crate::admin) purpose: KeyPurpose,
-    /// `publish`, `activate` or `retire`.
+    /// `publish`, `activate` or `retire`; `register`: the successor of an external key has to be registered by then.
     pub(in crate::admin) action: &'static str,
     /// The key; absent while it is still to be made.
     pub(in crate::admin) kid: Option<String>,
@@ -212,6 +212,7 @@ impl StepDocument {
             Action::Publish => ("publish", None),
             Action::Activate { kid } => ("activate", kid),
             Action::Retire { kid } => ("retire", Some(kid)),
+            Action::Register { kid } => ("register", Some(kid)),
         };
         Self { at: step.at, alg: step.alg, purpose: step.purpose, action, kid }
     }

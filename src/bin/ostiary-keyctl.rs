@@ -20,6 +20,12 @@ mod answer;
 // The commands.
 #[path = "keyctl/command.rs"]
 mod command;
+// Public keys as others want them.
+#[path = "keyctl/export.rs"]
+mod export;
+// Keys that are elsewhere.
+#[path = "keyctl/external.rs"]
+mod external;
 // Where the keys are.
 #[path = "keyctl/place.rs"]
 mod place;
@@ -40,7 +46,7 @@ use self::arguments::Arguments;
 async fn main() -> ExitCode {
     let arguments = Arguments::parse();
     let answer = command::run(&arguments, &Clock::system()).await.unwrap_or_else(|problems| Answer::refused(&problems));
-    let text = if arguments.json { format!("{:#}\n", answer.json) } else { answer.text };
+    let text = if arguments.json && !answer.json.is_null() { format!("{:#}\n", answer.json) } else { answer.text };
     let is_for_stdout = arguments.json || answer.outcome != Outcome::Failed;
     let written =
         if is_for_stdout { io::stdout().write_all(text.as_bytes()) } else { io::stderr().write_all(text.as_bytes()) };

@@ -18,6 +18,7 @@ use crate::fetch::Fetch;
 use crate::identity::local::LocalIdentity;
 use crate::identity::local::passwords::Passwords;
 use crate::identity::local::people::LocalPeople;
+use crate::keys::external::ExternalSigners;
 use crate::keys::master_key::MasterKeys;
 use crate::keys::store::KeyStore;
 use crate::keys::{self, Keys};
@@ -43,7 +44,7 @@ pub async fn build(config: Config, clock: Clock) -> anyhow::Result<App> {
     let postgres = problems.keep(postgres);
     let state = problems.keep(state);
     let keys = match keys::open::store(&config.keys, postgres.as_ref()) {
-        Some(store) => problems.keep_all(open_keys(&config.keys, store).await),
+        Some(store) => problems.keep_all(open_keys(&config.keys, store, &clock).await),
         None => None,
     };
     let master_keys = problems.keep(open_master_keys(&config.keys));
@@ -180,12 +181,12 @@ async fn open_state(config: &StateConfig, now: DateTime<Utc>) -> Result<Arc<dyn 
     Ok(Arc::new(valkey))
 }
 
-async fn open_keys(config: &KeysConfig, store: Arc<dyn KeyStore>) -> Result<Keys, Vec<ConfigError>> {
+async fn open_keys(config: &KeysConfig, store: Arc<dyn KeyStore>, clock: &Clock) -> Result<Keys, Vec<ConfigError>> {
     let key = match config.store {
         KeyStoreKind::Directory => "keys.directory",
         KeyStoreKind::Postgres => "keys.store",
     };
-    Keys::open(store)
+    Keys::open(store, ExternalSigners::new(&config.external, clock))
         .await
         .map_err(|error| error.problems().iter().map(|found| ConfigError::new(key, &found.what, &found.mend)).collect())
 }

@@ -1,12 +1,13 @@
 //! Signing keys and the master key.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use chrono::TimeDelta;
 use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 
-use super::duration::lifetime;
+use super::duration::{self, lifetime};
 use super::secret;
 
 /// Where the keys are, and how they are renewed.
@@ -29,6 +30,8 @@ pub struct KeysConfig {
     pub kek: Option<SecretString>,
     /// The automatic life cycle.
     pub rotation: KeyRotationConfig,
+    /// Keys that a program signs with.
+    pub external: ExternalKeysConfig,
 }
 
 /// What keeps the signing keys.
@@ -59,6 +62,28 @@ pub struct KeyRotationConfig {
     pub grace: Option<TimeDelta>,
 }
 
+/// How the programs of external keys are run. Times and numbers are for each key by itself.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct ExternalKeysConfig {
+    /// The programs that may be started, by their absolute paths; whoever can write to the key store names any.
+    pub programs: Vec<PathBuf>,
+    /// The variables of this process that they get, beside `PATH`.
+    pub environment: Vec<String>,
+    /// How long one signature may take.
+    #[serde(with = "duration")]
+    pub timeout: Duration,
+    /// How many signatures are made at once.
+    pub processes: usize,
+    /// How many more may wait; a further one is answered 503 at once.
+    pub queue: usize,
+    /// After how many failures in a row the program is not asked for a while.
+    pub failures: u32,
+    /// For how long it is not asked then.
+    #[serde(with = "lifetime")]
+    pub pause: TimeDelta,
+}
+
 impl Default for KeysConfig {
     fn default() -> Self {
         Self {
@@ -69,6 +94,7 @@ impl Default for KeysConfig {
             kek_file: PathBuf::from("/etc/ostiary/kek.key"),
             kek: None,
             rotation: KeyRotationConfig::default(),
+            external: ExternalKeysConfig::default(),
         }
     }
 }
@@ -76,5 +102,19 @@ impl Default for KeysConfig {
 impl Default for KeyRotationConfig {
     fn default() -> Self {
         Self { automatic: true, period: TimeDelta::days(90), prepublish: TimeDelta::hours(24), grace: None }
+    }
+}
+
+impl Default for ExternalKeysConfig {
+    fn default() -> Self {
+        Self {
+            programs: Vec::new(),
+            environment: Vec::new(),
+            timeout: Duration::from_secs(2),
+            processes: 4,
+            queue: 64,
+            failures: 5,
+            pause: TimeDelta::seconds(10),
+        }
     }
 }

@@ -51,7 +51,7 @@ pub use self::admin::AdminConfig;
 pub use self::database::DatabaseConfig;
 pub use self::error::{ConfigError, ConfigErrors};
 pub use self::interactions::InteractionsConfig;
-pub use self::keys::{KeyRotationConfig, KeyStoreKind, KeysConfig};
+pub use self::keys::{ExternalKeysConfig, KeyRotationConfig, KeyStoreKind, KeysConfig};
 pub use self::load::{Sources, examine, load};
 pub use self::log::{LogConfig, LogFormat};
 pub use self::oidc::OidcConfig;

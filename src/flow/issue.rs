@@ -1,7 +1,8 @@
 //! The only place that makes tokens.
 //!
 //! A grant verifies and returns an [`Issuance`]; [`tokens`] reserves the signatures, makes the decision durable with one
-//! statement and only then signs, so no token is ever released for a change that was not committed.
+//! statement and only then signs, so no token is ever released for a change that was not committed. Signatures that may fail
+//! all the same, because a program outside makes them, are made first: a code or a refresh token is not spent for nothing.
 
 use chrono::{DateTime, Utc};
 use serde::Serialize;
@@ -94,7 +95,7 @@ async fn redeem(
     resources: &[ResourceUri],
     now: DateTime<Utc>,
 ) -> Result<TokenResponse, OAuthError> {
-    let signatures = signatures::reserve_for_person(app, client)?;
+    let mut signatures = signatures::reserve_for_person(app, client)?;
     let lifetimes = lifetimes(app, client);
     let refresh = client.has_grant(GrantType::RefreshToken).then(|| PlainRefreshToken::first(&app.master_keys, id));
     let expires_at = now + if refresh.is_some() { lifetimes.refresh_absolute } else { lifetimes.access_token };
@@ -111,9 +112,11 @@ async fn redeem(
         }),
         expires_at,
     };
+    let issued = Issued { client, id, grant: &record.grant, n: 0, issued_at: now, family_expires_at: expires_at, now };
+    let nonce = record.nonce.as_deref();
     // Whatever may fail comes before the statement that uses the code up; a replay is one all the same.
-    let reach = match Reach::of(app, client, (&record.grant, &[], resources), now).await {
-        Ok(reach) => reach,
+    let prepared = match issued.prepare(app, &mut signatures, resources, refresh.as_ref(), nonce).await {
+        Ok(prepared) => prepared,
         Err(error) => {
             let challenge = record.code_challenge.as_deref();
             app.postgres.revoke_replayed_code(id, &client.id, &record.hash, challenge, now).await?;
@@ -129,8 +132,10 @@ async fn redeem(
         RedeemOutcome::ClientDisabled => return Err(OAuthError::unauthorized_client("the client is disabled")),
         RedeemOutcome::Revoked => return Err(OAuthError::invalid_grant("the code has been revoked")),
     }
-    let issued = Issued { client, id, grant: &record.grant, n: 0, issued_at: now, family_expires_at: expires_at, now };
-    issued.respond(app, signatures, reach, refresh.as_ref(), record.nonce.as_deref()).await
+    match prepared {
+        Prepared::Signed(response) => Ok(response),
+        Prepared::Unsigned(reach) => issued.respond(app, &mut signatures, reach, refresh.as_ref(), nonce).await,
+    }
 }
 
 async fn rotate(
@@ -141,7 +146,7 @@ async fn rotate(
     resources: &[ResourceUri],
     now: DateTime<Utc>,
 ) -> Result<TokenResponse, OAuthError> {
-    let signatures = signatures::reserve_for_person(app, client)?;
+    let mut signatures = signatures::reserve_for_person(app, client)?;
     let lifetimes = lifetimes(app, client);
     let no_key = || OAuthError::server_error("the key that made the refresh token is missing");
     let (salt, key_id) = (random::bytes(), app.master_keys.current());
@@ -159,9 +164,16 @@ async fn rotate(
         grace: lifetimes.refresh_grace,
         idle_expires_at: now + lifetimes.refresh_idle,
     };
-    let rotated = match app.postgres.rotate_refresh_token(&rotation, now).await? {
-        RotateOutcome::Rotated(rotated) | RotateOutcome::Repeated(rotated) => rotated,
-        outcome => return Err(refusal(&outcome)),
+    let early = if signatures.may_fail() {
+        let asked_for = AskedFor { scopes, resources, refresh: &successor };
+        sign_before_rotation(app, client, presented, &asked_for, &mut signatures, now).await?
+    } else {
+        None
+    };
+    let rotated = match (app.postgres.rotate_refresh_token(&rotation, now).await?, early) {
+        (RotateOutcome::Rotated(rotated), Some(early)) if early.is_for(&rotated) => return Ok(early.response),
+        (RotateOutcome::Rotated(rotated) | RotateOutcome::Repeated(rotated), _) => rotated,
+        (outcome, _) => return Err(refusal(&outcome)),
     };
     // Recomputed from what the row says: a racer gets the successor that the winner wrote.
     let successor = presented.successor(&app.master_keys, rotated.key_id, &rotated.salt).ok_or_else(no_key)?;
@@ -171,7 +183,50 @@ async fn rotate(
     let reach = Reach::of(app, client, (&grant, scopes, resources), now).await?;
     let issued =
         Issued { client, id, grant: &grant, n: seq, issued_at: rotated_at, family_expires_at: expires_at, now };
-    issued.respond(app, signatures, reach, Some(&successor), None).await
+    issued.respond(app, &mut signatures, reach, Some(&successor), None).await
+}
+
+/// What a client wants of a rotation, and the successor that it gets if this rotation wins.
+struct AskedFor<'a> {
+    scopes: &'a [String],
+    resources: &'a [ResourceUri],
+    refresh: &'a PlainRefreshToken,
+}
+
+/// A response that was signed before the rotation that allows it.
+struct EarlyResponse {
+    response: TokenResponse,
+    grant: Grant,
+    seq: i32,
+    expires_at: DateTime<Utc>,
+}
+
+impl EarlyResponse {
+    fn is_for(&self, rotated: &Rotated) -> bool {
+        (self.seq, self.expires_at, &self.grant) == (rotated.seq, rotated.expires_at, &rotated.grant)
+    }
+}
+
+/// The response to a token that looks as if it could be rotated. `None`: it does not, and the rotation will say why.
+async fn sign_before_rotation(
+    app: &App,
+    client: &Client,
+    presented: &PlainRefreshToken,
+    asked_for: &AskedFor<'_>,
+    signatures: &mut ReservedSignatures,
+    now: DateTime<Utc>,
+) -> Result<Option<EarlyResponse>, OAuthError> {
+    let id = presented.id();
+    let Some(family) = app.postgres.find_family(id, None, now).await? else { return Ok(None) };
+    if !family.is_alive || family.seq != presented.seq() || family.grant.client_id != client.id {
+        return Ok(None);
+    }
+    let (grant, seq, expires_at) = (family.grant, presented.seq() + 1, family.expires_at);
+    let issued = Issued { client, id, grant: &grant, n: seq, issued_at: now, family_expires_at: expires_at, now };
+    let AskedFor { scopes, resources, refresh } = asked_for;
+    let reach = Reach::of(app, client, (&grant, scopes, resources), now).await?;
+    let response = issued.respond(app, signatures, reach, Some(refresh), None).await?;
+    Ok(Some(EarlyResponse { response, grant, seq, expires_at }))
 }
 
 fn refusal(outcome: &RotateOutcome) -> OAuthError {
@@ -230,11 +285,34 @@ struct Issued<'a> {
     now: DateTime<Utc>,
 }
 
+/// A response as far as it is made before the fact is durable.
+enum Prepared {
+    /// A program outside has signed, which may fail.
+    Signed(TokenResponse),
+    /// Our own keys will sign, which cannot fail any more.
+    Unsigned(Reach),
+}
+
 impl Issued<'_> {
+    async fn prepare(
+        &self,
+        app: &App,
+        signatures: &mut ReservedSignatures,
+        resources: &[ResourceUri],
+        refresh: Option<&PlainRefreshToken>,
+        nonce: Option<&str>,
+    ) -> Result<Prepared, OAuthError> {
+        let reach = Reach::of(app, self.client, (self.grant, &[], resources), self.now).await?;
+        if !signatures.may_fail() {
+            return Ok(Prepared::Unsigned(reach));
+        }
+        self.respond(app, signatures, reach, refresh, nonce).await.map(Prepared::Signed)
+    }
+
     async fn respond(
         &self,
         app: &App,
-        mut signatures: ReservedSignatures,
+        signatures: &mut ReservedSignatures,
         reach: Reach,
         refresh: Option<&PlainRefreshToken>,
         nonce: Option<&str>,
@@ -249,11 +327,11 @@ impl Issued<'_> {
         claims.auth_time = Some(self.grant.authentication.auth_time.timestamp());
         claims.acr = Some(self.grant.authentication.acr.clone());
         claims.amr = Some(self.grant.authentication.amr.clone());
-        let access_token = claims.encode(app, self.client, &mut signatures).await?;
+        let access_token = claims.encode(app, self.client, signatures).await?;
         let id_token = match reach.told {
             Some(told) => {
                 let about = id_token::About { grant: self.grant, issued_at: self.issued_at, nonce, told };
-                Some(id_token::issue(app, self.client, about, &access_token, &mut signatures).await?)
+                Some(id_token::issue(app, self.client, about, &access_token, signatures).await?)
             }
             None => None,
         };

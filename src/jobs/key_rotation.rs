@@ -1,5 +1,7 @@
 //! The automatic life cycle of signing keys: does what the timeline says is due.
 //!
+//! The successor of a key whose private half is elsewhere cannot be made here: it is asked for in the log, in good time.
+//!
 //! One instance at a time does it, and only the state that it read can be replaced, so that even two leaders do no harm.
 
 use chrono::{DateTime, Utc};
@@ -17,8 +19,9 @@ pub(super) async fn run_once(app: &App, now: DateTime<Utc>) -> Result<Progress, 
         return Ok(Progress::Done);
     }
     let policy = open::policy(&config.keys, &config.tokens, &app.postgres).await?;
+    app.keys.ask_for_successors(&policy, now);
     // As this instance knows the keys: usually nothing is due, and then nobody needs to lead.
-    if !app.keys.status(&policy, now).timeline.iter().any(|step| step.is_due(now)) {
+    if !app.keys.status(&policy, now).timeline.iter().any(|step| step.is_automatic() && step.is_due(now)) {
         return Ok(Progress::Done);
     }
     match app.postgres.lead_key_rotation(app.keys.run_due(&policy, now)).await? {

@@ -9,17 +9,20 @@ mod material;
 mod rotation;
 
 use chrono::{DateTime, Utc};
+use serde_json::Value;
 
 use self::draft::Draft;
 pub(super) use self::material::first_keys;
 use self::material::{blocking, entry_of, make_key, unusable_store};
 pub use self::rotation::{Done, Rotation, RotationOutcome, rotate, run_due};
+use super::external::ExternalSigners;
 use super::lifecycle::{Insistence, Refusal, RotationPolicy};
 use super::private_key::{PrivateKey, RsaBits};
 use super::problem::Problem;
+use super::public_key::PublicKey;
 use super::store::{Change, KeyStore, KeyStoreError};
 use crate::model::signing_alg::SigningAlg;
-use crate::model::signing_key::{KeyEntry, KeyPurpose};
+use crate::model::signing_key::{ExternalKey, KeyEntry, KeyPurpose, SignerMode};
 
 /// An algorithm and what is signed with it.
 pub type Kind = (SigningAlg, KeyPurpose);
@@ -54,7 +57,7 @@ pub async fn generate(
 }
 
 /// Makes a key for each of `kinds` that is listed but does not sign yet. No `kinds`: one for each in use that has none
-/// waiting. `bits`: the size of RSA keys, that of the key before if absent.
+/// waiting and signs with a key of ours. `bits`: the size of RSA keys, that of the key before if absent.
 pub async fn prepublish(
     store: &dyn KeyStore,
     kinds: &[Kind],
@@ -63,8 +66,9 @@ pub async fn prepublish(
 ) -> Result<Vec<KeyEntry>, ChangeError> {
     let mut draft = Draft::begin(store).await?;
     let in_use = draft.ring.kinds().into_iter();
+    let lacks = |kind: &Kind| draft.ring.waiting(kind.0, kind.1).is_none() && draft.check_is_ours(*kind).is_ok();
     let wanted: Vec<Kind> = match kinds {
-        [] => in_use.filter(|(alg, purpose)| draft.ring.waiting(*alg, *purpose).is_none()).collect(),
+        [] => in_use.filter(lacks).collect(),
         kinds => kinds.to_vec(),
     };
     if wanted.is_empty() {
@@ -96,6 +100,51 @@ pub async fn import(
     let entry = entry_of(&key, (alg, purpose), now).map_err(|problem| unusable_store(store, problem))?;
     let mut draft = Draft::begin(store).await?;
     draft.add(entry.clone(), key)?;
+    draft.finish().await?;
+    Ok(entry)
+}
+
+/// A key that a program signs with, as somebody offers it.
+pub struct Offer {
+    /// What the program calls the key.
+    pub key_ref: String,
+    /// The program and its arguments.
+    pub command: Vec<String>,
+    /// How often it is started.
+    pub mode: SignerMode,
+    /// The public half as a JSON Web Key; absent: the program is asked for it.
+    pub jwk: Option<Value>,
+}
+
+/// Lists a key that is elsewhere, once its program has shown that it signs with it; it does not sign for us yet.
+pub async fn register(
+    store: &dyn KeyStore,
+    (alg, purpose): Kind,
+    offer: Offer,
+    signers: &ExternalSigners,
+    now: DateTime<Utc>,
+) -> Result<KeyEntry, ChangeError> {
+    let Offer { key_ref, command, mode, jwk } = offer;
+    let refuse = |what: String, mend: &str| ChangeError::from(unusable_store(store, Problem::new(what, mend)));
+    let program_mend =
+        "run the program by hand with a request as in docs/keys.md, and name it as the server is to run it";
+    let mut key = ExternalKey { key_ref, command, mode, jwk: Value::Null };
+    signers.check_program(&key).map_err(|problem| unusable_store(store, problem))?;
+    let given = match jwk {
+        Some(jwk) => jwk,
+        None => signers.ask_for_jwk(alg, &key).await.map_err(|error| refuse(error.to_string(), program_mend))?,
+    };
+    let public = PublicKey::from_jwk(alg, &given).map_err(|what| {
+        refuse(format!("the public key {what}"), "give the JSON Web Key with the public members of that key alone")
+    })?;
+    key.jwk =
+        serde_json::to_value(public.jwk()).map_err(|error| refuse(error.to_string(), "report this as a defect"))?;
+    let mut entry = KeyEntry::prepublished(public.jwk().thumbprint(), alg, purpose, now);
+    entry.external = Some(key.clone());
+    let mut draft = Draft::begin(store).await?;
+    draft.ring.prepublish(entry.clone())?;
+    let (signer, _) = signers.find_or_make(&entry, &key).map_err(|problem| unusable_store(store, problem))?;
+    signer.prove().await.map_err(|error| refuse(format!("nothing was changed: {error}"), program_mend))?;
     draft.finish().await?;
     Ok(entry)
 }
@@ -137,6 +186,10 @@ pub async fn revoke(
     let mut draft = Draft::read(store).await?;
     let next = match draft.ring.revoke(kid, reason, None, now) {
         Err(Refusal::NeedsSuccessor { alg, purpose }) => {
+            // One that is damaged leaves no other way: nothing can be listed beside it.
+            if draft.is_good() {
+                draft.check_is_ours((alg, purpose))?;
+            }
             let bits = bits.unwrap_or_else(|| draft.bits_of((alg, purpose)));
             let (entry, key) = blocking(store, move || make_key((alg, purpose), bits, now)).await?;
             draft.added.push((entry.kid.clone(), key));

@@ -9,16 +9,18 @@ use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 
+use super::external::{ExternalFailure, ExternalPlace, ExternalSigner, ExternalSigners};
 use super::jwk::PublishedJwk;
 use super::lifecycle::KeyRing;
 use super::private_key::PrivateKey;
 use super::problem::{KeysetError, Problem};
-use super::rsa_pool::{Place, RsaPool};
+use super::rsa_pool::{RsaPlace, RsaPool};
 use super::signer::{Signer, Verifier};
 use super::store::{KeyStore, KeyStoreError, Revision, StoredKeys};
 use super::verified_tokens::VerifiedTokens;
+use crate::clock::Clock;
 use crate::model::signing_alg::SigningAlg;
-use crate::model::signing_key::{KeyEntry, KeyPurpose, KeyState};
+use crate::model::signing_key::{ExternalKey, KeyEntry, KeyPurpose, KeyState};
 use crate::protocol::error::OAuthError;
 use crate::protocol::jwt::{self, UnverifiedJwt, VerifiedClaims};
 
@@ -36,7 +38,7 @@ pub struct Keyset {
 /// Those that are not made are given back with this value.
 pub struct ReservedSignatures {
     keyset: Arc<Keyset>,
-    places: Vec<Place>,
+    places: Vec<(SigningAlg, Place)>,
 }
 
 /// The published key set (RFC 7517 section 5), ready to send.
@@ -60,6 +62,9 @@ pub enum SigningError {
     /// Too many signatures are wanted at once.
     #[error("too many signatures are waiting to be made")]
     Busy,
+    /// The program that has the key gave no signature.
+    #[error(transparent)]
+    External(#[from] ExternalFailure),
     /// The cryptographic library refused.
     #[error("the cryptographic library refused to sign")]
     Refused,
@@ -69,8 +74,20 @@ pub enum SigningError {
 struct Key {
     entry: KeyEntry,
     jwk: PublishedJwk,
-    signer: Arc<Signer>,
+    signer: KeySigner,
     verifier: Verifier,
+}
+
+/// Who has the private half.
+enum KeySigner {
+    Local(Arc<Signer>),
+    External(Arc<ExternalSigner>),
+}
+
+/// What was reserved for one signature: a place in the queue of whoever makes it.
+enum Place {
+    Rsa(RsaPlace),
+    External(ExternalPlace),
 }
 
 #[derive(Serialize)]
@@ -100,16 +117,35 @@ impl Key {
         let signer = Signer::new(entry.alg, key).ok_or_else(unusable)?;
         let verifier = signer.verifier(entry.alg).ok_or_else(unusable)?;
         let jwk = jwk.published(&entry.kid, entry.alg);
-        Ok(Self { entry: entry.clone(), jwk, signer: Arc::new(signer), verifier })
+        Ok(Self { entry: entry.clone(), jwk, signer: KeySigner::Local(Arc::new(signer)), verifier })
+    }
+
+    fn external(entry: &KeyEntry, key: &ExternalKey, signers: &ExternalSigners) -> Result<Self, Problem> {
+        let (signer, public) = signers.find_or_make(entry, key)?;
+        let verifier = public.verifier().ok_or_else(|| {
+            let mend = "end the key with `ostiary-keyctl revoke`";
+            Problem::of_key(&entry.kid, "is one that the cryptographic library refuses", mend)
+        })?;
+        let jwk = public.jwk().published(&entry.kid, entry.alg);
+        Ok(Self { entry: entry.clone(), jwk, signer: KeySigner::External(signer), verifier })
+    }
+
+    /// A place for one signature; `None`: none is needed.
+    fn reserve(&self, rsa: &RsaPool) -> Result<Option<Place>, SigningError> {
+        match &self.signer {
+            KeySigner::Local(signer) if signer.is_slow() => Ok(Some(Place::Rsa(rsa.reserve()?))),
+            KeySigner::Local(_) => Ok(None),
+            KeySigner::External(signer) => Ok(Some(Place::External(signer.reserve()?))),
+        }
     }
 }
 
 /// Everything that keeps a server from using what was read.
 pub(super) fn check_keys(found: &StoredKeys) -> Vec<Problem> {
-    load_keys(found).err().unwrap_or_default()
+    load_keys(found, &ExternalSigners::without_settings(&Clock::system())).err().unwrap_or_default()
 }
 
-fn load_keys(found: &StoredKeys) -> Result<Vec<Key>, Vec<Problem>> {
+fn load_keys(found: &StoredKeys, signers: &ExternalSigners) -> Result<Vec<Key>, Vec<Problem>> {
     let mut problems = found.stored.ring.problems(found.stored.written_in);
     let mut keys = Vec::new();
     for (entry, key) in &found.keys {
@@ -118,19 +154,25 @@ fn load_keys(found: &StoredKeys) -> Result<Vec<Key>, Vec<Problem>> {
             Err(problem) => problems.push(problem),
         }
     }
-    let is_external = |key: &&KeyEntry| key.is_published() && key.external.is_some();
-    problems.extend(found.stored.ring.keys().iter().filter(is_external).map(|key| {
-        let mend = "use a version of ostiary that can, or end the key with `ostiary-keyctl revoke`";
-        Problem::of_key(&key.kid, "is an external one, which this version cannot sign with", mend)
-    }));
+    for entry in found.stored.ring.keys().iter().filter(|entry| entry.is_published()) {
+        match entry.external.as_ref().map(|key| Key::external(entry, key, signers)) {
+            Some(Ok(key)) => keys.push(key),
+            Some(Err(problem)) => problems.push(problem),
+            None => {}
+        }
+    }
     if problems.is_empty() { Ok(keys) } else { Err(problems) }
 }
 
 impl Keyset {
     /// Reads and checks the store; every problem is reported at once.
-    pub(super) async fn load(store: &dyn KeyStore, rsa: RsaPool) -> Result<Self, KeyStoreError> {
+    pub(super) async fn load(
+        store: &dyn KeyStore,
+        rsa: RsaPool,
+        external: &ExternalSigners,
+    ) -> Result<Self, KeyStoreError> {
         let found = store.read_keys().await?;
-        let keys = load_keys(&found).map_err(|problems| KeysetError::new(&store.place(), problems))?;
+        let keys = load_keys(&found, external).map_err(|problems| KeysetError::new(&store.place(), problems))?;
         let jwks = Jwks::of(keys.iter().map(|key| &key.jwk)).map_err(|error| {
             let what = format!("the public keys cannot be written as JSON ({error})");
             KeysetError::one(&store.place(), Problem::new(what, "report this as a defect"))
@@ -178,22 +220,20 @@ impl Keyset {
         claims: &(impl Serialize + Sync),
     ) -> Result<String, SigningError> {
         let key = self.active(alg, purpose).ok_or(SigningError::NoKey(alg))?;
-        let place = if key.signer.is_slow() { Some(self.rsa.reserve()?) } else { None };
-        self.sign_with(key, place, typ, claims).await
+        self.sign_with(key, key.reserve(&self.rsa)?, typ, claims).await
     }
 
     /// Makes sure that one signature for each of `algs` will be made, by keys that are there now.
     pub fn reserve(self: Arc<Self>, algs: &[SigningAlg]) -> Result<ReservedSignatures, SigningError> {
         let mut places = Vec::new();
         for alg in algs {
-            if self.active(*alg, KeyPurpose::Tokens).ok_or(SigningError::NoKey(*alg))?.signer.is_slow() {
-                places.push(self.rsa.reserve()?);
-            }
+            let key = self.active(*alg, KeyPurpose::Tokens).ok_or(SigningError::NoKey(*alg))?;
+            places.extend(key.reserve(&self.rsa)?.map(|place| (*alg, place)));
         }
         Ok(ReservedSignatures { keyset: self, places })
     }
 
-    /// `place` is there for a key that is slow, and for no other.
+    /// `place` is one that this key gave.
     async fn sign_with(
         &self,
         key: &Key,
@@ -208,10 +248,19 @@ impl Keyset {
         token.push('.');
         URL_SAFE_NO_PAD.encode_string(claims, &mut token);
         let signature;
-        if let Some(place) = place {
-            (token, signature) = self.rsa.sign(place, Arc::clone(&key.signer), token).await?;
-        } else {
-            signature = key.signer.sign(token.as_bytes()).map_err(|_| SigningError::Refused)?;
+        match (&key.signer, place) {
+            (KeySigner::Local(signer), None) => {
+                signature = signer.sign(token.as_bytes()).map_err(|_| SigningError::Refused)?;
+            }
+            (KeySigner::Local(signer), Some(Place::Rsa(place))) => {
+                (token, signature) = self.rsa.sign(place, Arc::clone(signer), token).await?;
+            }
+            (KeySigner::External(signer), Some(Place::External(place))) => {
+                (token, signature) = Arc::clone(signer).sign(place, token).await?;
+            }
+            (KeySigner::Local(_), Some(Place::External(_))) | (KeySigner::External(_), None | Some(Place::Rsa(_))) => {
+                return Err(SigningError::Refused);
+            }
         }
         token.push('.');
         URL_SAFE_NO_PAD.encode_string(signature, &mut token);
@@ -264,6 +313,12 @@ impl Keyset {
 }
 
 impl ReservedSignatures {
+    /// Whether one of them may fail although its place is sure, because a program outside of this one makes it. Then it is
+    /// better made before anything is used up.
+    pub fn may_fail(&self) -> bool {
+        self.places.iter().any(|(_, place)| matches!(place, Place::External(_)))
+    }
+
     /// Signs `claims` like [`Keyset::sign_jwt`], in a reserved place.
     pub async fn sign_jwt(
         &mut self,
@@ -272,13 +327,9 @@ impl ReservedSignatures {
         claims: &(impl Serialize + Sync),
     ) -> Result<String, SigningError> {
         let key = self.keyset.active(alg, KeyPurpose::Tokens).ok_or(SigningError::NoKey(alg))?;
-        let place = match self.places.pop() {
-            Some(place) if key.signer.is_slow() => Some(place),
-            None if key.signer.is_slow() => Some(self.keyset.rsa.reserve()?),
-            unneeded => {
-                self.places.extend(unneeded);
-                None
-            }
+        let place = match self.places.iter().position(|(reserved, _)| *reserved == alg) {
+            Some(index) => Some(self.places.swap_remove(index).1),
+            None => key.reserve(&self.keyset.rsa)?,
         };
         self.keyset.sign_with(key, place, typ, claims).await
     }
@@ -296,7 +347,7 @@ impl From<SigningError> for OAuthError {
     fn from(error: SigningError) -> Self {
         match error {
             SigningError::Busy => Self::temporarily_unavailable("the server is busy, try again shortly"),
-            SigningError::NoKey(_) | SigningError::Claims(_) | SigningError::Refused => {
+            SigningError::NoKey(_) | SigningError::Claims(_) | SigningError::External(_) | SigningError::Refused => {
                 Self::server_error("the server could not complete the request")
             }
         }

@@ -5,6 +5,8 @@
 
 // What changes the keys.
 pub mod change;
+// Keys that a program signs with.
+pub mod external;
 // Public keys as JSON Web Keys.
 pub mod jwk;
 // The secret that seals private keys in the database.
@@ -23,6 +25,8 @@ pub mod private_file;
 pub mod private_key;
 // What is wrong with stored keys, and its mend.
 pub mod problem;
+// Public keys that were given to us.
+pub mod public_key;
 mod rsa_pool;
 mod signer;
 // Where keys are kept.
@@ -32,19 +36,23 @@ pub mod token;
 // Tokens whose signature was found good a short while ago.
 mod verified_tokens;
 
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 
 use arc_swap::ArcSwap;
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use tokio::sync::{Mutex, OnceCell};
 
 use self::change::{ChangeError, Done, Kind};
+use self::external::ExternalSigners;
 use self::keyset::Keyset;
 use self::lifecycle::{Insistence, RotationPolicy, Step};
 use self::problem::{KeysetError, Problem};
 use self::rsa_pool::RsaPool;
 use self::store::{KeyStore, KeyStoreError};
 use crate::model::signing_key::KeyEntry;
+
+/// How often a successor is asked for.
+const ASKED_EVERY: TimeDelta = TimeDelta::days(1);
 
 /// The signing keys of a running server.
 #[derive(Clone)]
@@ -56,9 +64,12 @@ struct Shared {
     store: Arc<dyn KeyStore>,
     keyset: ArcSwap<Keyset>,
     rsa: RsaPool,
+    external: ExternalSigners,
     // What the last reload found wrong, so that it is reported once and not every second. One reload at a time.
     reported: Mutex<Option<String>>,
     obstacle: OnceCell<Option<Problem>>,
+    // When somebody was last asked to register the successor of an external key.
+    asked_at: std::sync::Mutex<Option<DateTime<Utc>>>,
 }
 
 /// The keys and what will happen to them.
@@ -71,15 +82,16 @@ pub struct KeysStatus {
 }
 
 impl Keys {
-    /// Reads the store and starts the threads that make RSA signatures.
-    pub async fn open(store: Arc<dyn KeyStore>) -> Result<Self, KeyStoreError> {
+    /// Reads the store and starts the threads that make RSA signatures. The programs of external keys are started when they
+    /// are asked.
+    pub async fn open(store: Arc<dyn KeyStore>, external: ExternalSigners) -> Result<Self, KeyStoreError> {
         let rsa = RsaPool::start().map_err(|error| {
             let what = format!("the threads that make RSA signatures cannot be started ({error})");
             KeysetError::one(&store.place(), Problem::new(what, "raise the limit of threads for this process"))
         })?;
-        let keyset = ArcSwap::from_pointee(Keyset::load(&*store, rsa.clone()).await?);
-        let (reported, obstacle) = (Mutex::new(None), OnceCell::new());
-        Ok(Self { shared: Arc::new(Shared { store, keyset, rsa, reported, obstacle }) })
+        let keyset = ArcSwap::from_pointee(Keyset::load(&*store, rsa.clone(), &external).await?);
+        let (reported, obstacle, asked_at) = (Mutex::new(None), OnceCell::new(), std::sync::Mutex::new(None));
+        Ok(Self { shared: Arc::new(Shared { store, keyset, rsa, external, reported, obstacle, asked_at }) })
     }
 
     /// The keys now. A request takes them once.
@@ -101,6 +113,7 @@ impl Keys {
                 *reported = None;
                 let has_changed = keyset.is_some();
                 if let Some(keyset) = keyset {
+                    self.shared.external.keep_only(keyset.ring().keys());
                     self.shared.keyset.store(Arc::new(keyset));
                 }
                 Ok(has_changed)
@@ -122,7 +135,7 @@ impl Keys {
         if self.shared.store.find_revision().await? == *self.current().revision() {
             return Ok(None);
         }
-        Keyset::load(self.store(), self.shared.rsa.clone()).await.map(Some)
+        Keyset::load(self.store(), self.shared.rsa.clone(), &self.shared.external).await.map(Some)
     }
 
     /// Why this process cannot change the keys, a read-only volume for example. Looked at once, and said once.
@@ -141,6 +154,23 @@ impl Keys {
             found
         };
         self.shared.obstacle.get_or_init(|| look).await.as_ref()
+    }
+
+    /// Says in the log which external keys need a successor soon, once a day. They go on signing until they have one.
+    pub fn ask_for_successors(&self, policy: &RotationPolicy, now: DateTime<Utc>) {
+        let wanted = self.current().ring().successors_wanted(policy, now);
+        let mut asked_at = self.shared.asked_at.lock().unwrap_or_else(PoisonError::into_inner);
+        if wanted.is_empty() || asked_at.is_some_and(|asked_at| now < asked_at + ASKED_EVERY) {
+            return;
+        }
+        *asked_at = Some(now);
+        for (kid, at) in wanted {
+            tracing::warn!(
+                kid,
+                register_by = %at,
+                "an external key needs a successor, which nobody makes here; mend: `ostiary-keyctl register-external`"
+            );
+        }
     }
 
     /// Every key and what will happen, as far as this instance knows.

@@ -17,8 +17,8 @@ use super::jwk::PublicJwk;
 use crate::model::signing_alg::SigningAlg;
 use crate::random;
 
-const MIN_RSA_BITS: usize = 2048;
-const MAX_RSA_BITS: usize = 8192;
+pub(super) const MIN_RSA_BITS: usize = 2048;
+pub(super) const MAX_RSA_BITS: usize = 8192;
 
 /// The size of a new RSA key.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

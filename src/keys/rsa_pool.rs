@@ -1,7 +1,7 @@
 //! The few threads that make RSA signatures: a quarter of a millisecond each, too long for a thread that serves requests.
 //!
 //! The queue is bounded. A full one is answered at once with [`SigningError::Busy`], a 503: a client that waits for a
-//! signature that it will have given up on helps nobody. Who must not fail later takes a [`Place`] beforehand.
+//! signature that it will have given up on helps nobody. Who must not fail later takes a [`RsaPlace`] beforehand.
 
 use std::num::NonZero;
 use std::sync::mpsc::{Receiver, Sender, channel};
@@ -24,12 +24,12 @@ pub(super) struct RsaPool {
 }
 
 /// A place in the queue for one signature. It is free again when a thread begins with that one, or when this is dropped.
-pub(super) struct Place {
+pub(super) struct RsaPlace {
     _permit: OwnedSemaphorePermit,
 }
 
 struct Job {
-    place: Place,
+    place: RsaPlace,
     signer: Arc<Signer>,
     message: String,
     reply: oneshot::Sender<(String, Option<Vec<u8>>)>,
@@ -54,15 +54,15 @@ impl RsaPool {
     }
 
     /// Takes a place, or says that there is none.
-    pub(super) fn reserve(&self) -> Result<Place, SigningError> {
+    pub(super) fn reserve(&self) -> Result<RsaPlace, SigningError> {
         let permit = Arc::clone(&self.places).try_acquire_owned().map_err(|_| SigningError::Busy)?;
-        Ok(Place { _permit: permit })
+        Ok(RsaPlace { _permit: permit })
     }
 
     /// Signs `message` and gives it back with the signature.
     pub(super) async fn sign(
         &self,
-        place: Place,
+        place: RsaPlace,
         signer: Arc<Signer>,
         message: String,
     ) -> Result<(String, Vec<u8>), SigningError> {

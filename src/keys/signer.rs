@@ -56,13 +56,7 @@ impl Signer {
             Self::Ed25519(pair) => pair.public_key().as_ref(),
             Self::Rsa { pair, .. } => pair.public_key().as_ref(),
         };
-        let parsed = match alg {
-            SigningAlg::ES256 => ParsedPublicKey::new(&ECDSA_P256_SHA256_FIXED, public),
-            SigningAlg::EdDSA => ParsedPublicKey::new(&ED25519, public),
-            SigningAlg::RS256 => ParsedPublicKey::new(&RSA_PKCS1_2048_8192_SHA256, public),
-            SigningAlg::PS256 => ParsedPublicKey::new(&RSA_PSS_2048_8192_SHA256, public),
-        };
-        parsed.ok().map(Verifier::new)
+        Verifier::of_public(alg, public)
     }
 
     /// RSA takes fifteen times as long as the others: it must not hold up the thread that serves requests.
@@ -86,6 +80,17 @@ impl Signer {
 }
 
 impl Verifier {
+    /// One with the bytes of a public key: a point, an Ed25519 key, or a PKCS#1 `RSAPublicKey`.
+    pub(super) fn of_public(alg: SigningAlg, public: &[u8]) -> Option<Self> {
+        let parsed = match alg {
+            SigningAlg::ES256 => ParsedPublicKey::new(&ECDSA_P256_SHA256_FIXED, public),
+            SigningAlg::EdDSA => ParsedPublicKey::new(&ED25519, public),
+            SigningAlg::RS256 => ParsedPublicKey::new(&RSA_PKCS1_2048_8192_SHA256, public),
+            SigningAlg::PS256 => ParsedPublicKey::new(&RSA_PSS_2048_8192_SHA256, public),
+        };
+        parsed.ok().map(Self::new)
+    }
+
     fn new(key: ParsedPublicKey) -> Self {
         Self {
             key,

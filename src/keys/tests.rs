@@ -10,6 +10,7 @@ use super::change::{Rotation, RotationOutcome};
 use super::private_key::RsaBits;
 use super::store::directory::{FILE_NAME, KeyDirectory, generate_initial};
 use super::*;
+use crate::clock::Clock;
 use crate::config::{KeysConfig, TokensConfig};
 use crate::model::signing_alg::SigningAlg;
 use crate::model::signing_key::KeyPurpose;
@@ -45,7 +46,9 @@ pub(super) fn key_directory() -> TempDir {
 }
 
 pub(super) async fn open_directory(directory: &Path) -> Keys {
-    Keys::open(Arc::new(KeyDirectory::new(directory))).await.unwrap()
+    Keys::open(Arc::new(KeyDirectory::new(directory)), ExternalSigners::without_settings(&Clock::system()))
+        .await
+        .unwrap()
 }
 
 /// What keyset.json says.

@@ -56,10 +56,30 @@ pub struct KeyEntry {
 pub struct ExternalKey {
     /// What the command calls the key.
     pub key_ref: String,
-    /// The program and its arguments.
+    /// The program, by its absolute path, and its arguments. Never a shell's line.
     pub command: Vec<String>,
+    /// How often the program is started.
+    #[serde(default, skip_serializing_if = "SignerMode::is_default")]
+    pub mode: SignerMode,
     /// The public half as a JSON Web Key.
     pub jwk: Value,
+}
+
+/// How often the program of an external key is started.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum SignerMode {
+    /// For every signature.
+    #[default]
+    Once,
+    /// Once; it answers line by line until its input ends.
+    Kept,
+}
+
+impl SignerMode {
+    fn is_default(&self) -> bool {
+        *self == Self::default()
+    }
 }
 
 /// What a key is for now.
@@ -152,6 +172,11 @@ impl KeyEntry {
     /// activation a moment before this one.
     pub fn is_published(&self) -> bool {
         self.state != KeyState::Retired
+    }
+
+    /// Whether it signs, or waits to.
+    pub fn is_for_signing(&self) -> bool {
+        matches!(self.state, KeyState::Prepublished | KeyState::Active)
     }
 
     /// Whether it has that algorithm and that purpose: of such keys one signs.

@@ -42,6 +42,11 @@ impl Answer {
         Self { text: text.into(), json, outcome: Outcome::Good }
     }
 
+    /// Everything was said already.
+    pub fn silent() -> Self {
+        Self::good("", Value::Null)
+    }
+
     pub fn nothing_done(text: impl Into<String>, json: Value) -> Self {
         Self { text: text.into(), json, outcome: Outcome::NothingDone }
     }
@@ -124,6 +129,9 @@ impl Answer {
                 Action::Activate { kid: Some(kid) } => format!("{kid} signs"),
                 Action::Activate { kid: None } => "the new key signs".to_owned(),
                 Action::Retire { kid } => format!("{kid} is retired and destroyed"),
+                Action::Register { kid } => {
+                    format!("the successor of {kid} has to be registered: it is an external key")
+                }
             };
             text += &format!("{when:<20}  {:<5}  {:<10}  {what}\n", step.alg.as_str(), step.purpose.as_str());
         }
@@ -146,7 +154,10 @@ pub fn table(keys: &[KeyEntry]) -> String {
         let note = match (key.state, key.retire_at, &key.revoke_reason) {
             (KeyState::Retired, _, Some(reason)) => format!("revoked: {reason}"),
             (KeyState::Grace, Some(at), _) => format!("retires {}", instant(at)),
-            _ => key.file.clone().unwrap_or_default(),
+            _ => match &key.external {
+                Some(external) => format!("external: {}", external.key_ref.escape_debug()),
+                None => key.file.clone().unwrap_or_default(),
+            },
         };
         let (alg, purpose, state) = (key.alg.as_str(), key.purpose.as_str(), key.state.as_str());
         let since = since.map(instant).unwrap_or_default();

@@ -86,9 +86,20 @@ pub enum Command {
         #[arg(long, value_name = "PURPOSE", value_parser = parse_purpose, default_value = "tokens")]
         purpose: KeyPurpose,
     },
+    /// Prepublishes a key whose private half is elsewhere: a program signs with it
+    RegisterExternal(Offered),
+    /// Answers requests for signatures, as the program of an external key does, with a private key in a file
+    Sign {
+        /// The private key: PKCS#8 in PEM, not encrypted, readable by this account only
+        #[arg(long, value_name = "FILE")]
+        file: PathBuf,
+        /// Answers line by line until the input ends, instead of once
+        #[arg(long)]
+        kept: bool,
+    },
     /// Seals the keys in Postgres anew, with the newest key-encryption key
     Rewrap,
-    /// Tells what the next rotation does, and when
+    /// Tells what the next rotation does, and when, and who has not fetched the newest key
     Rehearse,
     /// Makes a master key file
     MasterKey {
@@ -118,6 +129,28 @@ pub struct Choice {
     /// The size of new RSA keys: 2048, 3072 or 4096; that of the key before if absent
     #[arg(long, value_name = "BITS", value_parser = parse_bits)]
     pub bits: Option<RsaBits>,
+}
+
+#[derive(Args)]
+pub struct Offered {
+    /// Its algorithm: RS256, PS256, ES256 or EdDSA
+    #[arg(long, value_name = "ALG", value_parser = parse_alg)]
+    pub alg: SigningAlg,
+    /// What it signs: tokens, logout or assertions
+    #[arg(long, value_name = "PURPOSE", value_parser = parse_purpose, default_value = "tokens")]
+    pub purpose: KeyPurpose,
+    /// What the program calls the key
+    #[arg(long, value_name = "TEXT")]
+    pub key_ref: String,
+    /// Its public half as a JSON Web Key; the program is asked for it if absent
+    #[arg(long, value_name = "FILE")]
+    pub jwk: Option<PathBuf>,
+    /// The program is started once and answers line by line, instead of being started for each signature
+    #[arg(long)]
+    pub kept: bool,
+    /// The program, by its absolute path, and its arguments
+    #[arg(last = true, required = true, value_name = "PROGRAM")]
+    pub program: Vec<String>,
 }
 
 #[derive(Args)]

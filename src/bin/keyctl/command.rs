@@ -6,18 +6,16 @@ use ostiary::keys::change::{self, ChangeError, RotationOutcome};
 use ostiary::keys::kek;
 use ostiary::keys::lifecycle::Insistence;
 use ostiary::keys::master_key::MasterKeys;
-use ostiary::keys::private_key::PrivateKey;
 use ostiary::keys::problem::Problem;
-use ostiary::keys::store::{KeyStoreError, inspect};
-use ostiary::model::signing_key::KeyEntry;
+use ostiary::keys::store::{Inspection, KeyStoreError, inspect};
 use serde_json::json;
 
 use super::answer::{Answer, instant, table};
-use super::arguments::{Arguments, Choice, Command, OneKey, PublicFormat};
+use super::arguments::{Arguments, Choice, Command, OneKey};
 use super::place::Place;
-use super::revocation;
+use super::{export, external, revocation};
 
-type Answered = Result<Answer, Vec<Problem>>;
+pub type Answered = Result<Answer, Vec<Problem>>;
 
 pub async fn run(arguments: &Arguments, clock: &Clock) -> Answered {
     let now = clock.now();
@@ -31,15 +29,16 @@ pub async fn run(arguments: &Arguments, clock: &Clock) -> Answered {
             return Ok(Answer::good(text, json!({ "file": file })));
         }
         Command::Kek { file, add } => return make_kek(file, *add),
+        Command::Sign { file, kept } => return external::sign(file, *kept),
         _ => {}
     }
-    let place = Place::open(arguments).await?;
+    let place = Place::open(arguments, clock).await?;
     match &arguments.command {
         Command::List => {
             let stored = place.store.read().await.map_err(|error| error.problems())?;
             Ok(Answer::good(table(stored.ring.keys()), json!({ "keys": stored.ring.keys() })))
         }
-        Command::Validate => Ok(Answer::validated(&place.store.place(), &inspect(&*place.store).await)),
+        Command::Validate => Ok(Answer::validated(&place.store.place(), &validate(&place, now).await)),
         Command::Generate(choice) => generate(&place, choice, now).await,
         Command::Prepublish(choice) => prepublish(&place, choice, now).await,
         Command::Activate(OneKey { kid, force }) => {
@@ -62,7 +61,7 @@ pub async fn run(arguments: &Arguments, clock: &Clock) -> Answered {
             let answer = rotate(&place, choice, *force, now).await?;
             if *wait { wait_and_rotate(&place, choice, answer, clock).await } else { Ok(answer.0) }
         }
-        Command::ExportPublic { kid, format } => export(&place, kid.as_deref(), *format).await,
+        Command::ExportPublic { kid, format } => export::export(&place, kid.as_deref(), *format).await,
         Command::Import { file, alg, purpose } => {
             let pem = std::fs::read_to_string(file).map(zeroize::Zeroizing::new).map_err(|error| {
                 vec![Problem::new(format!("{} cannot be read ({error})", file.display()), "name a PEM file")]
@@ -70,13 +69,25 @@ pub async fn run(arguments: &Arguments, clock: &Clock) -> Answered {
             let made = change::import(&*place.store, (*alg, *purpose), &pem, now).await.map_err(problems)?;
             Ok(Answer::prepublished(&[made], now + place.policy.prepublish))
         }
+        Command::RegisterExternal(offered) => external::register(&place, offered, now).await,
         Command::Rewrap => rewrap(&place).await,
         Command::Rehearse => {
             let stored = place.store.read().await.map_err(|error| error.problems())?;
             Ok(Answer::timeline(&stored.ring.next_steps(&place.policy, now), now))
         }
-        Command::MasterKey { .. } | Command::Kek { .. } => Ok(Answer::good("", json!({}))),
+        Command::MasterKey { .. } | Command::Kek { .. } | Command::Sign { .. } => Ok(Answer::silent()),
     }
+}
+
+async fn validate(place: &Place, now: DateTime<Utc>) -> Inspection {
+    let mut found = inspect(&*place.store).await;
+    if let Ok(stored) = place.store.read().await {
+        found.problems.extend(place.signers.problems(stored.ring.keys()));
+    }
+    if found.problems.is_empty() {
+        found.warnings.extend(external::warnings(place, now).await);
+    }
+    found
 }
 
 fn make_kek(file: &std::path::Path, add: bool) -> Answered {
@@ -170,37 +181,6 @@ async fn wait_and_rotate(
     Ok(Answer::rotated(&rotated.map_err(problems)?))
 }
 
-async fn export(place: &Place, kid: Option<&str>, format: PublicFormat) -> Answered {
-    let found = place.store.read_keys().await.map_err(|error| error.problems())?;
-    let mut keys: Vec<(KeyEntry, PrivateKey)> = Vec::new();
-    for (entry, key) in found.keys {
-        if kid.is_none_or(|kid| kid == entry.kid) {
-            keys.push((entry, key.map_err(|problem| vec![problem])?));
-        }
-    }
-    let refuse = |what: String, mend: &str| vec![Problem::new(what, mend)];
-    if keys.is_empty() {
-        let what = format!("there is no listed key {}", kid.unwrap_or_default());
-        return Err(refuse(what, "take a kid that `ostiary-keyctl list` shows; retired keys are destroyed"));
-    }
-    if format == PublicFormat::Jwk && keys.len() != 1 {
-        return Err(refuse("one JSON Web Key holds one key".to_owned(), "name it with --kid, or use --format jwks"));
-    }
-    let no_public_half = || refuse("a key has no public half".to_owned(), "report this as a defect");
-    let published = |(entry, key): &(KeyEntry, PrivateKey)| Some(key.public_jwk()?.published(&entry.kid, entry.alg));
-    let jwks: Vec<_> = keys.iter().map(published).collect::<Option<_>>().ok_or_else(no_public_half)?;
-    if format == PublicFormat::Pem {
-        let pems =
-            keys.iter().map(|(_, key)| key.public_pem()).collect::<Option<Vec<_>>>().ok_or_else(no_public_half)?;
-        return Ok(Answer::good(pems.concat(), json!({ "pem": pems })));
-    }
-    let json = match jwks.as_slice() {
-        [jwk] if format == PublicFormat::Jwk => json!(jwk),
-        jwks => json!({ "keys": jwks }),
-    };
-    Ok(Answer::good(format!("{json:#}\n"), json))
-}
-
 async fn rewrap(place: &Place) -> Answered {
     match place.store.rewrap().await.map_err(|error| error.problems())? {
         None => Err(vec![Problem::new(
@@ -222,7 +202,7 @@ fn insistence(force: bool) -> Insistence {
     if force { Insistence::Force } else { Insistence::Never }
 }
 
-fn problems(error: ChangeError) -> Vec<Problem> {
+pub fn problems(error: ChangeError) -> Vec<Problem> {
     match error {
         ChangeError::Refused(refusal) => vec![refusal.problem()],
         ChangeError::Store(error) => KeyStoreError::problems(&error),

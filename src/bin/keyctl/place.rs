@@ -6,7 +6,9 @@ use std::sync::Arc;
 use chrono::TimeDelta;
 use clap::CommandFactory;
 use clap::error::ErrorKind;
+use ostiary::clock::Clock;
 use ostiary::config::{self, Config, KeyStoreKind, KeysConfig, Sources, TokensConfig};
+use ostiary::keys::external::ExternalSigners;
 use ostiary::keys::lifecycle::RotationPolicy;
 use ostiary::keys::open;
 use ostiary::keys::problem::Problem;
@@ -23,15 +25,19 @@ const LONGEST_LIFETIME: TimeDelta = TimeDelta::days(1);
 pub struct Place {
     pub store: Arc<dyn KeyStore>,
     pub policy: RotationPolicy,
+    /// Who signs with external keys.
+    pub signers: ExternalSigners,
+    /// Whether only a folder was named, so that nobody said which programs a server may start.
+    pub has_no_settings: bool,
     /// What else the database can tell.
     pub postgres: Option<Postgres>,
 }
 
 impl Place {
-    pub async fn open(arguments: &Arguments) -> Result<Self, Vec<Problem>> {
+    pub async fn open(arguments: &Arguments, clock: &Clock) -> Result<Self, Vec<Problem>> {
         match (&arguments.dir, &arguments.config) {
-            (Some(directory), _) => Ok(Self::of_directory(directory)),
-            (None, Some(file)) => Self::of_settings(file).await,
+            (Some(directory), _) => Ok(Self::of_directory(directory, clock)),
+            (None, Some(file)) => Self::of_settings(file, clock).await,
             (None, None) => {
                 let message = "it is not said where the keys are: add `--dir DIR` or `--config FILE`";
                 Arguments::command().error(ErrorKind::MissingRequiredArgument, message).exit()
@@ -39,12 +45,13 @@ impl Place {
         }
     }
 
-    fn of_directory(directory: &Path) -> Self {
+    fn of_directory(directory: &Path, clock: &Clock) -> Self {
         let policy = open::policy_for(&KeysConfig::default(), &TokensConfig::default(), Some(LONGEST_LIFETIME));
-        Self { store: Arc::new(KeyDirectory::new(directory)), policy, postgres: None }
+        let signers = ExternalSigners::without_settings(clock);
+        Self { store: Arc::new(KeyDirectory::new(directory)), policy, signers, has_no_settings: true, postgres: None }
     }
 
-    async fn of_settings(file: &Path) -> Result<Self, Vec<Problem>> {
+    async fn of_settings(file: &Path, clock: &Clock) -> Result<Self, Vec<Problem>> {
         let config = config::load(&Sources::from_process(Some(file.to_owned()))).map_err(|errors| {
             errors
                 .0
@@ -63,7 +70,8 @@ impl Place {
             Err(error) => return Err(KeyStoreError::from(error).problems()),
         };
         let store = open::store(&config.keys, Some(&postgres)).ok_or_else(Vec::new)?;
-        Ok(Self { store, policy, postgres: Some(postgres) })
+        let signers = ExternalSigners::new(&config.keys.external, clock);
+        Ok(Self { store, policy, signers, has_no_settings: false, postgres: Some(postgres) })
     }
 }
 

@@ -40,6 +40,9 @@ pub async fn damage(place: &Place, ring: &KeyRing, key: &KeyEntry, now: DateTime
     if key.state == KeyState::Active {
         lines.push(match ring.waiting(key.alg, key.purpose) {
             Some(next) => format!("{} signs instead, which is listed since {}.", next.kid, instant(next.published_at)),
+            None if key.external.is_some() => "It is an external key and nothing waits to take its place: register another one, \
+                                               or prepublish one here, then it takes over at once."
+                .to_owned(),
             None => "A key made at that moment signs instead: whoever keeps a copy of the key set fails until it is fetched \
                      again, at most for its max-age."
                 .to_owned(),

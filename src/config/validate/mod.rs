@@ -2,6 +2,8 @@
 
 // The issuer, other origins, proxies.
 mod addresses;
+// Programs that sign.
+mod external_keys;
 // Numbers and times.
 mod limits;
 #[cfg(test)]
@@ -12,6 +14,7 @@ use secrecy::ExposeSecret;
 use url::Url;
 
 use self::addresses::{check_frontend, check_issuer, check_proxies};
+use self::external_keys::check_external_keys;
 use self::limits::{check_lifetimes, check_limits};
 use super::{Config, ConfigError, PagesConfig};
 
@@ -23,6 +26,7 @@ pub fn validate(config: &Config) -> Vec<ConfigError> {
     check_proxies(config, &mut found);
     check_limits(config, &mut found);
     check_stores(config, &mut found);
+    check_external_keys(config, &mut found);
     check_lifetimes(config, &mut found);
     check_passwords(config, &mut found);
     check_words(config, &mut found);

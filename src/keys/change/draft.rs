@@ -30,6 +30,11 @@ impl<'a> Draft<'a> {
         Err(KeyStoreError::from(KeysetError::new(&store.place(), problems)).into())
     }
 
+    /// Whether it begins from such a state.
+    pub(super) fn is_good(&self) -> bool {
+        check_keys(&self.before).is_empty()
+    }
+
     pub(super) async fn read(store: &'a dyn KeyStore) -> Result<Self, ChangeError> {
         let before = store.read_keys().await?;
         let ring = before.stored.ring.clone();
@@ -79,7 +84,10 @@ impl<'a> Draft<'a> {
         let is_new = waiting.is_none();
         let next = match waiting {
             Some(key) => key,
-            None => self.publish(kind, bits, now).await?,
+            None => {
+                self.check_is_ours(kind)?;
+                self.publish(kind, bits, now).await?
+            }
         };
         let signs_at = next.published_at + policy.prepublish;
         let outcome = if now >= signs_at || insistence == Insistence::Force {
@@ -91,6 +99,16 @@ impl<'a> Draft<'a> {
             RotationOutcome::Waiting { signs_at }
         };
         Ok(Rotation { alg, purpose, kid: next.kid, outcome })
+    }
+
+    /// A key that is made here must not take the place of one that is elsewhere, unless that was asked for.
+    pub(super) fn check_is_ours(&self, (alg, purpose): Kind) -> Result<(), Refusal> {
+        match self.ring.active(alg, purpose) {
+            Some(key) if key.external.is_some() => {
+                Err(Refusal::SuccessorIsElsewhere { kid: key.kid.clone(), alg, purpose })
+            }
+            Some(_) | None => Ok(()),
+        }
     }
 
     pub(super) fn retire_due(&mut self, policy: &RotationPolicy, now: DateTime<Utc>) -> Result<Vec<Done>, Refusal> {

@@ -61,7 +61,7 @@ pub struct Done {
 }
 
 /// Goes one step further in the rotation of each of `kinds` (none: all that are in use): a key that waits for long enough
-/// signs, where none waits one is made. With [`Insistence::Force`] it signs at once. Keys whose grace is over are retired.
+/// signs, where none waits one is made, unless the one that signs is elsewhere. With [`Insistence::Force`] it signs at once. Keys whose grace is over are retired.
 pub async fn rotate(
     store: &dyn KeyStore,
     kinds: &[Kind],
@@ -78,6 +78,11 @@ pub async fn rotate(
     let wanted = if kinds.is_empty() { in_use } else { kinds.to_vec() };
     let mut rotations = Vec::new();
     for kind in wanted {
+        // Who named no kind wants whatever can be done.
+        let is_ours = draft.ring.waiting(kind.0, kind.1).is_some() || draft.check_is_ours(kind).is_ok();
+        if kinds.is_empty() && !is_ours {
+            continue;
+        }
         rotations.push(draft.rotate(kind, policy, bits, insistence, now).await?);
     }
     let is_unchanged = rotations.iter().all(|rotation| matches!(rotation.outcome, RotationOutcome::Waiting { .. }));
@@ -103,8 +108,8 @@ pub async fn run_due(
                 draft.ring.activate(&kid, policy, Insistence::Never, now)?;
                 ("activate", kid)
             }
-            // Not made yet, or still signing: their turn comes in a later run.
-            Action::Activate { kid: None } | Action::Retire { .. } => continue,
+            // Not made yet, or still signing: their turn comes in a later run. Or not for us to do.
+            Action::Activate { kid: None } | Action::Retire { .. } | Action::Register { .. } => continue,
         };
         done.push(Done { action, kid, alg: step.alg, purpose: step.purpose });
     }

@@ -71,6 +71,15 @@ pub enum Refusal {
         /// The purpose.
         purpose: KeyPurpose,
     },
+    /// The key is elsewhere, and its successor is not made here unasked.
+    SuccessorIsElsewhere {
+        /// The key that signs.
+        kid: String,
+        /// Its algorithm.
+        alg: SigningAlg,
+        /// Its purpose.
+        purpose: KeyPurpose,
+    },
     /// There are keys already, so these would not be the first.
     HasKeys,
     /// There are no keys yet.
@@ -117,12 +126,27 @@ impl Refusal {
             ),
             Self::NeedsSuccessor { alg, purpose } => (
                 format!("no key waits that could sign with {} ({}) instead", alg.as_str(), purpose.as_str()),
-                format!("make one with `ostiary-keyctl prepublish --alg {}`", alg.as_str()),
+                format!(
+                    "make one with `ostiary-keyctl prepublish --alg {}`, or register one that is elsewhere with \
+                     `register-external`; a key that waits takes over at once when the one before is revoked",
+                    alg.as_str()
+                ),
             ),
             Self::NothingToRotate { alg, purpose } => (
                 format!("there is no key for {} ({}) to take the place of", alg.as_str(), purpose.as_str()),
                 format!(
                     "make one with `ostiary-keyctl prepublish --alg {} --purpose {}`",
+                    alg.as_str(),
+                    purpose.as_str()
+                ),
+            ),
+            Self::SuccessorIsElsewhere { kid, alg, purpose } => (
+                format!(
+                    "the private half of the key {kid} is elsewhere, and so is that of its successor: none is made here unasked"
+                ),
+                format!(
+                    "register one with `ostiary-keyctl register-external`; to have one here from now on, make it with \
+                     `ostiary-keyctl prepublish --alg {} --purpose {}`. In an emergency `revoke` lets it sign at once",
                     alg.as_str(),
                     purpose.as_str()
                 ),

@@ -107,10 +107,22 @@ fn the_timeline_tells_the_whole_rotation() {
     ring.keys[0].external = Some(crate::model::signing_key::ExternalKey {
         key_ref: "r".to_owned(),
         command: vec![],
+        mode: Default::default(),
         jwk: serde_json::Value::Null,
     });
+    // Nobody makes a key here in the place of one that is elsewhere: it is asked for, in good time.
+    let kid = "first".to_owned();
+    let steps = ring.next_steps(&policy(), start());
+    let register_at = activate_at - TimeDelta::days(1);
+    let told: Vec<_> = steps.iter().map(|step| (step.at, step.action.clone(), step.is_automatic())).collect();
+    assert_eq!(told, [(register_at, Action::Register { kid: kid.clone() }, false)]);
+    let early = register_at - TimeDelta::days(14);
+    assert_eq!(ring.successors_wanted(&policy(), early - TimeDelta::seconds(1)), []);
+    assert_eq!(ring.successors_wanted(&policy(), early), [(kid.clone(), register_at)]);
+    ring.prepublish(key("next")).unwrap();
+    assert_eq!(ring.successors_wanted(&policy(), late), []);
     let actions: Vec<_> = ring.next_steps(&policy(), late).into_iter().map(|step| step.action).collect();
-    assert_eq!(actions, [], "nobody makes a key here in the place of one that is elsewhere");
+    assert_eq!(actions, [Action::Activate { kid: Some("next".to_owned()) }, Action::Retire { kid }]);
 }
 
 #[test]
@@ -218,6 +230,7 @@ impl World {
                     self.ring.activate(&kid, &policy(), Insistence::Never, self.now).unwrap();
                 }
                 Action::Retire { kid } => self.ring.retire(&kid, Insistence::Never, self.now).unwrap(),
+                Action::Register { kid } => panic!("{kid} is not elsewhere"),
             }
         }
     }

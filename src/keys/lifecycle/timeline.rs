@@ -7,6 +7,9 @@ use super::KeyRing;
 use crate::model::signing_alg::SigningAlg;
 use crate::model::signing_key::{KeyPurpose, KeyState};
 
+/// How long before an external key's successor has to be registered that is asked for, at most; a sixth of the period.
+const LONGEST_NOTICE: TimeDelta = TimeDelta::days(14);
+
 /// A quarter of the prepublish window, and never more than this, may a copy of the key set be used unasked.
 const LONGEST_CACHE: TimeDelta = TimeDelta::minutes(15);
 
@@ -41,6 +44,11 @@ pub struct Step {
 pub enum Action {
     /// A new key is made and listed.
     Publish,
+    /// The successor of a key whose private half is elsewhere has to be there: somebody registers it, nobody makes it.
+    Register {
+        /// The key that signs until then, and afterwards if nobody does.
+        kid: String,
+    },
     /// A key begins to sign.
     Activate {
         /// The key; absent while it is still to be made.
@@ -59,12 +67,21 @@ impl RotationPolicy {
     pub fn cache_lifetime(prepublish: TimeDelta) -> TimeDelta {
         (prepublish / 4).min(LONGEST_CACHE).max(TimeDelta::seconds(1))
     }
+
+    fn notice(&self) -> TimeDelta {
+        (self.period / 6).min(LONGEST_NOTICE)
+    }
 }
 
 impl Step {
-    /// Whether it is to be done now.
+    /// Whether its time has come.
     pub fn is_due(&self, now: DateTime<Utc>) -> bool {
         self.at <= now
+    }
+
+    /// Whether it is something that the life cycle does by itself, rather than asks for.
+    pub fn is_automatic(&self) -> bool {
+        !matches!(self.action, Action::Register { .. })
     }
 }
 
@@ -83,8 +100,12 @@ impl KeyRing {
                     steps.push(step(at, Action::Activate { kid: Some(waiting.kid.clone()) }));
                     at
                 }
-                // The private key is elsewhere, and so must be that of its successor: somebody registers it.
-                None if active.is_some_and(|key| key.external.is_some()) => continue,
+                // The private key is elsewhere, and so must be that of its successor.
+                None if let Some(external) = active.filter(|key| key.external.is_some()) => {
+                    let register_at = due.map_or(now, |due| due - policy.prepublish);
+                    steps.push(step(register_at, Action::Register { kid: external.kid.clone() }));
+                    continue;
+                }
                 None => {
                     let publish_at = due.map_or(now, |due| due - policy.prepublish);
                     steps.push(step(publish_at, Action::Publish));
@@ -107,5 +128,16 @@ impl KeyRing {
         // Stable: what happens at one time keeps the order in which it has to.
         steps.sort_by_key(|step| step.at);
         steps
+    }
+    /// The external keys whose successors have to be registered soon, with the latest time to do it.
+    pub fn successors_wanted(&self, policy: &RotationPolicy, now: DateTime<Utc>) -> Vec<(String, DateTime<Utc>)> {
+        let soon = now + policy.notice();
+        let wanted = self.next_steps(policy, now).into_iter().filter(|step| step.is_due(soon));
+        wanted
+            .filter_map(|step| match step.action {
+                Action::Register { kid } => Some((kid, step.at)),
+                Action::Publish | Action::Activate { .. } | Action::Retire { .. } => None,
+            })
+            .collect()
     }
 }

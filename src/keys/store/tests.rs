@@ -9,8 +9,10 @@ use tempfile::TempDir;
 use super::directory::KeyDirectory;
 use super::postgres::PostgresKeys;
 use super::*;
+use crate::clock::Clock;
 use crate::keys::Keys;
 use crate::keys::change::{self, ChangeError, Kind, RotationOutcome};
+use crate::keys::external::ExternalSigners;
 use crate::keys::kek::{self, KekSource};
 use crate::keys::lifecycle::Insistence;
 use crate::keys::private_key::RsaBits;
@@ -166,7 +168,7 @@ async fn a_running_server_reads_what_a_new_kek_sealed_and_old_keks_are_kept_for_
     let [_, Place { store, folder, db }] = places().await;
     let file = folder.path().join("kek");
     let old = std::fs::read_to_string(&file).unwrap();
-    let keys = Keys::open(store.clone()).await.unwrap();
+    let keys = Keys::open(store.clone(), ExternalSigners::without_settings(&Clock::system())).await.unwrap();
     let token = keys.current().sign_jwt(SigningAlg::ES256, "JWT", &serde_json::json!({})).await.unwrap();
 
     kek::add_to_file(&file).unwrap();

@@ -1,0 +1,147 @@
+//! The external keys in use: what outlives a change of the key set, so that a kept process goes on and failures are not
+//! forgotten.
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use serde_json::Value;
+
+use super::failure::ExternalFailure;
+use super::program::Program;
+use super::{ExternalSigner, exchange};
+use crate::clock::Clock;
+use crate::config::ExternalKeysConfig;
+use crate::keys::problem::Problem;
+use crate::keys::public_key::PublicKey;
+use crate::model::signing_alg::SigningAlg;
+use crate::model::signing_key::{ExternalKey, KeyEntry};
+
+/// The signers of a process, by key.
+#[derive(Clone)]
+pub struct ExternalSigners {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    config: ExternalKeysConfig,
+    /// `None`: nobody said which programs may be started.
+    programs: Option<Vec<PathBuf>>,
+    clock: Clock,
+    by_kid: Mutex<HashMap<String, Arc<ExternalSigner>>>,
+}
+
+impl ExternalSigners {
+    /// As the settings say.
+    pub fn new(config: &ExternalKeysConfig, clock: &Clock) -> Self {
+        Self::with(config.clone(), Some(config.programs.clone()), clock)
+    }
+
+    /// With the defaults and any program: where there are no settings.
+    pub fn without_settings(clock: &Clock) -> Self {
+        Self::with(ExternalKeysConfig::default(), None, clock)
+    }
+
+    fn with(config: ExternalKeysConfig, programs: Option<Vec<PathBuf>>, clock: &Clock) -> Self {
+        let by_kid = Mutex::default();
+        Self { shared: Arc::new(Shared { config, programs, clock: clock.clone(), by_kid }) }
+    }
+
+    /// What keeps the keys from being used here, although nothing is wrong with them: programs that may not be started.
+    pub fn problems<'a>(&self, keys: impl IntoIterator<Item = &'a KeyEntry>) -> Vec<Problem> {
+        let external = keys.into_iter().filter(|key| key.is_published()).filter_map(|key| key.external.as_ref());
+        external.filter_map(|key| self.check_program(key).err()).collect()
+    }
+
+    /// Tries each external key that signs or will, and tells which cannot. Asks every program once.
+    pub async fn try_out<'a>(&self, keys: impl IntoIterator<Item = &'a KeyEntry>) -> Vec<Problem> {
+        let mut problems = Vec::new();
+        for entry in keys.into_iter().filter(|key| key.is_for_signing()) {
+            let Some(Ok((signer, _))) = entry.external.as_ref().map(|key| self.find_or_make(entry, key)) else {
+                continue;
+            };
+            if let Err(error) = signer.prove().await {
+                problems.push(Problem::of_key(
+                    &entry.kid,
+                    &format!("gives no signature here: {error}"),
+                    "run its program by hand with a request as in docs/keys.md; a server says the same in its log",
+                ));
+            }
+        }
+        problems
+    }
+
+    /// The signer of a key, the one that there is if there is one.
+    pub(in crate::keys) fn find_or_make(
+        &self,
+        entry: &KeyEntry,
+        key: &ExternalKey,
+    ) -> Result<(Arc<ExternalSigner>, PublicKey), Problem> {
+        let public = check(entry, key)?;
+        self.check_program(key)?;
+        let mut by_kid = self.shared.by_kid.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(signer) = by_kid.get(&entry.kid).filter(|signer| signer.is_of(key)) {
+            return Ok((Arc::clone(signer), public));
+        }
+        let verifier = public.verifier().ok_or_else(|| {
+            let mend = "end the key with `ostiary-keyctl revoke`";
+            Problem::of_key(&entry.kid, "is one that the cryptographic library refuses", mend)
+        })?;
+        let Shared { config, clock, .. } = &*self.shared;
+        let signer = Arc::new(ExternalSigner::new((&entry.kid, entry.alg), key, verifier, config, clock));
+        by_kid.insert(entry.kid.clone(), Arc::clone(&signer));
+        Ok((signer, public))
+    }
+
+    /// Forgets all but these; their processes end once nobody signs with them any more.
+    pub(in crate::keys) fn keep_only(&self, keys: &[KeyEntry]) {
+        let mut by_kid = self.shared.by_kid.lock().unwrap_or_else(PoisonError::into_inner);
+        by_kid.retain(|kid, _| keys.iter().any(|key| key.kid == *kid && key.is_published()));
+    }
+
+    /// Asks the program of a key for its public half.
+    pub(in crate::keys) async fn ask_for_jwk(
+        &self,
+        alg: SigningAlg,
+        key: &ExternalKey,
+    ) -> Result<Value, ExternalFailure> {
+        let request = exchange::jwk_request(alg, &key.key_ref).unwrap_or_default();
+        let answer = Program::new(key, &self.shared.config).ask(&request, exchange::read_jwk).await;
+        answer.map_err(|(reason, said)| ExternalFailure { kid: key.key_ref.clone(), reason, said })
+    }
+
+    /// Whether the program of a key may be started.
+    pub(in crate::keys) fn check_program(&self, key: &ExternalKey) -> Result<(), Problem> {
+        let program = Path::new(key.command.first().map_or("", String::as_str));
+        if !program.is_absolute() {
+            return Err(Problem::new(
+                format!("the program of the key {:?} is not named by its absolute path", key.key_ref),
+                "name it like /usr/local/bin/sign-with-hsm",
+            ));
+        }
+        match &self.shared.programs {
+            Some(allowed) if !allowed.iter().any(|allowed| allowed == program) => Err(Problem::new(
+                format!(
+                    "the program {} of the key {:?} may not be started: the settings do not name it",
+                    program.display(),
+                    key.key_ref
+                ),
+                "add it to keys.external.programs of every instance, or end the key with `ostiary-keyctl revoke`",
+            )),
+            Some(_) | None => Ok(()),
+        }
+    }
+}
+
+/// Whether what is stored of an external key is good by itself.
+fn check(entry: &KeyEntry, key: &ExternalKey) -> Result<PublicKey, Problem> {
+    let mend = "put the right `jwk` back from your copy, or end the key with `ostiary-keyctl revoke`";
+    let public = PublicKey::from_jwk(entry.alg, &key.jwk)
+        .map_err(|what| Problem::of_key(&entry.kid, &format!("has a `jwk` that {what}"), mend))?;
+    // The kid is the thumbprint: a key that was exchanged for another is noticed here.
+    if public.jwk().thumbprint() == entry.kid {
+        Ok(public)
+    } else {
+        Err(Problem::of_key(&entry.kid, "does not belong to its `jwk`: that is another key", mend))
+    }
+}

@@ -1,0 +1,307 @@
+//! Keys whose private half is elsewhere: a program signs with them, and may be slow, crash or lie.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use chrono::TimeDelta;
+use ostiary::keys::external::ExternalSigners;
+use ostiary::model::signing_alg::SigningAlg;
+use serde_json::{Value, json};
+
+use crate::harness::program::{Ended, KEYCTL, Workplace};
+use crate::harness::{Answer, Authorization, TestApp, TestClient, Tokens, copied_directory, jwt};
+
+/// What the program does is in the file `conduct`, so that it can change while a server runs. It leaves a line in `started`.
+const PROGRAM: &str = r#"
+cd "$(dirname "$0")"
+echo $$ >> started
+case "$(cat conduct)" in
+    good) exec "$KEYCTL" sign --file ours.pem ;;
+    kept) exec "$KEYCTL" sign --file ours.pem --kept ;;
+    slow) sleep 600 ;;
+    crashing) exit 7 ;;
+    silent) exit 0 ;;
+    lying) exec "$KEYCTL" sign --file another.pem ;;
+    garbage) echo '<html>' ;;
+    short) echo '{"signature":"AAAA"}' ;;
+    der) echo '{"signature":"MEUCIQC2L8h7H0RjqOt2mJ8oO0Nq2wQ3aYjv4m0F4o3D1hZk4gIgQ6Jm6oG2Vb0s9f3kqO1w0m3t7c6n8Yx5r4u1z2v3w4E"}' ;;
+    flooding) yes ;;
+    mixed)
+        read -r line
+        case "$line" in *public_jwk*) file=ours.pem ;; *) file=another.pem ;; esac
+        printf '%s\n' "$line" | "$KEYCTL" sign --file "$file" ;;
+esac
+"#;
+
+/// A folder with keys, one of them external, and the program that signs with it.
+struct Place {
+    keys: tempfile::TempDir,
+    workplace: Workplace,
+}
+
+impl Place {
+    async fn new() -> Self {
+        let place = Self { keys: copied_directory(), workplace: Workplace::new() };
+        place.workplace.write("program", &PROGRAM.replace("$KEYCTL", KEYCTL));
+        place.behave("good");
+        for name in ["ours", "another"] {
+            place.make_key(name).await;
+        }
+        place
+    }
+
+    /// A private key in a file, as somebody else would make it.
+    async fn make_key(&self, name: &str) {
+        let folder = self.workplace.path(name);
+        let made = self.workplace.run(KEYCTL, &["generate", "--dir", text(&folder)], &[]).await;
+        assert_eq!(made.code, Some(0), "{made:?}");
+        let mut files = fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().path());
+        let pem = files.find(|path| path.file_name().unwrap().to_str().unwrap().starts_with("es256-")).unwrap();
+        fs::rename(pem, self.workplace.path(&format!("{name}.pem"))).unwrap();
+    }
+
+    fn behave(&self, conduct: &str) {
+        self.workplace.write("conduct", conduct);
+    }
+
+    fn started(&self) -> usize {
+        fs::read_to_string(self.workplace.path("started")).unwrap_or_default().lines().count()
+    }
+
+    async fn keyctl(&self, words: &[&str]) -> Ended {
+        let options = ["--json", "--dir", text(self.keys.path())];
+        self.workplace.run(KEYCTL, &[&options, words].concat(), &[]).await
+    }
+
+    async fn done(&self, words: &[&str]) -> Value {
+        let ended = self.keyctl(words).await;
+        assert_eq!(ended.code, Some(0), "{words:?} {ended:?}");
+        serde_json::from_str(&ended.stdout).unwrap()
+    }
+
+    async fn refused(&self, words: &[&str], why: &str) {
+        let ended = self.keyctl(words).await;
+        assert!(ended.code == Some(1) && ended.stdout.contains(why), "{why}: {ended:?}");
+    }
+
+    async fn register(&self, options: &[&str]) -> Value {
+        let program = self.workplace.path("program");
+        let words = ["register-external", "--alg", "ES256", "--key-ref", "token:1"];
+        self.done(&[&words, options, &["--", "/bin/sh", text(&program)]].concat()).await
+    }
+
+    /// Registers the key and lets it sign; its kid.
+    async fn sign_externally(&self, options: &[&str]) -> String {
+        let kid = self.register(options).await["prepublished"][0]["kid"].as_str().unwrap().to_owned();
+        self.done(&["activate", "--force", "--", &kid]).await;
+        kid
+    }
+
+    async fn server(&self) -> TestApp {
+        let keys = self.keys.path().to_owned();
+        TestApp::with_config(|config| {
+            config.keys.directory = keys;
+            config.keys.external.programs = vec![PathBuf::from("/bin/sh")];
+            config.keys.external.timeout = Duration::from_secs(2);
+            config.keys.external.failures = 100;
+        })
+        .await
+    }
+}
+
+fn text(path: &Path) -> &str {
+    path.to_str().expect("UTF-8")
+}
+
+/// A client both of whose tokens the external key signs.
+async fn client(app: &TestApp) -> TestClient {
+    app.web_client_with(|settings| settings.id_token_signed_response_alg = SigningAlg::ES256).await
+}
+
+fn assert_failed(answer: &Answer) {
+    answer.assert_error(500, "server_error", "the server could not complete the request");
+}
+
+#[tokio::test]
+async fn a_program_signs_everything_that_its_key_is_for() {
+    for options in [&[][..], &["--kept"]] {
+        let place = Place::new().await;
+        place.behave(if options.is_empty() { "good" } else { "kept" });
+        let kid = place.sign_externally(options).await;
+        let app = place.server().await;
+        let (client, alice) = (client(&app).await, app.alice().await);
+        let before = place.started();
+        let tokens = app.tokens(&client, &alice, "openid profile").await;
+        for token in [tokens.access(), tokens.id()] {
+            assert_eq!(jwt::verify(&app, token).await.header["kid"], kid.as_str());
+        }
+        let refreshed = Tokens { body: app.refresh(&client, tokens.refresh()).await.json() };
+        assert_eq!(jwt::verify(&app, refreshed.access()).await.header["kid"], kid.as_str());
+        app.assert_family_stands(&client, &refreshed).await;
+        let processes = place.started() - before;
+        assert!(if options.is_empty() { processes >= 6 } else { processes == 1 }, "{processes}");
+    }
+}
+
+#[tokio::test]
+async fn a_program_that_is_slow_crashes_or_lies_uses_no_code_and_no_refresh_token_up() {
+    let place = Place::new().await;
+    let kid = place.sign_externally(&[]).await;
+    let app = place.server().await;
+    let (client, alice) = (client(&app).await, app.alice().await);
+    let request = Authorization::of(&client);
+    let code = app.code(&mut app.browser(), &request, &alice).await;
+    let form = app.redemption(&request, &code);
+    let all = ["slow", "crashing", "silent", "lying", "garbage", "short", "der", "flooding"];
+    for conduct in all {
+        place.behave(conduct);
+        assert_failed(&app.token(&client, &form).await);
+    }
+    place.behave("good");
+    let tokens = Tokens { body: app.token(&client, &form).await.json() };
+    for conduct in all {
+        place.behave(conduct);
+        assert_failed(&app.refresh(&client, tokens.refresh()).await);
+    }
+    // Long after the grace of a rotation, had there been one.
+    app.pass_seconds(120);
+    place.behave("good");
+    let refreshed = Tokens { body: app.refresh(&client, tokens.refresh()).await.json() };
+    assert_eq!(jwt::verify(&app, refreshed.access()).await.header["kid"], kid.as_str());
+    app.assert_family_stands(&client, &refreshed).await;
+    // Used up now: once, as always.
+    app.token(&client, &form).await.assert_error(400, "invalid_grant", "the code was used before");
+}
+
+#[tokio::test]
+async fn parallel_refreshes_get_one_successor_from_an_external_key_too() {
+    let place = Place::new().await;
+    place.sign_externally(&[]).await;
+    let app = place.server().await;
+    let (client, alice) = (client(&app).await, app.alice().await);
+    let tokens = app.tokens(&client, &alice, "openid").await;
+    let all = (0..4).map(|_| app.refresh(&client, tokens.refresh()));
+    let all: Vec<Value> = futures_util::future::join_all(all).await.iter().map(Answer::json).collect();
+    assert!(all.iter().all(|answer| answer["refresh_token"] == all[0]["refresh_token"]), "{all:?}");
+    for answer in &all {
+        let claims = jwt::verify(&app, answer["access_token"].as_str().unwrap()).await.claims;
+        assert_eq!(claims["jti"], jwt::read(all[0]["access_token"].as_str().unwrap()).claims["jti"]);
+    }
+}
+
+#[tokio::test]
+async fn a_program_that_keeps_failing_is_left_alone_and_asked_again_later() {
+    let place = Place::new().await;
+    place.sign_externally(&[]).await;
+    let keys = place.keys.path().to_owned();
+    let app = TestApp::with_config(|config| {
+        config.keys.directory = keys;
+        config.keys.external.programs = vec![PathBuf::from("/bin/sh")];
+        (config.keys.external.failures, config.keys.external.pause) = (3, TimeDelta::seconds(20));
+    })
+    .await;
+    let (client, alice) = (client(&app).await, app.alice().await);
+    let request = Authorization::of(&client);
+    let code = app.code(&mut app.browser(), &request, &alice).await;
+    let form = app.redemption(&request, &code);
+    place.behave("crashing");
+    let before = place.started();
+    for _ in 0..6 {
+        assert_failed(&app.token(&client, &form).await);
+    }
+    assert_eq!(place.started() - before, 3);
+    // It works again, which nobody finds out before its time.
+    place.behave("good");
+    assert_failed(&app.token(&client, &form).await);
+    app.pass_seconds(20);
+    app.assert_family_stands(&client, &Tokens { body: app.token(&client, &form).await.json() }).await;
+}
+
+#[tokio::test]
+async fn only_a_program_that_proves_its_key_is_registered() {
+    let place = Place::new().await;
+    let program = place.workplace.path("program");
+    let words = ["register-external", "--alg", "ES256", "--key-ref", "token:1"];
+    let exported = place.done(&["export-public"]).await;
+    let refused = async |options: &[&str], why: &str| {
+        place.refused(&[&words, options, &["--", "/bin/sh", text(&program)]].concat(), why).await;
+    };
+    for (conduct, why) in
+        [("crashing", "exit status: 7"), ("garbage", "did not answer as"), ("flooding", "too great a length")]
+    {
+        place.behave(conduct);
+        refused(&[], why).await;
+    }
+    // The public key of one, the signatures of another.
+    place.behave("mixed");
+    refused(&[], "its public key does not verify").await;
+    place.behave("good");
+    let known = exported["keys"].as_array().unwrap().iter().find(|key| key["alg"] == "ES256").unwrap();
+    let jwk = json!({ "kty": "EC", "crv": "P-256", "x": known["x"], "y": known["y"] });
+    let file = place.workplace.write("jwk.json", &jwk.to_string());
+    refused(&["--jwk", text(&file)], "is there already").await;
+    let mut private = jwk.clone();
+    private["d"] = json!("AAAA");
+    fs::write(&file, private.to_string()).unwrap();
+    refused(&["--jwk", text(&file)], "holds a private key").await;
+    place.refused(&[&words[..], &["--", "sh"]].concat(), "absolute path").await;
+    assert_eq!(place.done(&["export-public"]).await, exported, "nothing was changed");
+}
+
+#[tokio::test]
+async fn an_external_key_lives_like_the_others_but_is_renewed_by_people() {
+    let place = Place::new().await;
+    let kid = place.register(&[]).await["prepublished"][0]["kid"].as_str().unwrap().to_owned();
+    place.refused(&["activate", "--", &kid], "not listed for long enough").await;
+    place.done(&["activate", "--force", "--", &kid]).await;
+    let keys = place.done(&["list"]).await;
+    let key = keys["keys"].as_array().unwrap().iter().find(|key| key["kid"] == kid.as_str()).unwrap().clone();
+    assert_eq!((&key["state"], &key["external"]["key_ref"]), (&json!("active"), &json!("token:1")));
+    assert!(key.get("file").is_none() && key["external"]["jwk"].get("d").is_none(), "{key}");
+    let told = place.done(&["rehearse"]).await;
+    let steps = told["timeline"].as_array().unwrap();
+    let asked: Vec<_> = steps.iter().filter(|step| step["action"] == "register").collect();
+    assert!(matches!(asked[..], [step] if step["kid"] == kid.as_str()), "{told}");
+    // Its public half goes out in every form, and `validate` asks for a signature.
+    let jwk = place.done(&["export-public", &format!("--kid={kid}"), "--format", "jwk"]).await;
+    assert_eq!((&jwk["kid"], &jwk["x"]), (&json!(kid), &key["external"]["jwk"]["x"]));
+    let pem = place.done(&["export-public", &format!("--kid={kid}"), "--format", "pem"]).await;
+    assert!(pem["pem"][0].as_str().unwrap().starts_with("-----BEGIN PUBLIC KEY-----"));
+    assert_eq!(place.done(&["validate"]).await["warnings"], json!([]));
+    place.behave("lying");
+    let warned = place.done(&["validate"]).await;
+    assert!(warned["warnings"][0]["what"].as_str().unwrap().contains("does not verify"), "{warned}");
+    // Nobody makes a key here in its place unasked, not even in an emergency.
+    place.refused(&["rotate", "--alg", "ES256"], "register-external").await;
+    place.refused(&["revoke", "--reason", "lost", "--yes", "--", &kid], "register-external").await;
+    place.done(&["rotate"]).await;
+    let keys = place.done(&["list"]).await;
+    let waiting = |alg| {
+        let waits = |key: &&Value| key["alg"] == alg && key["state"] == "prepublished";
+        keys["keys"].as_array().unwrap().iter().filter(waits).count()
+    };
+    assert_eq!((waiting("RS256"), waiting("ES256")), (1, 0));
+    let next = place.done(&["prepublish", "--alg", "ES256"]).await["prepublished"][0]["kid"].clone();
+    let revoked = place.done(&["revoke", "--reason", "lost", "--yes", "--", &kid]).await;
+    assert_eq!(revoked["successor"], next);
+    assert_eq!(place.done(&["validate"]).await["valid"], true);
+}
+
+#[tokio::test]
+async fn a_server_starts_no_program_that_its_settings_do_not_name() {
+    let place = Place::new().await;
+    let app = place.server().await;
+    let mut config = app.app.config.clone();
+    config.keys.external.programs.clear();
+    place.sign_externally(&[]).await;
+    let signers = ExternalSigners::new(&config.keys.external, &app.app.clock);
+    let error = ostiary::keys::Keys::open(
+        std::sync::Arc::new(ostiary::keys::store::directory::KeyDirectory::new(place.keys.path())),
+        signers,
+    )
+    .await
+    .err()
+    .unwrap();
+    assert!(error.to_string().contains("keys.external.programs"), "{error}");
+}
