@@ -62,7 +62,7 @@ impl PostgresKeys {
 #[async_trait]
 impl KeyStore for PostgresKeys {
     fn place(&self) -> String {
-        "the keys in the database".to_owned()
+        "the key store in the database".to_owned()
     }
 
     async fn find_revision(&self) -> Result<Revision, KeyStoreError> {
