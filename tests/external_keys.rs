@@ -5,12 +5,14 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use chrono::TimeDelta;
+use nix::sys::signal::Signal;
 use ostiary::keys::external::ExternalSigners;
 use ostiary::model::signing_alg::SigningAlg;
 use serde_json::{Value, json};
 
 use crate::harness::program::{Ended, KEYCTL, Workplace};
-use crate::harness::{Answer, Authorization, TestApp, TestClient, Tokens, copied_directory, jwt};
+use crate::harness::{Answer, Authorization, TestApp, TestClient, Tokens, copied_directory, jwt, until};
+use crate::key_rotation::Pair;
 
 /// What the program does is in the file `conduct`, so that it can change while a server runs. It leaves a line in `started`.
 const PROGRAM: &str = r#"
@@ -304,4 +306,30 @@ async fn a_server_starts_no_program_that_its_settings_do_not_name() {
     .err()
     .unwrap();
     assert!(error.to_string().contains("keys.external.programs"), "{error}");
+}
+
+/// Whether a process is gone; one that nobody has looked after yet counts as gone.
+fn is_gone(process: &str) -> bool {
+    let stat = fs::read_to_string(format!("/proc/{process}/stat"));
+    stat.map_or(true, |stat| stat.rsplit(')').next().unwrap().trim_start().starts_with('Z'))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_kept_program_ends_with_the_server_however_that_ends() {
+    let (place, pair) = (Place::new().await, Pair::new("directory").await);
+    place.behave("kept");
+    let program = place.workplace.path("program");
+    let words = ["register-external", "--alg", "ES256", "--key-ref", "r", "--kept", "--", "/bin/sh", text(&program)];
+    let kid = pair.keyctl(&words, 0).await["prepublished"][0]["kid"].as_str().unwrap().to_owned();
+    pair.keyctl(&["activate", "--force", "--", &kid], 0).await;
+    for signal in [Signal::SIGTERM, Signal::SIGKILL] {
+        let mut server = pair.start(pair.ports[0]).await;
+        assert_eq!(jwt::read(&pair.token(pair.ports[0]).await).header["kid"], kid.as_str());
+        let started = fs::read_to_string(place.workplace.path("started")).unwrap();
+        let process = started.lines().last().unwrap();
+        assert!(!is_gone(process));
+        server.signal(signal);
+        server.ended().await;
+        until("the program is gone", || is_gone(process)).await;
+    }
 }

@@ -22,11 +22,11 @@ const PREPUBLISH: &str = "8s";
 const PERIOD: &str = "16s";
 const STALE: Duration = Duration::from_secs(2);
 
-/// Two instances on one database, which keeps the keys.
-struct Pair {
+/// Two instances on one database, with keys in the place that the settings name.
+pub struct Pair {
     workplace: Workplace,
     database: Database,
-    ports: [u16; 2],
+    pub ports: [u16; 2],
     authorization: String,
 }
 
@@ -35,17 +35,20 @@ fn text(path: &std::path::Path) -> &str {
 }
 
 impl Pair {
-    async fn new() -> Self {
+    pub async fn new(store: &str) -> Self {
         let (workplace, database) = (Workplace::new(), Database::create().await);
         let (master_key, kek) = (workplace.path("master.key"), workplace.path("kek"));
         let settings = json!({
             "database": { "pool_size": 4 },
             "keys": {
-                "store": "postgres",
+                "store": store,
+                "directory": workplace.path("keys"),
                 "master_key_file": master_key,
                 "kek_file": kek,
                 "rotation": { "period": PERIOD, "prepublish": PREPUBLISH },
+                "external": { "programs": ["/bin/sh"] },
             },
+            "server": { "drain_delay": 0 },
         });
         workplace.write("settings.yaml", &settings.to_string());
         let pair = Self { workplace, database, ports: [free_port(), free_port()], authorization: String::new() };
@@ -82,7 +85,7 @@ impl Pair {
         basic("machine", &secret)
     }
 
-    async fn keyctl(&self, words: &[&str], code: i32) -> Value {
+    pub async fn keyctl(&self, words: &[&str], code: i32) -> Value {
         // In front: after `--`, which keeps a kid from looking like an option, there are none.
         let words = [&["--config", "settings.yaml", "--json"], words].concat();
         let issuer = format!("http://127.0.0.1:{}", self.ports[0]);
@@ -91,7 +94,7 @@ impl Pair {
         serde_json::from_str(&ended.stdout).unwrap()
     }
 
-    async fn start(&self, port: u16) -> Program {
+    pub async fn start(&self, port: u16) -> Program {
         let (bind, issuer) = (format!("127.0.0.1:{port}"), format!("http://127.0.0.1:{}", self.ports[0]));
         let url = self.url();
         let environment = [("BIND", bind.as_str()), ("ISSUER", issuer.as_str()), ("DATABASE_URL", url.as_str())];
@@ -106,7 +109,7 @@ impl Pair {
         program
     }
 
-    async fn token(&self, port: u16) -> String {
+    pub async fn token(&self, port: u16) -> String {
         let answer = http_client()
             .post(format!("http://127.0.0.1:{port}/token"))
             .header("authorization", &self.authorization)
@@ -138,7 +141,16 @@ struct Verifier {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_rotation_under_load_fails_no_request_and_no_verification() {
-    let pair = Pair::new().await;
+    rotate_under_load("postgres").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nor_does_one_of_keys_in_a_directory_that_instances_share() {
+    rotate_under_load("directory").await;
+}
+
+async fn rotate_under_load(store: &str) {
+    let pair = Pair::new(store).await;
     let [left, right] = pair.ports;
     let mut instances = [pair.start(left).await, pair.start(right).await];
     let begin = Instant::now();
@@ -179,7 +191,7 @@ async fn a_rotation_under_load_fails_no_request_and_no_verification() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_kek_is_rotated_while_two_instances_run() {
-    let pair = Pair::new().await;
+    let pair = Pair::new("postgres").await;
     let [left, right] = pair.ports;
     let running = [pair.start(left).await, pair.start(right).await];
     let before = pair.token(left).await;
@@ -207,7 +219,7 @@ async fn a_kek_is_rotated_while_two_instances_run() {
 
 #[tokio::test]
 async fn what_a_revocation_breaks_is_told_before_it_is_done() {
-    let pair = Pair::new().await;
+    let pair = Pair::new("postgres").await;
     let [left, _] = pair.ports;
     let _running = pair.start(left).await;
     let token = pair.token(left).await;
