@@ -91,7 +91,7 @@ mod tests {
     proptest! {
         #[test]
         fn the_heaviest_of_what_we_have_is_chosen(
-            ranges in prop::collection::vec(("(de|en|fr|DE-at|en-GB|den|\\*)", 0..=1000_u16), 0..6),
+            ranges in prop::collection::vec(("(de|en|fr|DE-at|en-GB|den|\\*)", prop::sample::select(&[0, 1, 500, 1000_u16][..])), 0..6),
         ) {
             let header: Vec<String> = ranges.iter().map(|(tag, q)| format!("{tag} ; q={}.{:03}", q / 1000, q % 1000)).collect();
             let known = |tag: &str| match &tag.to_lowercase()[..tag.len().min(2)] {

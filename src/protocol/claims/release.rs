@@ -262,6 +262,8 @@ mod tests {
         ] {
             assert_eq!(&userinfo(&["profile"], json!({ "locales": locales })), expected, "{locales}");
         }
+        let email = json!({"email": "ada@example.com", "email_verified": false});
+        assert_eq!(userinfo(&["email"], json!({"locales": ["de"]})), email, "and of nothing else");
         let id_token = |request: Value| Value::Object(release_id_token(&request.try_into().unwrap(), &person()));
         let asked = json!({"id_token": {"name": null, "email": null}, "locales": ["de"]});
         let expected = json!({"name": "Ada Example", "name#de": "Ada Beispiel", "email": "ada@example.com"});
