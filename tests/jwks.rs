@@ -2,9 +2,13 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use chrono::TimeDelta;
+use ostiary::jobs::Job;
+use ostiary::model::jwks_fetch::JwksAudience;
 use serde_json::Value;
 
-use crate::harness::TestApp;
+use crate::harness::program::{KEYCTL, Workplace};
+use crate::harness::{TestApp, TestClient, copied_directory, master_key};
 
 #[tokio::test]
 async fn every_key_is_public_named_once_and_strong_enough() {
@@ -82,4 +86,104 @@ async fn a_copy_that_is_still_good_is_not_sent_again() {
         let again = app.get("/jwks.json").header("if-none-match", &tag).send().await;
         assert_eq!((again.status, again.body.as_str()), (304, ""), "{tag}");
     }
+}
+
+impl TestApp {
+    async fn audience(&self) -> JwksAudience {
+        Job::JwksFetches.run_once(&self.app, self.now()).await.unwrap();
+        self.app.postgres.find_jwks_audience(self.now()).await.unwrap()
+    }
+
+    async fn fetch_keys(&self, query: &str, agent: &str) {
+        let answer = self.get(&format!("/jwks.json{query}")).header("user-agent", agent).send().await;
+        assert_eq!((answer.status, answer.header("cache-control")), (200, Some("public, max-age=900")));
+    }
+}
+
+fn name(client: &TestClient) -> String {
+    format!("?client_id={}", client.id)
+}
+
+#[tokio::test]
+async fn who_fetched_the_keys_is_remembered_by_the_last_time() {
+    let app = TestApp::start().await;
+    let (shop, idle, alice) = (app.web_client().await, app.public_client().await, app.alice().await);
+    app.tokens(&shop, &alice, "openid").await;
+    let began = app.now();
+    let client = |audience: &JwksAudience| {
+        assert_eq!(audience.clients.len(), 1, "who got no tokens needs no keys: {audience:?}");
+        (
+            audience.clients[0].client_id.as_str().to_owned(),
+            audience.clients[0].last_token_at,
+            audience.clients[0].fetched_at,
+        )
+    };
+    assert_eq!(client(&app.audience().await), (shop.id.clone(), began, None));
+    app.fetch_keys(&name(&shop), "any/1").await;
+    app.fetch_keys(&name(&idle), "any/1").await;
+    app.fetch_keys("?client_id=nobody", "any/1").await;
+    app.fetch_keys("", "reader/2.1 (linux)").await;
+    app.pass_seconds(60);
+    app.fetch_keys("", "other").await;
+    let audience = app.audience().await;
+    assert_eq!(client(&audience).2, Some(began));
+    let others: Vec<_> = audience.others.iter().map(|o| (o.network.as_str(), o.agent.as_str(), o.fetched_at)).collect();
+    let now = app.now();
+    assert_eq!(others, [("127.0.0.0/24", "reader", began), ("127.0.0.0/24", "other", now)]);
+
+    // A later time replaces the earlier one, an earlier one of another instance does not, and a copy that was still good counts.
+    let etag = app.get("/jwks.json").send().await.header("etag").unwrap().to_owned();
+    let again = app.get(&format!("/jwks.json{}", name(&shop))).header("if-none-match", &etag).send().await;
+    assert_eq!(again.status, 304);
+    assert_eq!(client(&app.audience().await).2, Some(now));
+    let earlier = app.other_process(TimeDelta::seconds(-30)).await;
+    earlier.fetch_keys(&name(&shop), "any/1").await;
+    assert_eq!(client(&earlier.audience().await).2, Some(now));
+
+    // Nothing is kept for longer than a month.
+    app.pass(TimeDelta::days(29));
+    assert_eq!(app.audience().await.others.len(), 3);
+    app.pass(TimeDelta::days(2));
+    Job::Deletion.run_once(&app.app, app.now()).await.unwrap();
+    app.pass(TimeDelta::days(-10));
+    assert_eq!(app.audience().await, JwksAudience { clients: app.audience().await.clients, others: vec![] });
+}
+
+#[tokio::test]
+async fn a_rehearsal_tells_who_has_not_fetched_the_newest_key() {
+    let keys = copied_directory();
+    let folder = keys.path().to_owned();
+    let app = TestApp::with_config(|config| config.keys.directory = folder.clone()).await;
+    let workplace = Workplace::new();
+    let settings = serde_json::json!({
+        "keys": {"directory": folder, "master_key": master_key()}, "database": {"url": app.database_url()},
+    });
+    workplace.write("settings.yaml", &settings.to_string());
+    let keyctl = async |words: &[&str]| {
+        let words = [&["--config", "settings.yaml"], words].concat();
+        let ended = workplace.run(KEYCTL, &words, &[("ISSUER", app.issuer())]).await;
+        assert_eq!(ended.code, Some(0), "{ended:?}");
+        ended.stdout
+    };
+    let (prompt, late, alice) = (app.web_client().await, app.public_client().await, app.alice().await);
+    for client in [&prompt, &late] {
+        app.tokens(client, &alice, "openid").await;
+        app.fetch_keys(&name(client), "any/1").await;
+    }
+    Job::JwksFetches.run_once(&app.app, app.now()).await.unwrap();
+    // Listed by the real clock, which is past the one of the server that stands still.
+    let made: Value = serde_json::from_str(&keyctl(&["--json", "prepublish", "--alg", "ES256"]).await).unwrap();
+    app.pass_seconds(600);
+    app.fetch_keys(&name(&prompt), "any/1").await;
+    Job::JwksFetches.run_once(&app.app, app.now()).await.unwrap();
+    let told: Value = serde_json::from_str(&keyctl(&["--json", "rehearse"]).await).unwrap();
+    assert_eq!(told["audience"]["kid"], made["prepublished"][0]["kid"]);
+    let has_fetched = |client: &TestClient| {
+        let clients = told["audience"]["clients"].as_array().unwrap();
+        clients.iter().find(|told| told["client_id"] == client.id.as_str()).unwrap()["has_fetched"].clone()
+    };
+    assert_eq!((has_fetched(&prompt), has_fetched(&late)), (Value::Bool(true), Value::Bool(false)), "{told}");
+    let text = keyctl(&["rehearse"]).await;
+    let line = |client: &TestClient| text.lines().find(|line| line.ends_with(&client.id)).unwrap().to_owned();
+    assert!(line(&prompt).contains("has it") && line(&late).contains("NOT SINCE THEN"), "{text}");
 }

@@ -17,6 +17,9 @@ mod arguments;
 // What is said.
 #[path = "keyctl/answer.rs"]
 mod answer;
+// Who has the newest key.
+#[path = "keyctl/audience.rs"]
+mod audience;
 // The commands.
 #[path = "keyctl/command.rs"]
 mod command;

@@ -27,13 +27,20 @@ pub struct ClientIp(pub IpAddr);
 impl ClientIp {
     /// The network it counts as.
     pub fn network(&self) -> Network {
-        let prefix = |address: Ipv6Addr, length: u32| {
-            let host = 128 - length;
-            format!("{}/{length}", Ipv6Addr::from(u128::from(address) >> host << host))
-        };
         match self.0 {
             IpAddr::V4(address) => Network { name: address.to_string(), site: None },
             IpAddr::V6(address) => Network { name: prefix(address, 64), site: Some(prefix(address, 48)) },
+        }
+    }
+
+    /// The part of the network that it is in: too large to tell who it is.
+    pub fn part(&self) -> String {
+        match self.0 {
+            IpAddr::V4(address) => {
+                let [a, b, c, _] = address.octets();
+                format!("{a}.{b}.{c}.0/24")
+            }
+            IpAddr::V6(address) => prefix(address, 48),
         }
     }
 
@@ -55,6 +62,11 @@ impl ClientIp {
         }
         Self(address)
     }
+}
+
+fn prefix(address: Ipv6Addr, length: u32) -> String {
+    let host = 128 - length;
+    format!("{}/{length}", Ipv6Addr::from(u128::from(address) >> host << host))
 }
 
 impl FromRequestParts<App> for ClientIp {

@@ -20,6 +20,7 @@ use tokio::task::JoinSet;
 use crate::app::App;
 use crate::keys::lifecycle::RotationPolicy;
 use crate::keys::store::KeyStoreError;
+use crate::storage::StoreError;
 
 /// Something that is done again and again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,6 +31,8 @@ pub enum Job {
     KeyReload,
     /// Goes on with the life of signing keys.
     KeyRotation,
+    /// Writes down who fetched the key set.
+    JwksFetches,
     /// Tells clients what they have to hear.
     Outbox,
     /// Ends the sessions whose time is over.
@@ -52,8 +55,15 @@ pub type JobError = Box<dyn Error + Send + Sync>;
 
 impl Job {
     /// Every job.
-    pub const ALL: [Self; 6] =
-        [Self::PolicyPoll, Self::KeyReload, Self::KeyRotation, Self::Outbox, Self::SessionExpiry, Self::Deletion];
+    pub const ALL: [Self; 7] = [
+        Self::PolicyPoll,
+        Self::KeyReload,
+        Self::KeyRotation,
+        Self::JwksFetches,
+        Self::Outbox,
+        Self::SessionExpiry,
+        Self::Deletion,
+    ];
 
     fn period(self, app: &App) -> Duration {
         Duration::from_secs(match self {
@@ -63,6 +73,7 @@ impl Job {
                 let fits = RotationPolicy::cache_lifetime(app.config.keys.rotation.prepublish).num_seconds();
                 fits.unsigned_abs().min(60)
             }
+            Self::JwksFetches => 60,
             Self::Outbox => 5,
             Self::SessionExpiry => 10,
             Self::Deletion => 600,
@@ -80,6 +91,7 @@ impl Job {
             }
             Self::KeyReload => reload_keys(app).await,
             Self::KeyRotation => key_rotation::run_once(app, now).await,
+            Self::JwksFetches => Ok(write_fetches(app).await?),
             Self::Outbox => Ok(outbox::run_once(app, now).await?),
             Self::SessionExpiry => Ok(expiry::end_sessions(app, now).await?),
             Self::Deletion => Ok(expiry::delete_rows(app, now).await?),
@@ -95,9 +107,12 @@ impl Job {
                     () = app.outbox_bell.notified() => {}
                 }
             }
-            Self::PolicyPoll | Self::KeyReload | Self::KeyRotation | Self::SessionExpiry | Self::Deletion => {
-                period.await
-            }
+            Self::PolicyPoll
+            | Self::KeyReload
+            | Self::KeyRotation
+            | Self::JwksFetches
+            | Self::SessionExpiry
+            | Self::Deletion => period.await,
         }
     }
 }
@@ -149,6 +164,19 @@ async fn reload_keys(app: &App) -> Result<Progress, JobError> {
         Err(error) => tracing::warn!(error = %chain(&error), "the signing keys were changed and cannot be used"),
     }
     Ok(Progress::Done)
+}
+
+/// One statement, however many there are.
+async fn write_fetches(app: &App) -> Result<Progress, StoreError> {
+    let fetches = app.keys.fetches().take();
+    if fetches.is_empty() {
+        return Ok(Progress::Done);
+    }
+    let written = app.postgres.record_jwks_fetches(&fetches).await;
+    if written.is_err() {
+        app.keys.fetches().put_back(fetches);
+    }
+    written.map(|()| Progress::Done)
 }
 
 fn chain(error: &(dyn Error + 'static)) -> String {

@@ -7,6 +7,8 @@
 pub mod change;
 // Keys that a program signs with.
 pub mod external;
+// Who fetched the key set.
+pub mod fetches;
 // Public keys as JSON Web Keys.
 pub mod jwk;
 // The secret that seals private keys in the database.
@@ -44,6 +46,7 @@ use tokio::sync::{Mutex, OnceCell};
 
 use self::change::{ChangeError, Done, Kind};
 use self::external::ExternalSigners;
+use self::fetches::JwksFetches;
 use self::keyset::Keyset;
 use self::lifecycle::{Insistence, RotationPolicy, Step};
 use self::problem::{KeysetError, Problem};
@@ -65,6 +68,7 @@ struct Shared {
     keyset: ArcSwap<Keyset>,
     rsa: RsaPool,
     external: ExternalSigners,
+    fetches: JwksFetches,
     // What the last reload found wrong, so that it is reported once and not every second. One reload at a time.
     reported: Mutex<Option<String>>,
     obstacle: OnceCell<Option<Problem>>,
@@ -91,12 +95,28 @@ impl Keys {
         })?;
         let keyset = ArcSwap::from_pointee(Keyset::load(&*store, rsa.clone(), &external).await?);
         let (reported, obstacle, asked_at) = (Mutex::new(None), OnceCell::new(), std::sync::Mutex::new(None));
-        Ok(Self { shared: Arc::new(Shared { store, keyset, rsa, external, reported, obstacle, asked_at }) })
+        Ok(Self {
+            shared: Arc::new(Shared {
+                store,
+                keyset,
+                rsa,
+                external,
+                fetches: JwksFetches::default(),
+                reported,
+                obstacle,
+                asked_at,
+            }),
+        })
     }
 
     /// The keys now. A request takes them once.
     pub fn current(&self) -> Arc<Keyset> {
         self.shared.keyset.load_full()
+    }
+
+    /// Who fetched them, until that is written down.
+    pub fn fetches(&self) -> &JwksFetches {
+        &self.shared.fetches
     }
 
     /// Where they are kept.

@@ -12,6 +12,8 @@ pub mod client;
 pub mod family;
 // Identifiers: each its own type.
 pub mod id;
+// Who fetched the key set.
+pub mod jwks_fetch;
 // How long what is issued lives.
 pub mod lifetimes;
 // A person's sign-in in one browser.

@@ -13,7 +13,7 @@ use serde_json::json;
 use super::answer::{Answer, instant, table};
 use super::arguments::{Arguments, Choice, Command, OneKey};
 use super::place::Place;
-use super::{export, external, revocation};
+use super::{audience, export, external, revocation};
 
 pub type Answered = Result<Answer, Vec<Problem>>;
 
@@ -73,7 +73,9 @@ pub async fn run(arguments: &Arguments, clock: &Clock) -> Answered {
         Command::Rewrap => rewrap(&place).await,
         Command::Rehearse => {
             let stored = place.store.read().await.map_err(|error| error.problems())?;
-            Ok(Answer::timeline(&stored.ring.next_steps(&place.policy, now), now))
+            let mut answer = Answer::timeline(&stored.ring.next_steps(&place.policy, now), now);
+            audience::add(&mut answer, &place, &stored.ring, now).await;
+            Ok(answer)
         }
         Command::MasterKey { .. } | Command::Kek { .. } | Command::Sign { .. } => Ok(Answer::silent()),
     }

@@ -5,6 +5,7 @@ use diesel::sql_types::{BigInt, Timestamptz};
 use diesel_async::RunQueryDsl;
 
 use super::Postgres;
+use super::jwks_fetch::REMEMBERED;
 use super::pool::Statement;
 use crate::storage::StoreError;
 
@@ -41,6 +42,12 @@ const KEPT_ANSWERS: &str = "
         SELECT principal, key FROM kept_answer WHERE expires_at <= $1 ORDER BY expires_at LIMIT $2 FOR UPDATE SKIP LOCKED
     )";
 
+const JWKS_FETCHES: &str = "
+    DELETE FROM jwks_fetch WHERE (client_id, network, agent) IN (
+        SELECT client_id, network, agent FROM jwks_fetch WHERE fetched_at <= $1 ORDER BY fetched_at LIMIT $2
+        FOR UPDATE SKIP LOCKED
+    )";
+
 const OUTBOX: &str = "
     DELETE FROM outbox WHERE id IN (
         SELECT id FROM outbox
@@ -54,7 +61,10 @@ impl Postgres {
     pub async fn delete_expired(&self, limit: i64, now: DateTime<Utc>) -> Result<usize, StoreError> {
         let over = now - KEPT;
         let mut deleted = 0;
-        for sql in [FAMILIES, SESSIONS, REVOKED_TOKENS, KEPT_ANSWERS] {
+        let old = now - REMEMBERED;
+        let rows =
+            [(FAMILIES, over), (SESSIONS, over), (REVOKED_TOKENS, over), (KEPT_ANSWERS, over), (JWKS_FETCHES, old)];
+        for (sql, over) in rows {
             let statement = Statement::new(sql).bind::<Timestamptz, _>(over).bind::<BigInt, _>(limit);
             deleted += self.run(async |conn| statement.execute(conn).await).await?;
         }

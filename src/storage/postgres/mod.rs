@@ -23,6 +23,8 @@ pub mod consent_record;
 pub mod family;
 // Whether the database belongs to the development mode.
 pub mod installation;
+// Who fetched the key set.
+pub mod jwks_fetch;
 // Answers to creations, kept for repeated requests.
 pub mod kept_answer;
 // Bringing the schema up to date, and whether it is.

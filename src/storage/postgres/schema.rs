@@ -89,6 +89,15 @@ diesel::table! {
 }
 
 diesel::table! {
+    jwks_fetch (client_id, network, agent) {
+        client_id -> Text,
+        network -> Text,
+        agent -> Text,
+        fetched_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
     kept_answer (principal, key) {
         principal -> Text,
         key -> Text,
