@@ -172,8 +172,8 @@ async fn a_program_that_is_slow_crashes_or_lies_uses_no_code_and_no_refresh_toke
     let refreshed = Tokens { body: app.refresh(&client, tokens.refresh()).await.json() };
     assert_eq!(jwt::verify(&app, refreshed.access()).await.header["kid"], kid.as_str());
     app.assert_family_stands(&client, &refreshed).await;
-    // Used up now: once, as always.
-    app.token(&client, &form).await.assert_error(400, "invalid_grant", "the code was used before");
+    // Used up now, and over.
+    app.token(&client, &form).await.assert_error(400, "invalid_grant", "the code is not valid");
 }
 
 #[tokio::test]

@@ -26,6 +26,12 @@ pub(super) fn check_external_keys(config: &Config, found: &mut Findings) {
         "is out of range",
         "1 to 64; as many as the place of the keys serves at once",
     );
+    found.require(
+        external.queue <= 10_000,
+        "keys.external.queue",
+        "is so long that whoever waits in it has given up",
+        "10000 at most; 64 is a good value",
+    );
     found.require(external.failures > 0, "keys.external.failures", "is zero: no key would ever sign", "at least 1");
     found.require(
         external.pause >= TimeDelta::seconds(1) && external.pause <= TimeDelta::hours(1),
@@ -57,6 +63,7 @@ mod tests {
         assert_eq!(found(|external| external.timeout = Duration::ZERO), ["keys.external.timeout"]);
         assert_eq!(found(|external| external.timeout = Duration::from_secs(8)), ["keys.external.timeout"]);
         assert_eq!(found(|external| external.processes = 0), ["keys.external.processes"]);
+        assert_eq!(found(|external| external.queue = usize::MAX), ["keys.external.queue"]);
         assert_eq!(found(|external| external.failures = 0), ["keys.external.failures"]);
         assert_eq!(found(|external| external.pause = TimeDelta::days(1)), ["keys.external.pause"]);
     }
