@@ -40,6 +40,7 @@ pub fn router(app: App) -> Router {
         .merge(api)
         .merge(browser.layer(session::layer(&app)))
         .merge(admin::routes(&app))
+        .merge(admin::console::routes(&app))
         .route("/health", get(health::alive))
         .route("/ready", get(health::ready))
         .fallback(method::not_found)

@@ -31,6 +31,8 @@ mod client_authentication;
 mod client_logo;
 mod clock_skew;
 mod connections;
+mod console;
+mod console_clients;
 mod contract;
 mod demo;
 mod dev;

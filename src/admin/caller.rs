@@ -13,10 +13,11 @@ use http::request::Parts;
 use super::PATH;
 use crate::app::App;
 use crate::flow::access_token::{AccessTokenClaims, Audience};
-use crate::flow::bearer;
+use crate::flow::{bearer, session};
 use crate::http::browser::Browser;
 use crate::http::csrf;
 use crate::http::problem::{Problem, ProblemType};
+use crate::identity::backend::Person;
 use crate::model::admin_scope::AdminScopes;
 use crate::model::audit::{Actor, AuditEvent, AuditRecord, Origin};
 use crate::model::id::{ClientId, ResourceUri, SubjectId};
@@ -84,24 +85,28 @@ impl Caller {
     pub(super) async fn of_session(
         app: &App,
         browser: &Browser,
-        (headers, is_safe): (&HeaderMap, bool),
-        origin: Origin,
+        headers: &HeaderMap,
+        is_safe: bool,
         now: DateTime<Utc>,
     ) -> Result<Self, Problem> {
-        let signed_in = browser.session.signed_in(now).await?.ok_or_else(|| Problem::unauthenticated(false))?;
+        let (caller, _) = Self::in_person(app, browser, now).await?;
         let token = headers.get(CSRF_HEADER).and_then(|value| value.to_str().ok());
         if !is_safe && (csrf::is_foreign(app, headers) || !csrf::verify(app, &browser.id, token)) {
             return Err(Problem::new(ProblemType::Csrf));
         }
-        // The verb also looks for a consent; no client has an empty identifier, so it finds none.
-        let standing = app.postgres.find_standing(signed_in.sid, &ClientId::new(""), now).await?;
-        let standing = standing.filter(|standing| standing.is_alive).ok_or_else(|| Problem::unauthenticated(false))?;
+        Ok(caller)
+    }
+
+    /// The same, whatever the request is: whoever calls this looks after the CSRF token.
+    pub(super) async fn in_person(app: &App, browser: &Browser, now: DateTime<Utc>) -> Result<(Self, Person), Problem> {
+        let signed_in = browser.session.signed_in(now).await?.ok_or_else(|| Problem::unauthenticated(false))?;
+        let standing = session::find_used(app, &signed_in, now).await?;
+        let standing = standing.ok_or_else(|| Problem::unauthenticated(false))?;
         let person = app.identity.find_person(&signed_in.subject).await?;
-        if !person.is_some_and(|person| person.is_administrator) {
-            return Err(not_an_administrator());
-        }
+        let person = person.filter(|person| person.is_administrator).ok_or_else(not_an_administrator)?;
         check_age(app, standing.session.authentication.auth_time, now)?;
-        Ok(Self { actor: Actor::Person(signed_in.subject), scopes: AdminScopes::all(), origin })
+        let (actor, scopes) = (Actor::Person(signed_in.subject), AdminScopes::all());
+        Ok((Self { actor, scopes, origin: browser.origin() }, person))
     }
 
     /// Refuses to let somebody who holds less than an administrator in person touch what is an administrator's. Whoever is made

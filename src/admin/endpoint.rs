@@ -26,6 +26,13 @@ pub struct Rule {
     pub path: &'static str,
     /// Who may call.
     pub access: Access,
+}
+
+/// An endpoint of the API, described.
+#[derive(Clone, Debug)]
+pub(super) struct Endpoint {
+    /// Who may call it.
+    pub(super) rule: Rule,
     /// What the OpenAPI document says.
     pub(super) doc: Doc,
 }
@@ -145,7 +152,7 @@ impl RootSchema for SchemaGenerator {
 #[derive(Default)]
 pub(super) struct Endpoints {
     router: Router<App>,
-    rules: Vec<Rule>,
+    endpoints: Vec<Endpoint>,
 }
 
 impl Endpoints {
@@ -216,12 +223,12 @@ impl Endpoints {
         T: 'static,
     {
         self.router = self.router.route(path, on(filter, handler));
-        self.rules.push(Rule { method, path, access: Access::Scope(scope), doc });
+        self.endpoints.push(Endpoint { rule: Rule { method, path, access: Access::Scope(scope) }, doc });
         self
     }
 
-    /// The router and the rules.
-    pub(super) fn into_parts(self) -> (Router<App>, Vec<Rule>) {
-        (self.router, self.rules)
+    /// The router and the descriptions.
+    pub(super) fn into_parts(self) -> (Router<App>, Vec<Endpoint>) {
+        (self.router, self.endpoints)
     }
 }

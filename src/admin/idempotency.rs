@@ -6,6 +6,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use http::header::CONTENT_TYPE;
 use http::{HeaderMap, StatusCode};
 use serde::Serialize;
+use serde::de::DeserializeOwned;
 use zeroize::Zeroizing;
 
 use super::caller::Caller;
@@ -13,6 +14,7 @@ use super::precondition::etag;
 use crate::app::App;
 use crate::http::problem::{Problem, ProblemType};
 use crate::keys::master_key::Purpose;
+use crate::protocol::form::{self, Form};
 use crate::storage::StoreError;
 use crate::storage::postgres::kept_answer::{Creation, KeptAnswer};
 
@@ -46,10 +48,20 @@ impl IdempotencyKey {
         let key = key.filter(is_good).filter(|_| rest.is_none()).ok_or_else(|| {
             Problem::invalid_parameter("Idempotency-Key must be one text of 1 to 255 visible ASCII characters")
         })?;
+        Ok(Some(Self::new(app, key, path, body)))
+    }
+
+    /// The key of a form, which its page was made with: sent again, it gets the answer of before.
+    pub(super) fn of_form(app: &App, key: &str, path: &str, form: &Form) -> Option<Self> {
+        let is_made_by_us = key.len() <= MAX_LENGTH && !key.is_empty() && key.bytes().all(|b| b.is_ascii_graphic());
+        let body = Zeroizing::new(form::encode(form.iter()));
+        is_made_by_us.then(|| Self::new(app, key, path, body.as_bytes()))
+    }
+
+    fn new(app: &App, key: &str, path: &str, body: &[u8]) -> Self {
         // Not a plain hash: a body may hold a password, which whoever reads the row could then guess fast.
         let request = Zeroizing::new([b"kept_answer.request_hash", path.as_bytes(), &[0], body].concat());
-        let request_hash = app.master_keys.mac(Purpose::Admin, &request);
-        Ok(Some(Self { key: key.to_owned(), request_hash }))
+        Self { key: key.to_owned(), request_hash: app.master_keys.mac(Purpose::Admin, &request) }
     }
 }
 
@@ -108,6 +120,13 @@ impl Answer {
 
 /// The document of what was made.
 pub(super) struct Created(Zeroizing<Vec<u8>>);
+
+impl Created {
+    /// What the document says.
+    pub(super) fn read<T: DeserializeOwned>(&self) -> Result<T, Problem> {
+        Ok(serde_json::from_slice(&self.0)?)
+    }
+}
 
 impl IntoResponse for Created {
     fn into_response(self) -> Response {

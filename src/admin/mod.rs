@@ -19,6 +19,8 @@ mod caller;
 mod catalog;
 // Registered clients.
 mod clients;
+// The same work at a browser, on pages.
+pub mod console;
 // `ostiary plan` and `ostiary apply`.
 pub mod desired;
 // The endpoints as a table.
@@ -54,6 +56,7 @@ use axum::Router;
 use axum::middleware::from_fn_with_state;
 use axum::routing::{any, get};
 
+use self::endpoint::Endpoint;
 use self::endpoint::Endpoints;
 pub use self::endpoint::{Access, Rule};
 use crate::app::App;
@@ -76,12 +79,18 @@ fn endpoints() -> Endpoints {
 
 /// Who may call what: the table as data.
 pub fn rules() -> Vec<Rule> {
+    described().into_iter().map(|endpoint| endpoint.rule).collect()
+}
+
+/// The table with what the OpenAPI document says.
+fn described() -> Vec<Endpoint> {
     endpoints().into_parts().1
 }
 
 /// The routes of the API.
 pub fn routes(app: &App) -> Router<App> {
-    let (router, rules) = endpoints().into_parts();
+    let (router, described) = endpoints().into_parts();
+    let rules = described.into_iter().map(|endpoint| endpoint.rule).collect();
     let gate = admit::Gate { app: app.clone(), rules: Arc::new(rules) };
     router
         .route_layer(from_fn_with_state(gate, admit::admit))

@@ -7,6 +7,7 @@ use http::{HeaderName, HeaderValue};
 
 use crate::app::App;
 use crate::http::problem::{Problem, ProblemType};
+use crate::storage::postgres::client_record::Change;
 
 /// The state of a thing that a change is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,6 +25,22 @@ impl Expected {
             Self::Any => None,
             Self::Revision(revision) => Some(revision),
         }
+    }
+
+    /// The revision that a change is for, if that is the one that was found.
+    pub(super) fn check(self, found: i64) -> Result<i64, Problem> {
+        let is_expected = self.revision().is_none_or(|expected| expected == found);
+        if is_expected { Ok(found) } else { Err(Problem::new(ProblemType::PreconditionFailed)) }
+    }
+}
+
+/// Whether a change was made. It was for the revision that was read a moment ago, so with `If-Match: *` too another change
+/// may have come in between.
+pub(super) fn changed(outcome: Change) -> Result<(), Problem> {
+    match outcome {
+        Change::Changed(_) => Ok(()),
+        Change::Stale => Err(Problem::new(ProblemType::PreconditionFailed)),
+        Change::Absent => Err(Problem::not_found()),
     }
 }
 

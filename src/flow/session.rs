@@ -28,11 +28,16 @@ pub async fn is_alive(app: &App, signed_in: &SignedIn, now: DateTime<Utc>) -> Re
 
 /// The same for a page of the person's own, which counts as a use of the session.
 pub async fn is_used(app: &App, signed_in: &SignedIn, now: DateTime<Utc>) -> Result<bool, StoreError> {
-    let Some(standing) = find_alive(app, signed_in, now).await? else {
-        return Ok(false);
-    };
-    app.postgres.touch_session(signed_in.sid, standing.session.seen_at, now).await?;
-    Ok(true)
+    Ok(find_used(app, signed_in, now).await?.is_some())
+}
+
+/// The session behind a page of the person's own, which counts as a use of it; `None` if they are not signed in any more.
+pub async fn find_used(app: &App, signed_in: &SignedIn, now: DateTime<Utc>) -> Result<Option<Standing>, StoreError> {
+    let standing = find_alive(app, signed_in, now).await?;
+    if let Some(standing) = &standing {
+        app.postgres.touch_session(signed_in.sid, standing.session.seen_at, now).await?;
+    }
+    Ok(standing)
 }
 
 async fn find_alive(app: &App, signed_in: &SignedIn, now: DateTime<Utc>) -> Result<Option<Standing>, StoreError> {

@@ -1,5 +1,7 @@
 //! The browser that asks for a page: its cookies, its language, and how a page is sent to it.
 
+use std::net::IpAddr;
+
 use axum::extract::FromRequestParts;
 use axum::response::{IntoResponse, Response};
 use http::header::{ACCEPT_LANGUAGE, CONTENT_SECURITY_POLICY, CONTENT_TYPE, LOCATION, SET_COOKIE};
@@ -15,6 +17,7 @@ use super::pages::view::Site;
 use super::session::BrowserSession;
 use crate::app::App;
 use crate::flow::throttle::Network;
+use crate::model::audit::Origin;
 
 /// The header in which every answer carries the id that finds its log lines.
 pub const REQUEST_ID: &str = "x-request-id";
@@ -27,6 +30,8 @@ pub struct Browser {
     pub session: BrowserSession,
     /// Where it is, for limits.
     pub network: Network,
+    /// Where it is, for the record.
+    ip: IpAddr,
     /// What support needs to find this request in the log.
     pub support_id: String,
     /// Whether a form of ours is being answered.
@@ -135,6 +140,13 @@ pub fn is_web_address(uri: &str) -> bool {
     Url::parse(uri).is_ok_and(|url| matches!(url.scheme(), "https" | "http"))
 }
 
+impl Browser {
+    /// Where the request came from, for what is recorded of it.
+    pub fn origin(&self) -> Origin {
+        Origin { ip: Some(self.ip), request_id: Some(self.support_id.clone()) }
+    }
+}
+
 impl FromRequestParts<App> for Browser {
     type Rejection = StatusCode;
 
@@ -144,12 +156,13 @@ impl FromRequestParts<App> for Browser {
         // another would let any site end the attempts that the person is in.
         let set_cookie = set_cookie.filter(|_| parts.method.is_safe());
         let Ok(session) = BrowserSession::from_request_parts(parts, app).await;
-        let network = ClientIp::from_request_parts(parts, app).await?.network();
+        let client_ip = ClientIp::from_request_parts(parts, app).await?;
         let text = |name: &str| parts.headers.get(name).and_then(|value| value.to_str().ok()).map(ToOwned::to_owned);
         Ok(Self {
             id,
             session,
-            network,
+            network: client_ip.network(),
+            ip: client_ip.0,
             is_answering_form: !parts.method.is_safe(),
             set_cookie,
             support_id: text(REQUEST_ID).unwrap_or_default(),

@@ -36,6 +36,8 @@ pub mod pages;
 pub mod problem;
 // What a page has to say after a form was sent.
 pub mod remark;
+// Where a sign-in leads that no application asked for.
+pub mod return_to;
 // Who is signed in at a browser.
 pub mod session;
 // How much a caller wants something.

@@ -3,6 +3,7 @@
 //! 1. A wrong password shows the page again, by a redirect, with the username kept.
 //! 2. A right one begins a session with a new id, is noted in the attempt, and the attempt goes on.
 //! 3. A page whose attempt expired begins anew by itself, and says so.
+//! 4. Without an attempt it leads to the account, or back to the page of the console that asked for it.
 
 use axum::extract::State;
 use axum::response::Response;
@@ -20,7 +21,8 @@ use crate::http::browser::Browser;
 use crate::http::form::{OAuthForm, OAuthQuery};
 use crate::http::pages::login::{LoginNotice, LoginPage, LoginProblem};
 use crate::http::pages::view::Guard;
-use crate::http::{continuation, csrf, pages, remark};
+use crate::http::{continuation, csrf, pages, remark, return_to};
+use crate::model::session::SignedIn;
 use crate::protocol::error::OAuthError;
 use crate::protocol::form::Form;
 
@@ -36,6 +38,19 @@ struct Remark {
     username: String,
     notice: Option<LoginNotice>,
     problem: Option<LoginProblem>,
+}
+
+/// What a sign-in is for: an attempt, a page of the console, or the person's own account.
+#[derive(Clone, Copy, Default)]
+struct Aim<'a> {
+    attempt: Option<&'a Interaction>,
+    return_to: Option<&'a str>,
+}
+
+impl<'a> Aim<'a> {
+    fn attempt(attempt: &'a Interaction) -> Self {
+        Self { attempt: Some(attempt), return_to: None }
+    }
 }
 
 /// The page.
@@ -56,9 +71,10 @@ pub async fn post(
 async fn show(app: &App, browser: &Browser, form: &Form, now: DateTime<Utc>) -> Result<Response, OAuthError> {
     let Some(id) = form.one("interaction")? else {
         let remark = remark::take(app, browser, ACCOUNT, now).await?;
+        let aim = Aim { attempt: None, return_to: return_to::parse(app, form.one(return_to::PARAMETER)?) };
         return match (browser.session.signed_in(now).await?, remark) {
             (Some(_), None) if !form.has("switch") => Ok(browser.redirect(&app.url(ACCOUNT))),
-            (_, remark) => page(app, browser, None, remark.unwrap_or_default(), false, now).await,
+            (signed_in, remark) => show_own(app, browser, aim, (signed_in, remark.unwrap_or_default()), now).await,
         };
     };
     match interaction::find(app, id, &browser.id.hash(), now).await? {
@@ -67,6 +83,24 @@ async fn show(app: &App, browser: &Browser, form: &Form, now: DateTime<Utc>) -> 
         Found::Finished(attempt) => Ok(continuation::finished(app, browser, *attempt, now).await),
         Found::Foreign => Ok(continuation::foreign(browser)),
     }
+}
+
+/// Without an attempt. For the console, whoever is signed in proves it again.
+async fn show_own(
+    app: &App,
+    browser: &Browser,
+    aim: Aim<'_>,
+    (signed_in, mut remark): (Option<SignedIn>, Remark),
+    now: DateTime<Utc>,
+) -> Result<Response, OAuthError> {
+    let again = signed_in.filter(|_| aim.return_to.is_some());
+    if let Some(signed_in) = &again
+        && remark.username.is_empty()
+    {
+        let person = app.identity.find_person(&signed_in.subject).await?;
+        remark.username = person.map(|person| person.username).unwrap_or_default();
+    }
+    page(app, browser, aim, remark, again.is_some(), now).await
 }
 
 async fn show_attempt(
@@ -96,7 +130,7 @@ async fn show_attempt(
     if remark.username.is_empty() {
         remark.username = attempt::username(app, &attempt, again.as_ref()).await?;
     }
-    page(app, browser, Some(&attempt), remark, again.is_some(), now).await
+    page(app, browser, Aim::attempt(&attempt), remark, again.is_some(), now).await
 }
 
 /// The page of an attempt that takes the place of one that expired, and says so.
@@ -113,23 +147,24 @@ async fn begin_anew(
         return Ok(browser.redirect(&continuation::page_url(app, "/login", &attempt.id, "&notice=expired")));
     }
     let remark = Remark { username: shortened(username), notice: Some(LoginNotice::Expired), problem: None };
-    show_again(app, browser, Some(&attempt), &remark, now).await
+    show_again(app, browser, Aim::attempt(&attempt), &remark, now).await
 }
 
 /// Sends the browser to the page, which will have something to say.
 async fn show_again(
     app: &App,
     browser: &Browser,
-    attempt: Option<&Interaction>,
+    aim: Aim<'_>,
     remark: &Remark,
     now: DateTime<Utc>,
 ) -> Result<Response, OAuthError> {
-    let (about, path) = match attempt {
-        Some(attempt) => (attempt.id.as_str(), format!("/login?interaction={}", attempt.id)),
-        None => (ACCOUNT, "/login".to_owned()),
+    let (about, url) = match (aim.attempt, aim.return_to) {
+        (Some(attempt), _) => (attempt.id.as_str(), app.url(&format!("/login?interaction={}", attempt.id))),
+        (None, Some(path)) => (ACCOUNT, return_to::login_url(app, path)),
+        (None, None) => (ACCOUNT, app.url("/login")),
     };
     remark::keep(app, browser, about, remark, now).await?;
-    Ok(browser.redirect(&app.url(&path)))
+    Ok(browser.redirect(&url))
 }
 
 async fn submit(app: &App, browser: &Browser, headers: &HeaderMap, form: &Form) -> Result<Response, OAuthError> {
@@ -150,12 +185,13 @@ async fn submit(app: &App, browser: &Browser, headers: &HeaderMap, form: &Form) 
             Found::Foreign => return Ok(continuation::foreign(browser)),
         },
     };
+    let return_to = return_to::parse(app, form.one(return_to::PARAMETER)?);
     let problem = match form.one("password")? {
         Some(password) if !username.is_empty() => {
             match sign_in::sign_in(app, browser, (&username, password), headers, now).await? {
                 Signed::In { signed_in, cookie } => {
                     let mut response = match attempt {
-                        None => browser.redirect(&app.url(ACCOUNT)),
+                        None => browser.redirect(&app.url(return_to.unwrap_or(ACCOUNT))),
                         Some(attempt) => {
                             let attempt = interaction::record_sign_in(app, attempt, &signed_in, now).await?;
                             continuation::proceed(app, browser, attempt.request.clone(), Some(attempt), now).await
@@ -172,7 +208,7 @@ async fn submit(app: &App, browser: &Browser, headers: &HeaderMap, form: &Form) 
         _ => LoginProblem::Missing,
     };
     let remark = Remark { username: shortened(username), problem: Some(problem), notice: None };
-    show_again(app, browser, attempt.as_ref(), &remark, now).await
+    show_again(app, browser, Aim { attempt: attempt.as_ref(), return_to }, &remark, now).await
 }
 
 /// What is typed instead of a name is not worth keeping.
@@ -183,7 +219,7 @@ fn shortened(username: String) -> String {
 async fn page(
     app: &App,
     browser: &Browser,
-    attempt: Option<&Interaction>,
+    Aim { attempt, return_to }: Aim<'_>,
     remark: Remark,
     is_again: bool,
     now: DateTime<Utc>,
@@ -196,6 +232,7 @@ async fn page(
         site: &site,
         form: Guard { interaction: attempt.map(|attempt| attempt.id.as_str()), csrf: &csrf::token(app, &browser.id) },
         client: client.as_ref(),
+        return_to,
         username: &remark.username,
         is_again,
         notice: remark.notice,

@@ -8,6 +8,7 @@ mod browser;
 mod catalog;
 mod client;
 mod cluster;
+mod console;
 mod database;
 mod deadline;
 mod journey;

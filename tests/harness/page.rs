@@ -40,6 +40,11 @@ impl Form {
         self.fields.push((name.to_owned(), value.to_owned()));
     }
 
+    /// Ticks one more of several boxes.
+    pub fn tick(&mut self, name: &str, value: &str) {
+        self.fields.push((name.to_owned(), value.to_owned()));
+    }
+
     pub fn remove(&mut self, name: &str) {
         self.fields.retain(|(field, _)| field != name);
     }
@@ -114,11 +119,12 @@ impl Page {
         let form = button.ancestors().filter_map(ElementRef::wrap).find(|element| element.value().name() == "form");
         let form = form.expect("the button is in a form");
         let action = form.attr("action").unwrap_or_default();
-        let fields = Selector::parse("input[name]").expect("a selector");
+        let fields = Selector::parse("input[name], textarea[name], select[name]").expect("a selector");
         let own = [button].into_iter().filter(|button| button.attr("name").is_some());
-        let fields = form.select(&fields).chain(own).map(|field| {
-            (field.attr("name").unwrap_or_default().to_owned(), field.attr("value").unwrap_or_default().to_owned())
-        });
+        let fields = form
+            .select(&fields)
+            .chain(own)
+            .filter_map(|field| Some((field.attr("name").unwrap_or_default().to_owned(), held_by(field)?)));
         Form {
             method: form.attr("method").unwrap_or("get").to_ascii_lowercase(),
             action: self.url.join(action).expect("an action"),
@@ -259,6 +265,22 @@ impl Page {
         let mut answer = self.returned_to(redirect_uri);
         assert_description(&answer.remove("error_description").expect("a description"));
         answer
+    }
+}
+
+/// What a field sends, as it stands; nothing if it is not ticked.
+fn held_by(field: ElementRef<'_>) -> Option<String> {
+    let value = || field.attr("value").unwrap_or_default().to_owned();
+    match (field.value().name(), field.attr("type")) {
+        ("textarea", _) => Some(field.text().collect::<String>().trim_start_matches('\n').to_owned()),
+        ("select", _) => {
+            let options = Selector::parse("option").expect("a selector");
+            let mut options = field.select(&options).collect::<Vec<_>>();
+            options.sort_by_key(|option| option.attr("selected").is_none());
+            options.first().map(|option| option.attr("value").unwrap_or_default().to_owned())
+        }
+        (_, Some("checkbox" | "radio")) => field.attr("checked").map(|_| value()),
+        _ => Some(value()),
     }
 }
 

@@ -14,14 +14,12 @@ use serde::Deserialize;
 
 use super::PATH;
 use super::endpoint::Endpoints;
-use super::precondition::Expected;
 use crate::app::App;
 use crate::http::problem::{Problem, ProblemType, Violation};
 use crate::model::admin_scope;
 use crate::model::catalog::{Localized, Resource, Scope};
 use crate::model::id::ResourceUri;
 use crate::protocol::client_metadata;
-use crate::storage::postgres::client_record::Change;
 use crate::storage::postgres::scope_record::Removal;
 
 /// What the names of scopes begin with that only the server itself defines.
@@ -73,22 +71,6 @@ fn text_schema(_: &mut SchemaGenerator) -> Schema {
 /// The answer to whoever wants to touch what is part of the program.
 fn stays() -> Problem {
     Problem::new(ProblemType::Conflict).with_detail("it is part of the server and stays as it is")
-}
-
-/// The revision that a change is for, if that is the one that is there.
-fn at(revision: i64, expected: Expected) -> Result<i64, Problem> {
-    let is_expected = expected.revision().is_none_or(|expected| expected == revision);
-    if is_expected { Ok(revision) } else { Err(Problem::new(ProblemType::PreconditionFailed)) }
-}
-
-/// Whether the change was made. It was for the revision that was read a moment ago, so with `If-Match: *` too another
-/// change may have come in between.
-fn changed(outcome: Change) -> Result<(), Problem> {
-    match outcome {
-        Change::Changed(_) => Ok(()),
-        Change::Stale => Err(Problem::new(ProblemType::PreconditionFailed)),
-        Change::Absent => Err(Problem::not_found()),
-    }
 }
 
 /// Whether it is gone.

@@ -12,14 +12,14 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::{ListQuery, RESERVED, Times, at, built_in, changed, removed, stays, text_schema, text_violations};
+use super::{ListQuery, RESERVED, Times, built_in, removed, stays, text_schema, text_violations};
 use crate::admin::caller::Caller;
 use crate::admin::endpoint::{Doc, Endpoints};
 use crate::admin::idempotency::{Answer, Created, IdempotencyKey};
 use crate::admin::json::{self, Creation, FromObject, MergePatch};
 use crate::admin::page::{Page, Span};
 use crate::admin::path::Path;
-use crate::admin::precondition::{Expected, etag};
+use crate::admin::precondition::{Expected, changed, etag};
 use crate::admin::query::Query;
 use crate::app::App;
 use crate::http::problem::{Problem, ProblemType, Violation};
@@ -263,7 +263,7 @@ pub(in crate::admin) async fn change_resource(
 ) -> Result<ResourceDocument, Problem> {
     let found = find_resource(app, uri).await?;
     let Some(revision) = found.revision else { return Err(stays()) };
-    let revision = at(revision, expected)?;
+    let revision = expected.check(revision)?;
     let ResourceDocument { name, scopes, restricted, .. } = found;
     let resource = Resource { uri: uri.clone(), name, scopes, restricted };
     let Value::Object(mut document) = serde_json::to_value(&resource)? else {
@@ -299,7 +299,7 @@ pub(in crate::admin) async fn remove_resource(
         return Err(Problem::new(ProblemType::Conflict).with_detail(detail));
     }
     let event = AuditEvent::new(AuditEventKind::ResourceRemoved).to_object(uri);
-    let outcome = caller.recording(app, event, now).remove_resource(uri, at(revision, expected)?, now).await?;
+    let outcome = caller.recording(app, event, now).remove_resource(uri, expected.check(revision)?, now).await?;
     app.registry.forget();
     removed(outcome)
 }

@@ -9,14 +9,14 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::{ListQuery, RESERVED, Times, at, built_in, changed, removed, stays, text_schema, text_violations};
+use super::{ListQuery, RESERVED, Times, built_in, removed, stays, text_schema, text_violations};
 use crate::admin::caller::Caller;
 use crate::admin::endpoint::{Doc, Endpoints};
 use crate::admin::idempotency::{Answer, Created, IdempotencyKey};
 use crate::admin::json::{self, Creation, FromObject, MergePatch};
 use crate::admin::page::{Page, Span};
 use crate::admin::path::Path;
-use crate::admin::precondition::{Expected, etag};
+use crate::admin::precondition::{Expected, changed, etag};
 use crate::admin::query::Query;
 use crate::app::App;
 use crate::http::problem::{Problem, ProblemType, Violation};
@@ -242,7 +242,7 @@ pub(in crate::admin) async fn change_scope(
 ) -> Result<ScopeDocument, Problem> {
     let found = find_scope(app, name).await?;
     let Some(revision) = found.revision else { return Err(stays()) };
-    let revision = at(revision, expected)?;
+    let revision = expected.check(revision)?;
     let scope = Scope { name: found.name, description: found.description, published: found.published };
     let Value::Object(mut document) = serde_json::to_value(&scope)? else {
         return Err(Problem::new(ProblemType::Internal));
@@ -276,7 +276,7 @@ pub(in crate::admin) async fn remove_scope(
         return Err(Problem::new(ProblemType::Conflict).with_detail(detail));
     }
     let event = AuditEvent::new(AuditEventKind::ScopeRemoved).to_object(name);
-    let outcome = caller.recording(app, event, now).remove_scope(name, at(revision, expected)?, now).await?;
+    let outcome = caller.recording(app, event, now).remove_scope(name, expected.check(revision)?, now).await?;
     app.registry.forget();
     removed(outcome)
 }

@@ -24,18 +24,18 @@ const MAX_ID: usize = 255;
 #[schemars(rename = "Client")]
 pub(in crate::admin) struct ClientDocument {
     /// Its identifier.
-    client_id: ClientId,
+    pub(in crate::admin) client_id: ClientId,
     /// Whether it may do anything at all.
-    enabled: bool,
+    pub(in crate::admin) enabled: bool,
     /// What it registered.
     #[serde(flatten)]
-    settings: ClientSettings,
+    pub(in crate::admin) settings: ClientSettings,
     /// Its secrets, oldest first; never the secrets themselves.
-    secrets: Vec<SecretDocument>,
+    pub(in crate::admin) secrets: Vec<SecretDocument>,
     /// When it was registered.
-    created_at: DateTime<Utc>,
+    pub(in crate::admin) created_at: DateTime<Utc>,
     /// When it last changed.
-    updated_at: DateTime<Utc>,
+    pub(in crate::admin) updated_at: DateTime<Utc>,
 }
 
 /// What can be told of a secret.
@@ -43,12 +43,12 @@ pub(in crate::admin) struct ClientDocument {
 #[schemars(rename = "ClientSecret")]
 pub(in crate::admin) struct SecretDocument {
     /// Its identifier.
-    id: Uuid,
+    pub(in crate::admin) id: Uuid,
     /// When it was made.
-    created_at: DateTime<Utc>,
+    pub(in crate::admin) created_at: DateTime<Utc>,
     /// When it stops working; absent: never.
     #[serde(skip_serializing_if = "Option::is_none")]
-    expires_at: Option<DateTime<Utc>>,
+    pub(in crate::admin) expires_at: Option<DateTime<Utc>>,
 }
 
 /// A client that was just registered.
@@ -165,7 +165,7 @@ fn is_client_id(id: &str) -> bool {
 }
 
 /// The members of a client that can be changed, as they stand.
-pub(super) fn changeable(record: &ClientRecord) -> serde_json::Result<Map<String, Value>> {
+pub(in crate::admin) fn changeable(record: &ClientRecord) -> serde_json::Result<Map<String, Value>> {
     let mut object = match serde_json::to_value(&record.settings)? {
         Value::Object(object) => object,
         _ => Map::new(),

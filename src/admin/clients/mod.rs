@@ -6,7 +6,7 @@
 // A client as JSON.
 pub(in crate::admin) mod document;
 // Secrets, two of which may live side by side.
-mod secrets;
+pub(in crate::admin) mod secrets;
 
 use axum::Json;
 use axum::extract::State;
@@ -21,11 +21,11 @@ use self::document::{ClientDocument, ClientInput, NewClient, Registered, admin_s
 use super::PATH;
 use super::caller::Caller;
 use super::endpoint::{Doc, Endpoints};
-use super::idempotency::Answer;
+use super::idempotency::{Answer, Created, IdempotencyKey};
 use super::json::{Creation, FromObject, MergePatch};
 use super::page::{Page, Span};
 use super::path::Path;
-use super::precondition::{Expected, etag};
+use super::precondition::{Expected, changed, etag};
 use super::query::Query;
 use crate::app::App;
 use crate::http::problem::{Problem, ProblemType, Violation};
@@ -35,7 +35,7 @@ use crate::model::audit::{AuditEvent, AuditEventKind};
 use crate::model::client::{Client, ClientAuthMethod, ClientSecret, ClientSettings};
 use crate::model::id::{ClientId, ResourceUri};
 use crate::random;
-use crate::storage::postgres::client_record::{Change, ClientRecord};
+use crate::storage::postgres::client_record::ClientRecord;
 
 const CLIENTS: &str = "/admin/clients";
 const CLIENT: &str = "/admin/clients/{client_id}";
@@ -54,7 +54,7 @@ pub(super) fn endpoints(endpoints: Endpoints) -> Endpoints {
         .get(
             CLIENTS,
             read,
-            list,
+            get_page,
             Doc::new("List clients")
                 .says("By identifier.")
                 .query::<ListQuery>()
@@ -63,7 +63,7 @@ pub(super) fn endpoints(endpoints: Endpoints) -> Endpoints {
         .post(
             CLIENTS,
             full,
-            create,
+            post,
             Doc::new("Register a client")
                 .says(
                     "The secret is told once. A caller gives a client only admin scopes that it holds itself. Identifiers are \
@@ -74,11 +74,11 @@ pub(super) fn endpoints(endpoints: Endpoints) -> Endpoints {
                 .creates::<Registered>()
                 .refuses(&[409]),
         )
-        .get(CLIENT, read, show, Doc::new("Show a client").answers::<ClientDocument>().tagged())
+        .get(CLIENT, read, get_one, Doc::new("Show a client").answers::<ClientDocument>().tagged())
         .patch(
             CLIENT,
             full,
-            change,
+            patch,
             Doc::new("Change a client")
                 .says("Only by a caller that holds the admin scopes that the client has, before and after.")
                 .patch::<ClientInput>()
@@ -90,94 +90,135 @@ pub(super) fn endpoints(endpoints: Endpoints) -> Endpoints {
         .delete(
             CLIENT,
             full,
-            delete,
+            delete_one,
             Doc::new("Take a client away for good").says("Its tokens end with it.").conditional(),
         )
         .with(secrets::endpoints)
 }
 
 /// Which clients to list.
-#[derive(Deserialize, JsonSchema)]
+#[derive(Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-struct ListQuery {
+pub(in crate::admin) struct ListQuery {
     /// So many on a page, 50 if absent.
     #[schemars(range(min = 1, max = 200))]
-    limit: Option<u16>,
+    pub(in crate::admin) limit: Option<u16>,
     /// The `next` of the page before.
-    cursor: Option<String>,
+    pub(in crate::admin) cursor: Option<String>,
     /// Only clients whose identifier or name has this text in it.
-    search: Option<String>,
+    pub(in crate::admin) search: Option<String>,
 }
 
-async fn list(State(app): State<App>, Query(query): Query<ListQuery>) -> Result<Page<ClientDocument>, Problem> {
-    let span = Span::<ClientId>::read(query.limit, query.cursor.as_deref())?;
-    let read = app.postgres.list_client_records(span.after.as_ref(), query.search.as_deref(), span.to_read()).await?;
-    span.page(read, |record| record.id.clone(), ClientDocument::new)
+async fn get_page(State(app): State<App>, Query(query): Query<ListQuery>) -> Result<Page<ClientDocument>, Problem> {
+    list(&app, &query).await
 }
 
-async fn show(State(app): State<App>, Path(id): Path<ClientId>) -> Result<Response, Problem> {
-    found(find(&app, &id).await?)
+async fn get_one(State(app): State<App>, Path(id): Path<ClientId>) -> Result<Response, Problem> {
+    shown(find(&app, &id).await?)
 }
 
-async fn create(
+async fn post(
     State(app): State<App>,
     caller: Caller,
     Creation { body, key }: Creation<NewClient>,
-) -> Result<Response, Problem> {
-    let now = app.clock.now();
-    let NewClient { client_id, enabled, settings } = body;
-    check(&app, &caller, &settings, now).await?;
-    let id = client_id.unwrap_or_else(|| ClientId::new(random::id()));
-    let is_public = settings.token_endpoint_auth_method == ClientAuthMethod::None;
-    let secret = if is_public { None } else { Some(new_secret(&app.master_keys, &id)?) };
-    let (client_secret, secret) = secret.unzip();
-    let secret_id = secret.as_ref().map(|secret| secret.id);
-    let client = ClientDocument::unborn(id.clone(), (enabled, settings.clone()), secret_id, now);
-    let answer = Answer::new(&app, &caller, key, &Registered { client, client_secret }, now)?;
-    let client = Client { id, enabled, settings, secrets: secret.into_iter().collect(), generation: 0 };
-    let event = AuditEvent::new(AuditEventKind::ClientRegistered).to_client(&client.id);
-    let outcome = caller.recording(&app, event, now).register_client(&client, answer.kept(), now).await?;
-    app.registry.forget();
-    answer.respond(&app, outcome)
+) -> Result<Created, Problem> {
+    register(&app, &caller, (body, key), app.clock.now()).await
 }
 
-async fn change(
+async fn patch(
     State(app): State<App>,
     caller: Caller,
     Path(id): Path<ClientId>,
     expected: Expected,
     patch: MergePatch,
 ) -> Result<Response, Problem> {
-    let now = app.clock.now();
-    let record = at(find(&app, &id).await?, expected)?;
-    check_covers(&app, &caller, &record.settings)?;
-    let patched = patch.apply(changeable(&record)?);
-    if patched.contains_key("client_id") {
-        return Err(Problem::invalid_body(vec![Violation::new("/client_id", "an identifier cannot be changed")]));
-    }
-    let NewClient { enabled, settings, .. } = NewClient::from_object(patched).map_err(Problem::invalid_body)?;
-    check(&app, &caller, &settings, now).await?;
-    let event = AuditEvent::new(AuditEventKind::ClientChanged).to_client(&id);
-    let store = caller.recording(&app, event, now);
-    let outcome = store.change_client(&id, (enabled, &settings), record.revision, now).await?;
-    app.registry.forget();
-    changed(outcome)?;
-    found(find(&app, &id).await?)
+    shown(change(&app, &caller, &id, (expected, patch), app.clock.now()).await?)
 }
 
-async fn delete(
+async fn delete_one(
     State(app): State<App>,
     caller: Caller,
     Path(id): Path<ClientId>,
     expected: Expected,
 ) -> Result<StatusCode, Problem> {
-    let record = at(find(&app, &id).await?, expected)?;
-    check_covers(&app, &caller, &record.settings)?;
-    let (event, now) = (AuditEvent::new(AuditEventKind::ClientDeleted).to_client(&id), app.clock.now());
-    let outcome = caller.recording(&app, event, now).delete_client(&id, record.revision, now).await?;
+    delete(&app, &caller, &id, expected, app.clock.now()).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// One page of the clients.
+pub(in crate::admin) async fn list(app: &App, query: &ListQuery) -> Result<Page<ClientDocument>, Problem> {
+    let span = Span::<ClientId>::read(query.limit, query.cursor.as_deref())?;
+    let read = app.postgres.list_client_records(span.after.as_ref(), query.search.as_deref(), span.to_read()).await?;
+    span.page(read, |record| record.id.clone(), ClientDocument::new)
+}
+
+/// A client, as its rows stand.
+pub(in crate::admin) async fn find(app: &App, id: &ClientId) -> Result<ClientRecord, Problem> {
+    app.postgres.find_client_record(id).await?.ok_or_else(Problem::not_found)
+}
+
+/// Registers a client: the answer is a [`Registered`].
+pub(in crate::admin) async fn register(
+    app: &App,
+    caller: &Caller,
+    (client, key): (NewClient, Option<IdempotencyKey>),
+    now: DateTime<Utc>,
+) -> Result<Created, Problem> {
+    let NewClient { client_id, enabled, settings } = client;
+    check(app, caller, &settings, now).await?;
+    let id = client_id.unwrap_or_else(|| ClientId::new(random::id()));
+    let is_public = settings.token_endpoint_auth_method == ClientAuthMethod::None;
+    let secret = if is_public { None } else { Some(new_secret(&app.master_keys, &id)?) };
+    let (client_secret, secret) = secret.unzip();
+    let secret_id = secret.as_ref().map(|secret| secret.id);
+    let client = ClientDocument::unborn(id.clone(), (enabled, settings.clone()), secret_id, now);
+    let answer = Answer::new(app, caller, key, &Registered { client, client_secret }, now)?;
+    let client = Client { id, enabled, settings, secrets: secret.into_iter().collect(), generation: 0 };
+    let event = AuditEvent::new(AuditEventKind::ClientRegistered).to_client(&client.id);
+    let outcome = caller.recording(app, event, now).register_client(&client, answer.kept(), now).await?;
+    app.registry.forget();
+    answer.settle(app, outcome)
+}
+
+/// Changes a client.
+pub(in crate::admin) async fn change(
+    app: &App,
+    caller: &Caller,
+    id: &ClientId,
+    (expected, patch): (Expected, MergePatch),
+    now: DateTime<Utc>,
+) -> Result<ClientRecord, Problem> {
+    let record = find(app, id).await?;
+    let revision = expected.check(record.revision)?;
+    check_covers(app, caller, &record.settings)?;
+    let patched = patch.apply(changeable(&record)?);
+    if patched.contains_key("client_id") {
+        return Err(Problem::invalid_body(vec![Violation::new("/client_id", "an identifier cannot be changed")]));
+    }
+    let NewClient { enabled, settings, .. } = NewClient::from_object(patched).map_err(Problem::invalid_body)?;
+    check(app, caller, &settings, now).await?;
+    let event = AuditEvent::new(AuditEventKind::ClientChanged).to_client(id);
+    let outcome = caller.recording(app, event, now).change_client(id, (enabled, &settings), revision, now).await?;
     app.registry.forget();
     changed(outcome)?;
-    Ok(StatusCode::NO_CONTENT)
+    find(app, id).await
+}
+
+/// Takes a client away for good.
+pub(in crate::admin) async fn delete(
+    app: &App,
+    caller: &Caller,
+    id: &ClientId,
+    expected: Expected,
+    now: DateTime<Utc>,
+) -> Result<(), Problem> {
+    let record = find(app, id).await?;
+    let revision = expected.check(record.revision)?;
+    check_covers(app, caller, &record.settings)?;
+    let event = AuditEvent::new(AuditEventKind::ClientDeleted).to_client(id);
+    let outcome = caller.recording(app, event, now).delete_client(id, revision, now).await?;
+    app.registry.forget();
+    changed(outcome)
 }
 
 /// A fresh secret and what is kept of it.
@@ -194,28 +235,8 @@ pub(super) fn secret_of(keys: &MasterKeys, id: &ClientId, secret: &str) -> Resul
     Ok(ClientSecret { id: Uuid::from_bytes(random::bytes()), mac, key_id, expires_at: None })
 }
 
-async fn find(app: &App, id: &ClientId) -> Result<ClientRecord, Problem> {
-    app.postgres.find_client_record(id).await?.ok_or_else(Problem::not_found)
-}
-
-fn found(record: ClientRecord) -> Result<Response, Problem> {
+fn shown(record: ClientRecord) -> Result<Response, Problem> {
     Ok((etag(record.revision), Json(ClientDocument::new(record))).into_response())
-}
-
-/// The record, if it is in the state that the change is for.
-fn at(record: ClientRecord, expected: Expected) -> Result<ClientRecord, Problem> {
-    let is_expected = expected.revision().is_none_or(|revision| revision == record.revision);
-    if is_expected { Ok(record) } else { Err(Problem::new(ProblemType::PreconditionFailed)) }
-}
-
-/// Whether the change was made. It was for the revision that was read a moment ago, so with `If-Match: *` too another
-/// change may have come in between.
-fn changed(outcome: Change) -> Result<(), Problem> {
-    match outcome {
-        Change::Changed(_) => Ok(()),
-        Change::Stale => Err(Problem::new(ProblemType::PreconditionFailed)),
-        Change::Absent => Err(Problem::not_found()),
-    }
 }
 
 /// Refuses settings that name what is not registered, or that the caller may not give.

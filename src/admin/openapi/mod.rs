@@ -14,8 +14,8 @@ use http::HeaderMap;
 use schemars::generate::SchemaSettings;
 use serde_json::{Map, Value, json};
 
-use super::endpoint::Rule;
-use super::{PATH, rules};
+use super::endpoint::Endpoint;
+use super::{PATH, described};
 use crate::app::App;
 use crate::http::document::{self, Document};
 use crate::http::problem::{Problem, ProblemDocument};
@@ -43,10 +43,10 @@ pub(super) async fn get(State(app): State<App>, headers: HeaderMap) -> Result<Re
 
 /// The API of this server.
 pub(super) fn description(app: &App) -> Value {
-    describe(&rules(), app.issuer(), &app.url(PATH))
+    describe(&described(), app.issuer(), &app.url(PATH))
 }
 
-fn describe(rules: &[Rule], issuer: &str, resource: &str) -> Value {
+fn describe(endpoints: &[Endpoint], issuer: &str, resource: &str) -> Value {
     let settings = SchemaSettings::draft2020_12().with(|settings| {
         settings.definitions_path = "/components/schemas".into();
         settings.meta_schema = None;
@@ -54,10 +54,11 @@ fn describe(rules: &[Rule], issuer: &str, resource: &str) -> Value {
     let mut generator = settings.into_generator();
     let problem = generator.subschema_for::<ProblemDocument>();
     let mut paths = Map::new();
-    for rule in rules {
+    for endpoint in endpoints {
+        let rule = &endpoint.rule;
         let item = paths.entry(rule.path).or_insert_with(|| json!({}));
         if let Value::Object(item) = item {
-            item.insert(rule.method.as_str().to_ascii_lowercase(), operation::describe(rule, &mut generator));
+            item.insert(rule.method.as_str().to_ascii_lowercase(), operation::describe(endpoint, &mut generator));
         }
     }
     json!({
@@ -70,7 +71,7 @@ fn describe(rules: &[Rule], issuer: &str, resource: &str) -> Value {
             "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
         },
         "servers": [{"url": issuer}],
-        "tags": tags(rules),
+        "tags": tags(endpoints),
         "paths": paths,
         "components": {
             "schemas": generator.take_definitions(true),
@@ -81,13 +82,13 @@ fn describe(rules: &[Rule], issuer: &str, resource: &str) -> Value {
 }
 
 /// The part of the API that an endpoint belongs to: the first segment of its path.
-fn tag(rule: &Rule) -> &'static str {
-    rule.path.split('/').nth(2).unwrap_or_default()
+fn tag(endpoint: &Endpoint) -> &'static str {
+    endpoint.rule.path.split('/').nth(2).unwrap_or_default()
 }
 
-fn tags(rules: &[Rule]) -> Vec<Value> {
+fn tags(endpoints: &[Endpoint]) -> Vec<Value> {
     let mut seen = BTreeSet::new();
-    let first = rules.iter().map(tag).filter(|tag| seen.insert(*tag));
+    let first = endpoints.iter().map(tag).filter(|tag| seen.insert(*tag));
     first.map(|tag| json!({"name": tag, "description": tag_description(tag)})).collect()
 }
 
@@ -131,9 +132,10 @@ mod tests {
 
     #[test]
     fn every_part_of_the_api_and_every_body_is_explained() {
-        for rule in rules() {
-            assert!(!tag_description(tag(&rule)).is_empty(), "say in `tag_description` what {} is", tag(&rule));
-            let (method, path, doc) = (&rule.method, rule.path, &rule.doc);
+        for endpoint in described() {
+            let tag = tag(&endpoint);
+            assert!(!tag_description(tag).is_empty(), "say in `tag_description` what {tag} is");
+            let (method, path, doc) = (&endpoint.rule.method, endpoint.rule.path, &endpoint.doc);
             assert_eq!(doc.body.is_some(), doc.example.is_some(), "{method} {path}: a body needs an example");
             if let Some(example) = doc.example {
                 assert!(serde_json::from_str::<Value>(example).is_ok(), "{method} {path}: {example}");

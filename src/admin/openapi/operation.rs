@@ -7,14 +7,14 @@ use serde_json::{Map, Value, json};
 
 use super::{refusal, tag};
 use crate::admin::PATH;
-use crate::admin::endpoint::{Access, Doc, Rule};
+use crate::admin::endpoint::{Access, Doc, Endpoint, Rule};
 
 /// What every endpoint may answer.
 const ALWAYS: [u16; 5] = [400, 401, 403, 500, 503];
 
-pub(super) fn describe(rule: &Rule, generator: &mut SchemaGenerator) -> Value {
+pub(super) fn describe(endpoint: &Endpoint, generator: &mut SchemaGenerator) -> Value {
+    let Endpoint { rule, doc } = endpoint;
     let Access::Scope(scope) = rule.access;
-    let doc = &rule.doc;
     let mut description = format!("Needs the scope `{}`.", scope.name());
     if !doc.description.is_empty() {
         description = format!("{}\n\n{description}", doc.description);
@@ -23,10 +23,10 @@ pub(super) fn describe(rule: &Rule, generator: &mut SchemaGenerator) -> Value {
         "operationId": operation_id(rule),
         "summary": doc.summary,
         "description": description,
-        "tags": [tag(rule)],
+        "tags": [tag(endpoint)],
         "security": [{"token": [scope.name()]}],
-        "parameters": parameters(rule, generator),
-        "responses": responses(rule, generator),
+        "parameters": parameters(endpoint, generator),
+        "responses": responses(endpoint, generator),
     });
     if let (Some((media_type, schema)), Value::Object(operation)) = (doc.body, &mut operation) {
         let mut media = json!({"schema": schema(generator)});
@@ -46,7 +46,7 @@ fn operation_id(rule: &Rule) -> String {
     format!("{}{}", rule.method.as_str().to_ascii_lowercase(), path.replace(['/', '-'], "_"))
 }
 
-fn parameters(rule: &Rule, generator: &mut SchemaGenerator) -> Vec<Value> {
+fn parameters(Endpoint { rule, doc }: &Endpoint, generator: &mut SchemaGenerator) -> Vec<Value> {
     let mut parameters = Vec::new();
     for segment in rule.path.split('/') {
         if let Some(name) = segment.strip_prefix('{').and_then(|name| name.strip_suffix('}')) {
@@ -56,7 +56,7 @@ fn parameters(rule: &Rule, generator: &mut SchemaGenerator) -> Vec<Value> {
             parameters.push(parameter);
         }
     }
-    let Doc { query, is_creation, is_conditional, .. } = rule.doc;
+    let Doc { query, is_creation, is_conditional, .. } = *doc;
     if let Some(Value::Object(schema)) = query.map(|schema| schema(generator).to_value()) {
         parameters.extend(query_parameters(&schema));
     }
@@ -129,8 +129,7 @@ fn not_null(schema: &Value) -> Value {
     schema
 }
 
-fn responses(rule: &Rule, generator: &mut SchemaGenerator) -> Map<String, Value> {
-    let doc = &rule.doc;
+fn responses(Endpoint { rule, doc }: &Endpoint, generator: &mut SchemaGenerator) -> Map<String, Value> {
     let mut success = json!({"description": if doc.answer.is_some() { doc.summary } else { "Done." }});
     if let Value::Object(success) = &mut success {
         if let Some(answer) = doc.answer {

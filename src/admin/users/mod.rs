@@ -159,8 +159,8 @@ pub(in crate::admin) async fn find_at(
     expected: Expected,
 ) -> Result<PersonRecord, Problem> {
     let record = find(app, subject).await?;
-    let is_expected = expected.revision().is_none_or(|revision| revision == record.revision);
-    if is_expected { Ok(record) } else { Err(Problem::new(ProblemType::PreconditionFailed)) }
+    expected.check(record.revision)?;
+    Ok(record)
 }
 
 /// Registers somebody, with a password or with an invitation: who it is, and the answer that says so. A caller without a

@@ -1,4 +1,4 @@
-//! The stylesheet, the mark and the one script: compiled in, and named by their content, so that browsers keep them for
+//! The stylesheets, the mark and the one script: compiled in, and named by their content, so that browsers keep them for
 //! good and never show a new page with an old style.
 
 use std::fmt;
@@ -18,15 +18,18 @@ pub struct Asset {
 /// Where assets are.
 pub const PREFIX: &str = "/assets/";
 
-/// The one stylesheet.
+/// The stylesheet of every page.
 pub static STYLE: Asset = Asset::new("ostiary", "css", "text/css; charset=utf-8", include_bytes!("assets/ostiary.css"));
+/// What the console needs besides.
+pub static CONSOLE: Asset =
+    Asset::new("console", "css", "text/css; charset=utf-8", include_bytes!("assets/console.css"));
 /// The mark, as the icon of a tab: a doorkeeper in an arch, which is also a keyhole.
 pub static MARK: Asset = Asset::new("mark", "svg", "image/svg+xml", include_bytes!("assets/mark.svg"));
 /// Presses the button of a page that only hands over.
 pub static CONTINUE: Asset =
     Asset::new("continue", "js", "text/javascript; charset=utf-8", include_bytes!("assets/continue.js"));
 
-static ALL: [&Asset; 3] = [&STYLE, &MARK, &CONTINUE];
+static ALL: [&Asset; 4] = [&STYLE, &CONSOLE, &MARK, &CONTINUE];
 
 impl Asset {
     const fn new(
@@ -87,7 +90,7 @@ mod tests {
 
     #[test]
     fn nothing_is_loaded_from_elsewhere() {
-        for asset in [&STYLE, &CONTINUE] {
+        for asset in [&STYLE, &CONSOLE, &CONTINUE] {
             let text = std::str::from_utf8(asset.content).unwrap();
             assert!(!text.contains("http") && !text.contains("url(") && !text.contains("@import"), "{asset}");
         }

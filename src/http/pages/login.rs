@@ -18,6 +18,8 @@ pub struct LoginPage<'a> {
     pub form: Guard<'a>,
     /// Who sent the person here; absent when they came for their own account.
     pub client: Option<&'a ClientView>,
+    /// The page of the console that the person wants to see; absent when they came for their own account.
+    pub return_to: Option<&'a str>,
     /// What is already known of the username.
     pub username: &'a str,
     /// Whether the person is signed in and must prove it again.
@@ -53,6 +55,15 @@ pub enum LoginProblem {
 impl LoginPage<'_> {
     fn heading(&self) -> &'static str {
         if self.is_again { self.site.m.login.reauthenticate_title } else { self.site.m.login.title }
+    }
+
+    fn own_lede(&self) -> &'static str {
+        let m = &self.site.m.login;
+        match (self.return_to.is_some(), self.is_again) {
+            (false, _) => m.to_account,
+            (true, false) => m.to_console,
+            (true, true) => m.to_console_again,
+        }
     }
 }
 

@@ -30,8 +30,16 @@ fn client() -> ClientView {
 
 fn logins<'a>(site: &'a Site, client: &'a ClientView) -> Vec<(&'static str, LoginPage<'a>)> {
     let form = Guard { interaction: Some("attempt"), csrf: "token" };
-    let plain =
-        LoginPage { site, form, client: Some(client), username: "", is_again: false, notice: None, problem: None };
+    let plain = LoginPage {
+        site,
+        form,
+        client: Some(client),
+        return_to: None,
+        username: "",
+        is_again: false,
+        notice: None,
+        problem: None,
+    };
     let wait = LoginProblem::Throttled(Duration::from_secs(90));
     vec![
         ("login", plain),
@@ -40,6 +48,7 @@ fn logins<'a>(site: &'a Site, client: &'a ClientView) -> Vec<(&'static str, Logi
         ("login-expired", LoginPage { notice: Some(LoginNotice::Expired), ..plain }),
         ("login-again", LoginPage { username: "ada", is_again: true, ..plain }),
         ("login-account", LoginPage { client: None, ..plain }),
+        ("login-console", LoginPage { client: None, return_to: Some("/console"), ..plain }),
     ]
 }
 

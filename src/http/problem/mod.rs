@@ -8,6 +8,7 @@ mod kind;
 use std::error::Error;
 use std::sync::Arc;
 
+use axum::Extension;
 use axum::response::{IntoResponse, Response};
 use http::header::{CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderMap, HeaderValue, StatusCode};
@@ -140,6 +141,16 @@ impl Problem {
         self.kind
     }
 
+    /// What is special about it.
+    pub fn detail(&self) -> Option<&str> {
+        self.detail.as_deref()
+    }
+
+    /// What is wrong with the body.
+    pub fn errors(&self) -> &[Violation] {
+        &self.errors
+    }
+
     fn log(&self) {
         let (kind, status) = (self.kind.entry().0, self.kind.status());
         let cause = self.source.as_ref().map(|source| {
@@ -165,7 +176,9 @@ impl IntoResponse for Problem {
         let status = StatusCode::from_u16(self.kind.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         let mut headers = HeaderMap::new();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
-        if let Some(challenge) = self.challenge.and_then(|challenge| HeaderValue::try_from(challenge).ok()) {
+        if let Some(challenge) =
+            self.challenge.as_ref().and_then(|challenge| HeaderValue::try_from(challenge.as_str()).ok())
+        {
             headers.insert(WWW_AUTHENTICATE, challenge);
         }
         if status == StatusCode::SERVICE_UNAVAILABLE {
@@ -175,11 +188,12 @@ impl IntoResponse for Problem {
             kind: self.kind.uri(),
             title: self.kind.title(),
             status: status.as_u16(),
-            detail: self.detail,
-            errors: self.errors,
+            detail: self.detail.clone(),
+            errors: self.errors.clone(),
         };
         let body = serde_json::to_vec(&document).unwrap_or_default();
-        (status, headers, body).into_response()
+        // The console tells people the same on a page.
+        (status, headers, Extension(self), body).into_response()
     }
 }
 

@@ -10,7 +10,7 @@ use diesel_async::{AsyncConnection, AsyncPgConnection, RunQueryDsl, TransactionM
 
 use super::Postgres;
 use super::applied_policy::Applied;
-use super::client_record::Change;
+use super::client_record::{Change, SecretRotation};
 use super::installation::Begun;
 use super::kept_answer::Creation;
 use super::password_ticket::PasswordOutcome;
@@ -205,9 +205,9 @@ impl Effect for usize {
     }
 }
 
-impl<T: Effect> Effect for Option<T> {
+impl Effect for SecretRotation {
     fn is_effective(&self) -> bool {
-        self.as_ref().is_some_and(T::is_effective)
+        matches!(self, Self::Settled(creation) if creation.is_effective())
     }
 }
 

@@ -61,6 +61,17 @@ pub enum Change {
     Absent,
 }
 
+/// How giving a client a new secret went.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SecretRotation {
+    /// It has it, or had it given before.
+    Settled(Creation),
+    /// There is another revision than the expected one.
+    Stale,
+    /// There is no such client.
+    Absent,
+}
+
 #[derive(Queryable, Selectable)]
 #[diesel(table_name = client, check_for_backend(Pg))]
 struct RecordRow {
@@ -166,29 +177,28 @@ impl Postgres {
     }
 
     /// Gives a client one more secret. Those that it has work until `overlap_until` at most; of several only the newest goes
-    /// on, so that two are live and no more.
+    /// on, so that two are live and no more. A repeated request gets its answer whatever the revision is by now.
     pub async fn rotate_client_secret(
         &self,
-        id: &ClientId,
+        (id, expected): (&ClientId, i64),
         secret: &ClientSecret,
         overlap_until: DateTime<Utc>,
         answer: Option<&KeptAnswer>,
         now: DateTime<Utc>,
-    ) -> Result<Option<Creation>, StoreError> {
+    ) -> Result<SecretRotation, StoreError> {
         self.change(async |conn| {
             conn.transaction(async |conn| {
                 if let Some(before) = keep_in_tx(conn, answer, now).await? {
-                    return Ok::<_, Rollback<Option<Creation>>>(Some(before));
+                    return Ok::<_, Rollback<SecretRotation>>(SecretRotation::Settled(before));
                 }
-                // The client's row is the lock under which its secrets change.
-                let standing =
-                    client::table.filter(client::client_id.eq(id.as_str()).and(client::deleted_at.is_null()));
-                if diesel::update(standing).set(client::updated_at.eq(now)).execute(conn).await? == 0 {
-                    return Err(Rollback::Because(None));
+                match lock_in_tx(conn, id, expected, now).await? {
+                    Change::Changed(_) => {}
+                    Change::Stale => return Err(Rollback::Because(SecretRotation::Stale)),
+                    Change::Absent => return Err(Rollback::Because(SecretRotation::Absent)),
                 }
                 rotate_secret_in_tx(conn, id, secret, overlap_until, now).await?;
                 bump_policy_in_tx(conn).await?;
-                Ok(Some(Creation::Created))
+                Ok(SecretRotation::Settled(Creation::Created))
             })
             .await
             .or_else(Rollback::into_outcome)
@@ -196,26 +206,28 @@ impl Postgres {
         .await
     }
 
-    /// Takes a secret away at once. `false`: there is no such secret.
+    /// Takes a secret away at once.
     pub async fn delete_client_secret(
         &self,
-        id: &ClientId,
+        (id, expected): (&ClientId, i64),
         secret: Uuid,
         now: DateTime<Utc>,
-    ) -> Result<bool, StoreError> {
+    ) -> Result<Change, StoreError> {
         self.change(async |conn| {
             conn.transaction(async |conn| {
-                let standing =
-                    client::table.filter(client::client_id.eq(id.as_str()).and(client::deleted_at.is_null()));
-                diesel::update(standing).set(client::updated_at.eq(now)).execute(conn).await?;
-                let own = client_secret::table.find((id.as_str(), secret));
-                let deleted = diesel::delete(own).execute(conn).await?;
-                if deleted > 0 {
-                    bump_policy_in_tx(conn).await?;
+                let locked = lock_in_tx(conn, id, expected, now).await?;
+                if !matches!(locked, Change::Changed(_)) {
+                    return Ok(locked);
                 }
-                Ok(deleted > 0)
+                let own = client_secret::table.find((id.as_str(), secret));
+                if diesel::delete(own).execute(conn).await? == 0 {
+                    return Err(Rollback::Because(Change::Absent));
+                }
+                bump_policy_in_tx(conn).await?;
+                Ok(locked)
             })
             .await
+            .or_else(Rollback::into_outcome)
         })
         .await
     }
@@ -258,11 +270,35 @@ fn expected_row<'a>(id: &'a ClientId, expected: i64) -> _ {
     client::table.filter(client::client_id.eq(id).and(client::deleted_at.is_null()).and(client::revision.eq(expected)))
 }
 
+/// Takes the client's row, the lock under which its secrets change, if it is in the expected state.
+async fn lock_in_tx(
+    conn: &mut AsyncPgConnection,
+    id: &ClientId,
+    expected: i64,
+    now: DateTime<Utc>,
+) -> QueryResult<Change> {
+    let locked: Option<i64> = diesel::update(expected_row(id, expected))
+        .set(client::updated_at.eq(now))
+        .returning(client::revision)
+        .get_result(conn)
+        .await
+        .optional()?;
+    match locked {
+        Some(revision) => Ok(Change::Changed(revision)),
+        None => unchanged_in_tx(conn, id).await,
+    }
+}
+
 async fn finish_in_tx(conn: &mut AsyncPgConnection, id: &ClientId, changed: Option<i64>) -> QueryResult<Change> {
     if let Some(revision) = changed {
         bump_policy_in_tx(conn).await?;
         return Ok(Change::Changed(revision));
     }
+    unchanged_in_tx(conn, id).await
+}
+
+/// Why nothing was changed.
+async fn unchanged_in_tx(conn: &mut AsyncPgConnection, id: &ClientId) -> QueryResult<Change> {
     let standing = client::table.filter(client::client_id.eq(id.as_str()).and(client::deleted_at.is_null()));
     let found: Option<i64> = standing.select(client::revision).first(conn).await.optional()?;
     Ok(if found.is_some() { Change::Stale } else { Change::Absent })

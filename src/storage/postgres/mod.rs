@@ -39,6 +39,8 @@ pub mod person;
 pub mod resource_record;
 // Ending everything that was issued to a subject or a client.
 pub mod revocation;
+// How much there is, for the first page of the console.
+pub mod overview;
 // Scopes as an administrator sees them.
 pub mod scope_record;
 // People as an administrator sees them.

@@ -21,6 +21,8 @@ pub(super) static MESSAGES: Messages = Messages {
         title: "Anmelden",
         to_continue: Around("und weiter zu ", ""),
         to_account: "und weiter zu Ihrem Konto",
+        to_console: "und weiter zur Verwaltung dieses Servers",
+        to_console_again: "Um diesen Server zu verwalten, liegt Ihre Anmeldung zu lange zurück.",
         reauthenticate_title: "Sind Sie es?",
         reauthenticate: Around("", " bittet Sie, sich noch einmal anzumelden."),
         username: "Benutzername",

@@ -21,6 +21,8 @@ pub(super) static MESSAGES: Messages = Messages {
         title: "Sign in",
         to_continue: Around("to continue to ", ""),
         to_account: "to see your account",
+        to_console: "to administer this server",
+        to_console_again: "Your sign-in is too long ago to administer this server.",
         reauthenticate_title: "Confirm it’s you",
         reauthenticate: Around("", " asks you to sign in again."),
         username: "Username",

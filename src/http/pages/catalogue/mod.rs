@@ -68,6 +68,8 @@ pub(crate) struct Login {
     pub(crate) title: &'static str,
     pub(crate) to_continue: Around,
     pub(crate) to_account: &'static str,
+    pub(crate) to_console: &'static str,
+    pub(crate) to_console_again: &'static str,
     pub(crate) reauthenticate_title: &'static str,
     pub(crate) reauthenticate: Around,
     pub(crate) username: &'static str,

@@ -1,0 +1,114 @@
+//! `/console/clients/{client_id}`: one client.
+
+use askama::Template;
+use axum::extract::State;
+use axum::response::Response;
+use chrono::{DateTime, Utc};
+
+use super::{kind_of, name_of, path_of};
+use crate::admin::clients;
+use crate::admin::console::frame::{Frame, Room};
+use crate::admin::console::table::Pages;
+use crate::admin::console::visit::Visit;
+use crate::admin::path::Path;
+use crate::app::App;
+use crate::http::problem::Problem;
+use crate::model::admin_scope::AdminArea;
+use crate::model::client::{ClientAuthMethod, ClientSettings, ConsentPolicy};
+use crate::model::id::ClientId;
+use crate::storage::postgres::client_record::ClientRecord;
+
+const CLIENT: &str = "/console/clients/{client_id}";
+
+/// The pages of this file.
+pub(super) fn pages(pages: Pages) -> Pages {
+    pages.page(CLIENT, AdminArea::Clients.read(), get)
+}
+
+#[derive(Template)]
+#[template(path = "console/client.html", config = "src/http/pages/askama.toml")]
+struct ClientPage {
+    frame: Frame,
+    name: String,
+    path: String,
+    kind: &'static str,
+    enabled: bool,
+    /// Its settings in words: a name, and one line for each value.
+    facts: Vec<(&'static str, Vec<String>)>,
+    /// Whether it can have secrets at all.
+    has_secrets: bool,
+    secrets: Vec<Secret>,
+}
+
+/// A secret in the list.
+struct Secret {
+    id: String,
+    path: String,
+    created: String,
+    /// When it ends; absent: never.
+    expires: Option<String>,
+    is_over: bool,
+}
+
+async fn get(State(app): State<App>, visit: Visit, Path(id): Path<ClientId>) -> Result<Response, Problem> {
+    let record = clients::find(&app, &id).await?;
+    let frame = visit.frame(&app, Room::Clients).await?;
+    Ok(visit.page(&ClientPage::new(frame, &record, visit.now)))
+}
+
+impl ClientPage {
+    fn new(frame: Frame, record: &ClientRecord, now: DateTime<Utc>) -> Self {
+        let path = path_of(&record.id);
+        let secret = |secret: &crate::storage::postgres::client_record::SecretRecord| Secret {
+            id: secret.id.to_string(),
+            path: format!("{path}/secrets/{}", secret.id),
+            created: date(secret.created_at),
+            expires: secret.expires_at.map(date),
+            is_over: secret.expires_at.is_some_and(|expires_at| expires_at <= now),
+        };
+        Self {
+            frame,
+            name: name_of(&record.settings, &record.id),
+            kind: kind_of(&record.settings),
+            enabled: record.enabled,
+            facts: facts(record),
+            has_secrets: record.settings.token_endpoint_auth_method != ClientAuthMethod::None,
+            secrets: record.secrets.iter().map(secret).collect(),
+            path,
+        }
+    }
+}
+
+fn facts(record: &ClientRecord) -> Vec<(&'static str, Vec<String>)> {
+    let settings = &record.settings;
+    let uris = |uris: &[crate::model::id::ResourceUri]| uris.iter().map(|uri| uri.as_str().to_owned()).collect();
+    let grants = settings.grant_types.iter().map(|grant| grant.as_str().to_owned()).collect();
+    let mut facts = vec![
+        ("Identifier", vec![record.id.as_str().to_owned()]),
+        ("Redirect URIs", settings.redirect_uris.clone()),
+        ("Grants", grants),
+        ("Authenticates with", vec![settings.token_endpoint_auth_method.as_str().to_owned()]),
+        ("Scopes", vec![settings.scopes.join(" ")]),
+        ("Resources", uris(&settings.resources)),
+        ("Is the resource", uris(&settings.serves)),
+        ("Consent", vec![consent(settings).to_owned()]),
+        ("Back-channel logout", settings.backchannel_logout_uri.iter().cloned().collect()),
+        ("Front-channel logout", settings.frontchannel_logout_uri.iter().cloned().collect()),
+        ("Registered", vec![date(record.created_at)]),
+        ("Last changed", vec![date(record.updated_at)]),
+    ];
+    facts.retain(|(_, values)| values.iter().any(|value| !value.is_empty()));
+    facts
+}
+
+fn consent(settings: &ClientSettings) -> &'static str {
+    match settings.consent {
+        ConsentPolicy::Remembered => "asked once and remembered",
+        ConsentPolicy::Always => "asked every time",
+        ConsentPolicy::FirstParty => "never asked: our own application",
+    }
+}
+
+fn date(at: DateTime<Utc>) -> String {
+    at.format("%-d %B %Y, %H:%M UTC").to_string()
+}

@@ -1,0 +1,221 @@
+//! The settings of a client as fields, in groups.
+
+use crate::admin::console::field::{Choice, Field, Group, Kind};
+use crate::model::client::{ClientAuthMethod, GrantType};
+use crate::model::signing_alg::SigningAlg;
+use crate::storage::registry::Catalog;
+
+/// Everything that can be changed of a client.
+pub(super) fn groups(catalog: &Catalog) -> Vec<Group> {
+    vec![shown(), addresses(), authentication(), rights(catalog), sign_in(), tokens(), logout(), lifetimes()]
+}
+
+fn shown() -> Group {
+    let page = |name, label, hint| Field::new(name, label, hint, Kind::Line);
+    Group {
+        title: "What people see",
+        hint: "On the sign-in and consent pages.",
+        fields: vec![
+            Field::new("client_name", "Name", "Without one people are shown the identifier.", Kind::Texts),
+            page("client_uri", "Home page", ""),
+            page(
+                "logo_uri",
+                "Logo",
+                "It is fetched and served from here: people’s browsers never ask the application’s server.",
+            ),
+            page("policy_uri", "Privacy policy", ""),
+            page("tos_uri", "Terms of service", ""),
+            Field::new(
+                "consent",
+                "Consent",
+                "",
+                Kind::Choice(vec![
+                    Choice::new("remembered", "Ask once, and remember"),
+                    Choice::new("always", "Ask every time"),
+                    Choice::new("first_party", "Never ask: it is our own application"),
+                ]),
+            ),
+        ],
+    }
+}
+
+fn addresses() -> Group {
+    Group {
+        title: "Where browsers return to",
+        hint: "",
+        fields: vec![
+            redirect_uris(),
+            Field::new("post_logout_redirect_uris", "After signing out", "One on each line.", Kind::Lines),
+            Field::new(
+                "application_type",
+                "Where it runs",
+                "An installed application may use loopback addresses with any port, and schemes of its own.",
+                Kind::Choice(vec![
+                    Choice::new("web", "On a server or in a browser"),
+                    Choice::new("native", "Installed on a device"),
+                ]),
+            ),
+        ],
+    }
+}
+
+/// Where authorization responses go.
+pub(super) fn redirect_uris() -> Field {
+    let hint = "One on each line. An answer goes to none but these, compared character by character.";
+    Field::new("redirect_uris", "Redirect URIs", hint, Kind::Lines)
+}
+
+fn authentication() -> Group {
+    let method = |method: ClientAuthMethod| {
+        Choice::new(
+            method.as_str(),
+            match method {
+                ClientAuthMethod::ClientSecretBasic => "With a secret, in the Authorization header",
+                ClientAuthMethod::ClientSecretPost => "With a secret, in the body",
+                ClientAuthMethod::None => "Not at all: it cannot keep a secret",
+            },
+        )
+    };
+    let grant = |grant: GrantType| {
+        Choice::new(
+            grant.as_str(),
+            match grant {
+                GrantType::AuthorizationCode => "Sign people in (authorization_code)",
+                GrantType::RefreshToken => "Renew tokens without the person (refresh_token)",
+                GrantType::ClientCredentials => "Act for itself (client_credentials)",
+            },
+        )
+    };
+    Group {
+        title: "What it may do at the token endpoint",
+        hint: "",
+        fields: vec![
+            Field::new("grant_types", "Grants", "", Kind::Several(GrantType::ALL.map(grant).into())),
+            Field::new(
+                "token_endpoint_auth_method",
+                "How it authenticates",
+                "",
+                Kind::Choice(ClientAuthMethod::ALL.map(method).into()),
+            ),
+            Field::new(
+                "pkce_required",
+                "It must use PKCE",
+                "Leave it on: it is off only for clients that predate it.",
+                Kind::Switch,
+            ),
+        ],
+    }
+}
+
+fn rights(catalog: &Catalog) -> Group {
+    let resources = || Kind::Several(catalog.resources.iter().map(Choice::resource).collect());
+    Group {
+        title: "What it may ask for",
+        hint: "What is taken away ends at once, also in what was issued before.",
+        fields: vec![
+            scopes(catalog),
+            Field::new("resources", "Resources", "None: every resource that is not restricted.", resources()),
+            Field::new("serves", "Resources that it is", "It may ask about tokens for these (RFC 7662).", resources()),
+        ],
+    }
+}
+
+/// The scopes it may ask for.
+pub(super) fn scopes(catalog: &Catalog) -> Field {
+    Field::new("scopes", "Scopes", "", Kind::Several(catalog.scopes.iter().map(Choice::scope).collect()))
+}
+
+fn sign_in() -> Group {
+    Group {
+        title: "Signing in",
+        hint: "",
+        fields: vec![
+            Field::new(
+                "profile",
+                "Rules",
+                "",
+                Kind::Choice(vec![Choice::new("oidc", "OpenID Connect"), Choice::new("oauth2", "OAuth 2.1")]),
+            ),
+            Field::new(
+                "default_max_age",
+                "Oldest sign-in, in seconds",
+                "When a request does not say. Nothing: as old as the session.",
+                Kind::Number,
+            ),
+            Field::new("require_auth_time", "ID tokens always say when the person signed in", "", Kind::Switch),
+            Field::new(
+                "default_acr_values",
+                "Authentication context classes",
+                "When a request names none; one on each line.",
+                Kind::Lines,
+            ),
+        ],
+    }
+}
+
+fn tokens() -> Group {
+    let algs = || SigningAlg::ALL.map(|alg| Choice::new(alg.as_str(), alg.as_str())).to_vec();
+    let or_none = [vec![Choice::new("", "Not signed: plain JSON")], algs()].concat();
+    Group {
+        title: "Tokens",
+        hint: "",
+        fields: vec![
+            Field::new(
+                "access_token_format",
+                "Access tokens",
+                "",
+                Kind::Choice(vec![
+                    Choice::new("jwt", "JWT: APIs can check them by themselves"),
+                    Choice::new("opaque", "Opaque: APIs ask here"),
+                ]),
+            ),
+            Field::new("access_token_signed_response_alg", "Access tokens are signed with", "", Kind::Choice(algs())),
+            Field::new(
+                "id_token_signed_response_alg",
+                "ID and logout tokens are signed with",
+                "",
+                Kind::Choice(algs()),
+            ),
+            Field::new("userinfo_signed_response_alg", "Userinfo answers are signed with", "", Kind::Choice(or_none)),
+        ],
+    }
+}
+
+fn logout() -> Group {
+    let uri = |name, label, hint| Field::new(name, label, hint, Kind::Line);
+    let switch = |name, label| Field::new(name, label, "", Kind::Switch);
+    Group {
+        title: "Hearing of sign-outs",
+        hint: "",
+        fields: vec![
+            uri("backchannel_logout_uri", "Back-channel logout", "We tell this address, server to server."),
+            switch("backchannel_logout_session_required", "Say which session ended"),
+            uri(
+                "frontchannel_logout_uri",
+                "Front-channel logout",
+                "The browser loads it in a frame; of the origin of a redirect URI.",
+            ),
+            switch("frontchannel_logout_session_required", "Add iss and sid to it"),
+        ],
+    }
+}
+
+fn lifetimes() -> Group {
+    let seconds = |name, label, hint| Field::new(name, label, hint, Kind::Number);
+    Group {
+        title: "Lifetimes of its own, in seconds",
+        hint: "What is left empty is as long as for every client.",
+        fields: vec![
+            seconds("lifetimes/access_token", "Access token", ""),
+            seconds("lifetimes/id_token", "ID token", ""),
+            seconds("lifetimes/authorization_code", "Authorization code", "60 at most."),
+            seconds("lifetimes/refresh_idle", "Refresh token that is not used", ""),
+            seconds("lifetimes/refresh_absolute", "Refresh token, however much it is used", ""),
+            seconds(
+                "lifetimes/refresh_grace",
+                "Refresh token after its rotation",
+                "So long the old one still gets the same successor; 0 is allowed.",
+            ),
+        ],
+    }
+}

@@ -1,0 +1,71 @@
+//! `/console`: what is here, and what waits for somebody.
+
+use askama::Template;
+use axum::extract::State;
+use axum::response::Response;
+
+use super::frame::{Frame, Room};
+use super::table::Pages;
+use super::visit::Visit;
+use crate::admin::keys;
+use crate::app::App;
+use crate::http::problem::Problem;
+use crate::model::admin_scope::AdminArea;
+use crate::storage::postgres::overview::Overview;
+
+/// The pages of this file.
+pub(super) fn pages(pages: Pages) -> Pages {
+    pages.page(super::PATH, AdminArea::Clients.read(), get)
+}
+
+#[derive(Template)]
+#[template(path = "console/overview.html", config = "src/http/pages/askama.toml")]
+struct OverviewPage {
+    frame: Frame,
+    counts: Vec<Count>,
+    open_requests: i64,
+    /// What happens next to the keys.
+    step: Option<String>,
+}
+
+/// How many things there are of a kind.
+struct Count {
+    number: String,
+    name: &'static str,
+    /// Where they are.
+    path: &'static str,
+    id: &'static str,
+}
+
+async fn get(State(app): State<App>, visit: Visit) -> Result<Response, Problem> {
+    let counted = app.postgres.count_overview(visit.now).await?;
+    let catalog = app.registry.catalog(visit.now).await?;
+    let timeline = keys::status(&app, visit.now).await?.timeline;
+    let step = timeline.first().map(|step| {
+        let what = match step.action {
+            "publish" => "A new key is made and listed",
+            "activate" => "The next key begins to sign",
+            _ => "A key is retired",
+        };
+        format!(
+            "{what} for {} ({}) on {}",
+            step.alg.as_str(),
+            step.purpose.as_str(),
+            step.at.format("%-d %B %Y, %H:%M UTC")
+        )
+    });
+    let count = |id, number, name, path| Count { number, name, path, id };
+    let mut counts = vec![count("count-clients", bounded(counted.clients), "clients", Room::Clients.path())];
+    if app.people.is_some() {
+        counts.push(count("count-people", bounded(counted.people), "people", ""));
+    }
+    counts.push(count("count-sessions", bounded(counted.sessions), "sessions", ""));
+    counts.push(count("count-scopes", catalog.scopes.len().to_string(), "scopes", ""));
+    counts.push(count("count-resources", catalog.resources.len().to_string(), "resources", ""));
+    let frame = visit.frame(&app, Room::Overview).await?;
+    Ok(visit.page(&OverviewPage { frame, counts, open_requests: counted.open_requests, step }))
+}
+
+fn bounded(number: i64) -> String {
+    if number > Overview::MOST { format!("over {}", Overview::MOST) } else { number.to_string() }
+}
