@@ -6,9 +6,9 @@ use crate::harness::{Browser, Page, TestApp, basic};
 
 /// The page of a client that was just registered.
 async fn register(browser: &mut Browser, preset: &str, typed: &[(&str, &str)]) -> Page {
-    let page = browser.open("/console/clients/new").await;
+    let page = browser.open("/console/new/client").await;
     let page = browser.click(&page, &format!("preset-{preset}")).await;
-    page.assert_shown("/console/clients/new", &["save", "client-id"]);
+    page.assert_shown("/console/new/client", &["save", "client-id"]);
     browser.submit(&page, "save", typed).await
 }
 
@@ -24,13 +24,13 @@ const MACHINE: [(&str, &str); 3] =
 async fn a_machine_is_registered_and_its_secret_is_told_once() {
     let app = TestApp::start().await;
     let mut browser = app.console().await;
-    let form_page = browser.open("/console/clients/new?preset=machine").await;
+    let form_page = browser.open("/console/new/client?preset=machine").await;
     let mut form = form_page.form("save");
     for (name, value) in MACHINE {
         form.set(name, value);
     }
     let told = browser.send_form(&form_page, form.clone()).await;
-    told.assert_shown("/console/clients/new", &["client_id", "client_secret"]);
+    told.assert_shown("/console/new/client", &["client_id", "client_secret"]);
     let secret = told.text("client_secret");
     assert!(works(&app, "invoices", &secret).await);
     // A reload is the same form once more: it makes nothing, and tells the same.
@@ -84,7 +84,7 @@ async fn what_is_wrong_is_said_beside_its_field_and_nothing_typed_is_lost() {
     let mended =
         [("client_id", "album"), ("client_name.en", "Album"), ("redirect_uris", "https://album.example/callback")];
     let page = browser.submit(&page, "save", &mended).await;
-    page.assert_shown("/console/clients/new", &["client_secret"]);
+    page.assert_shown("/console/new/client", &["client_secret"]);
     // And no identifier is given twice.
     let again = register(&mut browser, "web", &mended).await;
     assert_eq!(again.answer.status, 409, "{again:?}");

@@ -7,7 +7,6 @@ use axum::Json as JsonAnswer;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use chrono::{DateTime, Utc};
-use http::StatusCode;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -227,13 +226,9 @@ async fn get_one(State(app): State<App>, Path(kid): Path<String>) -> Result<Resp
 }
 
 async fn post(State(app): State<App>, caller: Caller, Json(wanted): Json<Prepublication>) -> Result<Response, Problem> {
-    let now = app.clock.now();
     let kinds: Vec<_> = wanted.keys.iter().map(|kind| (kind.alg, kind.purpose)).collect();
-    let made = app.keys.prepublish(&kinds, now).await.map_err(refused)?;
-    for key in &made {
-        record(&app, &caller, (AuditEventKind::KeyPrepublished, &key.kid), now).await?;
-    }
-    Ok(JsonAnswer(Prepublished { keys: made.iter().map(KeyDocument::new).collect() }).into_response())
+    let keys = prepublish(&app, &caller, &kinds, app.clock.now()).await?;
+    Ok(JsonAnswer(Prepublished { keys }).into_response())
 }
 
 async fn post_activate(
@@ -242,9 +237,7 @@ async fn post_activate(
     Path(kid): Path<String>,
     Json(emphasis): Json<Emphasis>,
 ) -> Result<Response, Problem> {
-    let (policy, now) = (policy(&app).await?, app.clock.now());
-    app.keys.activate(&kid, &policy, emphasis.insistence(), now).await.map_err(refused)?;
-    record(&app, &caller, (AuditEventKind::KeyActivated, &kid), now).await?;
+    activate(&app, &caller, &kid, emphasis.insistence(), app.clock.now()).await?;
     shown(&app, &kid)
 }
 
@@ -254,10 +247,53 @@ async fn post_retire(
     Path(kid): Path<String>,
     Json(emphasis): Json<Emphasis>,
 ) -> Result<Response, Problem> {
-    let now = app.clock.now();
-    app.keys.retire(&kid, emphasis.insistence(), now).await.map_err(refused)?;
-    record(&app, &caller, (AuditEventKind::KeyRetired, &kid), now).await?;
+    retire(&app, &caller, &kid, emphasis.insistence(), app.clock.now()).await?;
     shown(&app, &kid)
+}
+
+/// Makes keys that are listed and do not sign yet. Without a choice: one for each kind in use that has none waiting.
+pub(in crate::admin) async fn prepublish(
+    app: &App,
+    caller: &Caller,
+    kinds: &[(SigningAlg, KeyPurpose)],
+    now: DateTime<Utc>,
+) -> Result<Vec<KeyDocument>, Problem> {
+    let made = app.keys.prepublish(kinds, now).await.map_err(refused)?;
+    for key in &made {
+        record(app, caller, (AuditEventKind::KeyPrepublished, &key.kid), now).await?;
+    }
+    Ok(made.iter().map(KeyDocument::new).collect())
+}
+
+/// Lets a prepublished key sign.
+pub(in crate::admin) async fn activate(
+    app: &App,
+    caller: &Caller,
+    kid: &str,
+    insistence: Insistence,
+    now: DateTime<Utc>,
+) -> Result<(), Problem> {
+    let policy = policy(app).await?;
+    app.keys.activate(kid, &policy, insistence, now).await.map_err(refused)?;
+    record(app, caller, (AuditEventKind::KeyActivated, kid), now).await
+}
+
+/// Retires a key.
+pub(in crate::admin) async fn retire(
+    app: &App,
+    caller: &Caller,
+    kid: &str,
+    insistence: Insistence,
+    now: DateTime<Utc>,
+) -> Result<(), Problem> {
+    app.keys.retire(kid, insistence, now).await.map_err(refused)?;
+    record(app, caller, (AuditEventKind::KeyRetired, kid), now).await
+}
+
+/// A key, as far as this instance knows.
+pub(in crate::admin) fn find(app: &App, kid: &str) -> Result<KeyDocument, Problem> {
+    let keyset = app.keys.current();
+    keyset.ring().find(kid).map(KeyDocument::new).ok_or_else(Problem::not_found)
 }
 
 /// The keys and what happens next, as far as this instance knows.
@@ -270,12 +306,11 @@ pub(in crate::admin) async fn status(app: &App, now: DateTime<Utc>) -> Result<Ke
 }
 
 fn shown(app: &App, kid: &str) -> Result<Response, Problem> {
-    let keyset = app.keys.current();
-    let key = keyset.ring().find(kid).ok_or_else(Problem::not_found)?;
-    Ok((StatusCode::OK, JsonAnswer(KeyDocument::new(key))).into_response())
+    Ok(JsonAnswer(find(app, kid)?).into_response())
 }
 
-async fn policy(app: &App) -> Result<RotationPolicy, Problem> {
+/// The windows of the life cycle.
+pub(in crate::admin) async fn policy(app: &App) -> Result<RotationPolicy, Problem> {
     Ok(open::policy(&app.config.keys, &app.config.tokens, &app.postgres).await?)
 }
 

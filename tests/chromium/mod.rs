@@ -3,6 +3,7 @@
 mod accessibility;
 mod command;
 mod consent;
+mod console;
 mod driver;
 mod every_page;
 mod form_action;

@@ -23,7 +23,7 @@ use crate::protocol::client_metadata;
 use crate::storage::postgres::scope_record::Removal;
 
 /// What the names of scopes begin with that only the server itself defines.
-const RESERVED: &str = "admin:";
+pub(in crate::admin) const RESERVED: &str = "admin:";
 
 /// The endpoints of this folder.
 pub(super) fn endpoints(endpoints: Endpoints) -> Endpoints {

@@ -121,7 +121,7 @@ pub(in crate::admin) struct ScopeDocument {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(in crate::admin) updated_at: Option<DateTime<Utc>>,
     #[serde(skip)]
-    revision: Option<i64>,
+    pub(in crate::admin) revision: Option<i64>,
 }
 
 /// What a caller says of a scope.

@@ -23,13 +23,19 @@ pub(super) enum Room {
     Overview,
     /// Registered clients.
     Clients,
+    /// Registered scopes.
+    Scopes,
+    /// Registered resources.
+    Resources,
+    /// Signing keys.
+    Keys,
     /// None of them.
     Elsewhere,
 }
 
 impl Room {
     /// Those that the navigation names, in its order.
-    const NAMED: [Self; 2] = [Self::Overview, Self::Clients];
+    const NAMED: [Self; 5] = [Self::Overview, Self::Clients, Self::Scopes, Self::Resources, Self::Keys];
 
     /// What it is called.
     pub(super) fn title(self) -> &'static str {
@@ -45,6 +51,9 @@ impl Room {
         match self {
             Self::Overview => (super::PATH, "Overview"),
             Self::Clients => ("/console/clients", "Clients"),
+            Self::Scopes => ("/console/scopes", "Scopes"),
+            Self::Resources => ("/console/resources", "Resources"),
+            Self::Keys => ("/console/keys", "Keys"),
             Self::Elsewhere => ("", ""),
         }
     }

@@ -21,14 +21,24 @@ mod field;
 mod frame;
 // Who is let in.
 mod gate;
+// Signing keys.
+mod keys;
 // Links to the pages of a list.
 mod listing;
 // The first page.
 mod overview;
+// Registered resources.
+mod resources;
+// Registered scopes.
+mod scopes;
 // A secret, told once.
 mod secret;
 // The pages as a table.
 mod table;
+// One thing, and what can be done with it.
+mod thing;
+// Times in words.
+mod time;
 // Who asks for a page, and what they typed.
 mod visit;
 
@@ -48,7 +58,8 @@ const PATH: &str = "/console";
 
 /// Every page.
 fn pages() -> Pages {
-    Pages::default().with(overview::pages).with(clients::pages)
+    let pages = Pages::default().with(overview::pages).with(clients::pages);
+    pages.with(scopes::pages).with(resources::pages).with(keys::pages)
 }
 
 /// Who may see and send what: the table as data.

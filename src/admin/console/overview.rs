@@ -6,6 +6,7 @@ use axum::response::Response;
 
 use super::frame::{Frame, Room};
 use super::table::Pages;
+use super::time;
 use super::visit::Visit;
 use crate::admin::keys;
 use crate::app::App;
@@ -47,12 +48,7 @@ async fn get(State(app): State<App>, visit: Visit) -> Result<Response, Problem> 
             "activate" => "The next key begins to sign",
             _ => "A key is retired",
         };
-        format!(
-            "{what} for {} ({}) on {}",
-            step.alg.as_str(),
-            step.purpose.as_str(),
-            step.at.format("%-d %B %Y, %H:%M UTC")
-        )
+        format!("{what} for {} ({}) on {}", step.alg.as_str(), step.purpose.as_str(), time::words(step.at))
     });
     let count = |id, number, name, path| Count { number, name, path, id };
     let mut counts = vec![count("count-clients", bounded(counted.clients), "clients", Room::Clients.path())];
@@ -60,8 +56,8 @@ async fn get(State(app): State<App>, visit: Visit) -> Result<Response, Problem> 
         counts.push(count("count-people", bounded(counted.people), "people", ""));
     }
     counts.push(count("count-sessions", bounded(counted.sessions), "sessions", ""));
-    counts.push(count("count-scopes", catalog.scopes.len().to_string(), "scopes", ""));
-    counts.push(count("count-resources", catalog.resources.len().to_string(), "resources", ""));
+    counts.push(count("count-scopes", catalog.scopes.len().to_string(), "scopes", Room::Scopes.path()));
+    counts.push(count("count-resources", catalog.resources.len().to_string(), "resources", Room::Resources.path()));
     let frame = visit.frame(&app, Room::Overview).await?;
     Ok(visit.page(&OverviewPage { frame, counts, open_requests: counted.open_requests, step }))
 }

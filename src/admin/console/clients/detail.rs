@@ -9,6 +9,7 @@ use super::{kind_of, name_of, path_of};
 use crate::admin::clients;
 use crate::admin::console::frame::{Frame, Room};
 use crate::admin::console::table::Pages;
+use crate::admin::console::time;
 use crate::admin::console::visit::Visit;
 use crate::admin::path::Path;
 use crate::app::App;
@@ -62,8 +63,8 @@ impl ClientPage {
         let secret = |secret: &crate::storage::postgres::client_record::SecretRecord| Secret {
             id: secret.id.to_string(),
             path: format!("{path}/secrets/{}", secret.id),
-            created: date(secret.created_at),
-            expires: secret.expires_at.map(date),
+            created: time::words(secret.created_at),
+            expires: secret.expires_at.map(time::words),
             is_over: secret.expires_at.is_some_and(|expires_at| expires_at <= now),
         };
         Self {
@@ -94,8 +95,8 @@ fn facts(record: &ClientRecord) -> Vec<(&'static str, Vec<String>)> {
         ("Consent", vec![consent(settings).to_owned()]),
         ("Back-channel logout", settings.backchannel_logout_uri.iter().cloned().collect()),
         ("Front-channel logout", settings.frontchannel_logout_uri.iter().cloned().collect()),
-        ("Registered", vec![date(record.created_at)]),
-        ("Last changed", vec![date(record.updated_at)]),
+        ("Registered", vec![time::words(record.created_at)]),
+        ("Last changed", vec![time::words(record.updated_at)]),
     ];
     facts.retain(|(_, values)| values.iter().any(|value| !value.is_empty()));
     facts
@@ -107,8 +108,4 @@ fn consent(settings: &ClientSettings) -> &'static str {
         ConsentPolicy::Always => "asked every time",
         ConsentPolicy::FirstParty => "never asked: our own application",
     }
-}
-
-fn date(at: DateTime<Utc>) -> String {
-    at.format("%-d %B %Y, %H:%M UTC").to_string()
 }

@@ -20,6 +20,7 @@ use axum::response::Response;
 use super::frame::{Frame, Room};
 use super::listing::{self, Listing, below};
 use super::table::Pages;
+use super::time;
 use super::visit::Visit;
 use crate::admin::clients::document::ClientDocument;
 use crate::admin::clients::{self, ListQuery};
@@ -80,7 +81,7 @@ impl Row {
             path: path_of(&client.client_id),
             kind: kind_of(&client.settings),
             enabled: client.enabled,
-            changed: client.updated_at.format("%-d %b %Y").to_string(),
+            changed: time::day(client.updated_at),
         }
     }
 }

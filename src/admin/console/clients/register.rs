@@ -1,4 +1,4 @@
-//! `/console/clients/new`: a new client. First what it is, which settles how it authenticates and what it may do; then the
+//! `/console/new/client`: a new client. First what it is, which settles how it authenticates and what it may do; then the
 //! little that nobody else can know. Everything else has its default, and can be changed afterwards.
 
 use askama::Template;
@@ -22,7 +22,8 @@ use crate::model::admin_scope::AdminArea;
 use crate::model::id::ClientId;
 use crate::storage::registry::Catalog;
 
-const NEW: &str = "/console/clients/new";
+/// Not below the list, where it would be the address of a client of that name.
+const NEW: &str = "/console/new/client";
 
 /// The pages of this file.
 pub(super) fn pages(pages: Pages) -> Pages {

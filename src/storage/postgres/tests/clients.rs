@@ -12,6 +12,8 @@ use crate::model::catalog::{Localized, Resource, Scope};
 use crate::model::client::ClientSecret;
 use crate::model::id::{ClientId, ResourceUri};
 use crate::storage::StoreError;
+use crate::storage::postgres::client_record::{Change, SecretRotation};
+use crate::storage::postgres::kept_answer::{Creation, KeptAnswer};
 use crate::storage::registry::{Catalog, Registry};
 
 fn secret(byte: u8) -> ClientSecret {
@@ -41,6 +43,43 @@ async fn a_client_is_found_as_it_was_stored() {
     let refused = db.postgres.replace_client_secrets(&shop.id, &three, noon()).await;
     assert!(matches!(refused, Err(StoreError::Conflict(_))), "{refused:?}");
     assert!(!db.postgres.replace_client_secrets(&ClientId::new("nobody"), &[], noon()).await.unwrap());
+}
+
+#[tokio::test]
+async fn secrets_change_only_in_the_state_that_was_judged() {
+    let db = TestDatabase::migrated().await;
+    let mut shop = client("shop", |_| {});
+    shop.secrets = vec![secret(1)];
+    db.postgres.insert_client(&shop, noon()).await.unwrap();
+    let judged = db.postgres.find_client_record(&shop.id).await.unwrap().unwrap().revision;
+    let answer = KeptAnswer {
+        principal: "client:admin".into(),
+        key: "once".into(),
+        request_hash: [0; 32],
+        sealed: vec![7],
+        expires_at: noon() + TimeDelta::days(1),
+    };
+    let rotate = async |revision, byte, answer: Option<&KeptAnswer>| {
+        db.postgres.rotate_client_secret((&shop.id, revision), &secret(byte), noon(), answer, noon()).await.unwrap()
+    };
+    // Meanwhile the client is given more than whoever judged it may touch.
+    shop.settings.scopes = vec!["admin:users".into()];
+    let changed = db.postgres.change_client(&shop.id, (true, &shop.settings), judged, noon()).await.unwrap();
+    let Change::Changed(now) = changed else { panic!("{changed:?}") };
+    assert_eq!(rotate(judged, 2, Some(&answer)).await, SecretRotation::Stale);
+    let own = shop.secrets[0].id;
+    let deleted = db.postgres.delete_client_secret((&shop.id, judged), own, noon()).await.unwrap();
+    assert_eq!(deleted, Change::Stale);
+    assert_eq!(db.postgres.find_client(&shop.id).await.unwrap().unwrap().secrets, shop.secrets);
+    // A refusal is not kept, and what was answered once is answered again in whatever state.
+    assert_eq!(rotate(now, 3, Some(&answer)).await, SecretRotation::Settled(Creation::Created));
+    assert_eq!(rotate(judged, 4, Some(&answer)).await, SecretRotation::Settled(Creation::Repeated(vec![7])));
+    let gone = db.postgres.rotate_client_secret((&ClientId::new("nobody"), now), &secret(5), noon(), None, noon());
+    assert_eq!(gone.await.unwrap(), SecretRotation::Absent);
+    let now = db.postgres.find_client_record(&shop.id).await.unwrap().unwrap().revision;
+    let missing = db.postgres.delete_client_secret((&shop.id, now), Uuid::new_v4(), noon()).await.unwrap();
+    assert_eq!(missing, Change::Absent);
+    assert_eq!(db.postgres.find_client_record(&shop.id).await.unwrap().unwrap().revision, now, "nothing was done");
 }
 
 #[tokio::test]

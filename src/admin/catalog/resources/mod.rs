@@ -3,39 +3,33 @@
 //! A restricted resource is asked for only by clients whose registration names it, and is never a default audience. Who
 //! registers clients gives it to them; the admin API itself only as far as they hold its scopes.
 
-use axum::Json;
+// A resource as JSON.
+pub(in crate::admin) mod document;
+
 use axum::extract::State;
-use axum::response::{IntoResponse, Response};
 use chrono::{DateTime, Utc};
 use http::StatusCode;
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
+use serde_json::Value;
 
-use super::{ListQuery, RESERVED, Times, built_in, removed, stays, text_schema, text_violations};
+use self::document::{ResourceChange, ResourceDocument, ResourceInput};
+use super::{ListQuery, built_in, removed, stays};
 use crate::admin::caller::Caller;
 use crate::admin::endpoint::{Doc, Endpoints};
 use crate::admin::idempotency::{Answer, Created, IdempotencyKey};
-use crate::admin::json::{self, Creation, FromObject, MergePatch};
+use crate::admin::json::{Creation, FromObject, MergePatch};
 use crate::admin::page::{Page, Span};
 use crate::admin::path::Path;
-use crate::admin::precondition::{Expected, changed, etag};
+use crate::admin::precondition::{Expected, changed};
 use crate::admin::query::Query;
 use crate::app::App;
 use crate::http::problem::{Problem, ProblemType, Violation};
 use crate::model::admin_scope::AdminArea;
 use crate::model::audit::{AuditEvent, AuditEventKind};
-use crate::model::catalog::{Localized, Resource};
+use crate::model::catalog::Resource;
 use crate::model::id::ResourceUri;
-use crate::protocol::resource;
-use crate::protocol::uri::AbsoluteUri;
-use crate::storage::postgres::resource_record::ResourceRecord;
 
 const RESOURCES: &str = "/admin/resources";
 const RESOURCE: &str = "/admin/resources/{uri}";
-
-/// The most scopes of one resource.
-const MAX_SCOPES: usize = 100;
 
 const EXAMPLE: &str = r#"{
     "uri": "https://invoices.example/api",
@@ -104,109 +98,6 @@ pub(super) fn endpoints(endpoints: Endpoints) -> Endpoints {
             .conditional()
             .refuses(&[409]),
         )
-}
-
-/// A resource.
-#[derive(Serialize, JsonSchema)]
-#[schemars(rename = "Resource")]
-pub(in crate::admin) struct ResourceDocument {
-    /// Its resource indicator, the `aud` of its tokens.
-    pub(in crate::admin) uri: ResourceUri,
-    /// What the consent page calls it, by language tag.
-    pub(in crate::admin) name: Localized,
-    /// The scopes that have a meaning there; a token for it carries no others.
-    pub(in crate::admin) scopes: Vec<String>,
-    /// Whether only clients that were given it by name may ask for it; such a resource is never a default audience.
-    pub(in crate::admin) restricted: bool,
-    /// Whether it is part of the server: it can be neither changed nor taken away.
-    pub(in crate::admin) built_in: bool,
-    /// When it was registered; absent if it is part of the server.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(in crate::admin) created_at: Option<DateTime<Utc>>,
-    /// When it last changed; absent if it is part of the server.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(in crate::admin) updated_at: Option<DateTime<Utc>>,
-    #[serde(skip)]
-    revision: Option<i64>,
-}
-
-/// What a caller says of a resource.
-#[derive(Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub(in crate::admin) struct ResourceInput {
-    /// Its resource indicator: an absolute URI without a fragment.
-    #[schemars(length(min = 3, max = AbsoluteUri::MAX_BYTES), extend("format" = "uri"))]
-    pub(in crate::admin) uri: String,
-    /// What the consent page calls it, by language tag; `en` at least.
-    #[schemars(schema_with = "text_schema")]
-    pub(in crate::admin) name: Localized,
-    /// The scopes that have a meaning there: registered ones, not those of the admin API.
-    #[serde(default)]
-    #[schemars(length(max = MAX_SCOPES))]
-    pub(in crate::admin) scopes: Vec<String>,
-    /// Whether only clients that were given it by name may ask for it; absent: no.
-    #[serde(default)]
-    pub(in crate::admin) restricted: bool,
-}
-
-/// What can be changed of a resource.
-#[derive(JsonSchema)]
-#[schemars(deny_unknown_fields)]
-#[expect(dead_code, reason = "a merge patch is read as what it makes; the type is what the OpenAPI document shows")]
-struct ResourceChange {
-    /// Names by language tag; null takes one away.
-    name: Option<std::collections::BTreeMap<String, Option<String>>>,
-    /// The scopes that have a meaning there, all of them.
-    #[schemars(length(max = MAX_SCOPES))]
-    scopes: Option<Vec<String>>,
-    /// Whether only clients that were given it by name may ask for it.
-    restricted: Option<bool>,
-}
-
-impl FromObject for ResourceInput {
-    fn from_object(object: Map<String, Value>) -> Result<Self, Vec<Violation>> {
-        let input: Self = json::read(Value::Object(object))?;
-        let mut violations = text_violations("/name", &input.name);
-        if resource::parse(&input.uri).is_err() {
-            violations.push(Violation::new("/uri", "it must be an absolute URI without a fragment"));
-        }
-        if input.scopes.len() > MAX_SCOPES {
-            violations.push(Violation::new("/scopes", format!("there may be {MAX_SCOPES} at most")));
-        }
-        for (index, scope) in input.scopes.iter().enumerate() {
-            let pointer = format!("/scopes/{index}");
-            if scope.starts_with(RESERVED) {
-                violations.push(Violation::new(pointer, "it means something at the admin API and nowhere else"));
-            } else if input.scopes.iter().take(index).any(|before| before == scope) {
-                violations.push(Violation::new(pointer, "it is there twice"));
-            }
-        }
-        if violations.is_empty() { Ok(input) } else { Err(violations) }
-    }
-}
-
-impl ResourceDocument {
-    fn new(resource: Resource, revision: Option<i64>, times: Option<Times>) -> Self {
-        let (created_at, updated_at) = times.unzip();
-        let Resource { uri, name, scopes, restricted } = resource;
-        Self { uri, name, scopes, restricted, built_in: revision.is_none(), created_at, updated_at, revision }
-    }
-
-    fn of(record: ResourceRecord) -> Self {
-        Self::new(record.resource, Some(record.revision), Some((record.created_at, record.updated_at)))
-    }
-}
-
-impl IntoResponse for ResourceDocument {
-    fn into_response(self) -> Response {
-        (self.revision.map(etag), Json(self)).into_response()
-    }
-}
-
-impl From<ResourceInput> for Resource {
-    fn from(ResourceInput { uri, name, scopes, restricted }: ResourceInput) -> Self {
-        Self { uri: ResourceUri::new(uri), name, scopes, restricted }
-    }
 }
 
 /// One page of the resources.

@@ -1,0 +1,174 @@
+//! `/console/keys`: signing keys, where they are in their life, and what happens next.
+
+// What can be done to a key.
+mod change;
+// The life of keys as a drawing.
+mod drawing;
+
+use askama::Template;
+use axum::extract::State;
+use axum::response::Response;
+use chrono::{DateTime, Utc};
+
+use self::drawing::Drawing;
+use super::frame::{Frame, Room};
+use super::listing::below;
+use super::table::Pages;
+use super::thing::{ThingPage, Tool};
+use super::time;
+use super::visit::Visit;
+use crate::admin::keys::{self, KeyDocument, KeysDocument, StepDocument};
+use crate::admin::path::Path;
+use crate::app::App;
+use crate::http::problem::Problem;
+use crate::model::admin_scope::AdminArea;
+use crate::model::signing_alg::SigningAlg;
+use crate::model::signing_key::{KeyPurpose, KeyState};
+
+const KEYS: &str = "/console/keys";
+
+/// The pages of this folder.
+pub(super) fn pages(pages: Pages) -> Pages {
+    let read = AdminArea::Keys.read();
+    pages.page(KEYS, read, get).page("/console/keys/{kid}", read, get_one).with(change::pages)
+}
+
+#[derive(Template)]
+#[template(path = "console/keys.html", config = "src/http/pages/askama.toml")]
+struct KeysPage {
+    frame: Frame,
+    kinds: Vec<KindView>,
+}
+
+/// The keys of one algorithm and purpose.
+struct KindView {
+    id: String,
+    title: String,
+    steps: Vec<String>,
+    drawing: Drawing,
+    keys: Vec<KeyView>,
+}
+
+/// A key in the list.
+struct KeyView {
+    kid: String,
+    path: String,
+    state: &'static str,
+    class: &'static str,
+    listed: String,
+    signs: String,
+    ends: String,
+}
+
+async fn get(State(app): State<App>, visit: Visit) -> Result<Response, Problem> {
+    let status = keys::status(&app, visit.now).await?;
+    let kinds = kinds(&status).into_iter().map(|kind| KindView::new(kind, &status, visit.now)).collect();
+    Ok(visit.page(&KeysPage { frame: visit.frame(&app, Room::Keys).await?, kinds }))
+}
+
+fn kinds(status: &KeysDocument) -> Vec<(SigningAlg, KeyPurpose)> {
+    let mut kinds = Vec::new();
+    for key in &status.keys {
+        if !kinds.contains(&(key.alg, key.purpose)) {
+            kinds.push((key.alg, key.purpose));
+        }
+    }
+    kinds.sort_by_key(|(_, purpose)| *purpose);
+    kinds
+}
+
+impl KindView {
+    fn new((alg, purpose): (SigningAlg, KeyPurpose), status: &KeysDocument, now: DateTime<Utc>) -> Self {
+        let keys: Vec<&KeyDocument> =
+            status.keys.iter().filter(|key| (key.alg, key.purpose) == (alg, purpose)).collect();
+        let steps: Vec<&StepDocument> =
+            status.timeline.iter().filter(|step| (step.alg, step.purpose) == (alg, purpose)).collect();
+        Self {
+            id: format!("{}-{}", alg.as_str(), purpose.as_str()),
+            title: format!("{} for {}", alg.as_str(), purpose.as_str()),
+            drawing: Drawing::new(&keys, &steps, now),
+            steps: steps.iter().map(|step| sentence(step, now)).collect(),
+            keys: keys.iter().rev().map(|key| KeyView::new(key)).collect(),
+        }
+    }
+}
+
+fn sentence(step: &StepDocument, now: DateTime<Utc>) -> String {
+    let key = step.kid.as_deref().map_or_else(|| "the next key".to_owned(), |kid| format!("the key {}", short(kid)));
+    let what = match step.action {
+        "publish" => "a new key is made and listed".to_owned(),
+        "activate" => format!("{key} begins to sign"),
+        _ => format!("{key} is retired"),
+    };
+    let when = if step.at <= now { "Due now".to_owned() } else { time::words(step.at) };
+    format!("{when}: {what}.")
+}
+
+/// As much of an identifier as tells keys apart at a glance.
+fn short(kid: &str) -> String {
+    if kid.chars().count() > 10 { format!("{}…", kid.chars().take(8).collect::<String>()) } else { kid.to_owned() }
+}
+
+fn state_of(key: &KeyDocument) -> (&'static str, &'static str) {
+    match key.state {
+        KeyState::Prepublished => ("listed, does not sign yet", "off"),
+        KeyState::Active => ("signs", "good"),
+        KeyState::Grace => ("grace: verifies only", "off"),
+        KeyState::Retired if key.revoke_reason.is_some() => ("revoked", "bad"),
+        KeyState::Retired => ("retired", "off"),
+    }
+}
+
+impl KeyView {
+    fn new(key: &KeyDocument) -> Self {
+        let (state, class) = state_of(key);
+        let day = |at: Option<DateTime<Utc>>| at.map_or_else(|| "–".to_owned(), time::day);
+        Self {
+            kid: key.kid.clone(),
+            path: below(KEYS, &key.kid),
+            state,
+            class,
+            listed: time::day(key.published_at),
+            signs: day(key.activated_at),
+            ends: day(key.retired_at.or(key.retire_at)),
+        }
+    }
+}
+
+async fn get_one(State(app): State<App>, visit: Visit, Path(kid): Path<String>) -> Result<Response, Problem> {
+    let key = keys::find(&app, &kid)?;
+    let path = below(KEYS, &kid);
+    let activate = || Tool::new("activate", format!("{path}/activate"), "Let it sign");
+    let retire = || Tool::new("retire", format!("{path}/retire"), "Retire").dangerous();
+    let tools = match key.state {
+        KeyState::Prepublished => vec![activate(), retire()],
+        KeyState::Grace => vec![retire()],
+        KeyState::Active | KeyState::Retired => Vec::new(),
+    };
+    let time = |at: Option<DateTime<Utc>>| at.map(time::words).into_iter().collect();
+    let page = ThingPage {
+        frame: visit.frame(&app, Room::Keys).await?,
+        title: format!("Key {}", short(&kid)),
+        back: (KEYS, "Keys"),
+        lede: match key.state {
+            KeyState::Active => "The key that signs stays until another one takes its place.".to_owned(),
+            KeyState::Prepublished | KeyState::Grace | KeyState::Retired => String::new(),
+        },
+        badge: Some(state_of(&key)),
+        tools,
+        facts: vec![
+            ("Identifier (kid)", vec![kid]),
+            ("Algorithm", vec![key.alg.as_str().to_owned()]),
+            ("Signs", vec![key.purpose.as_str().to_owned()]),
+            ("Private half", vec![if key.external { "kept elsewhere" } else { "kept here" }.to_owned()]),
+            ("Made", time(Some(key.created_at))),
+            ("Listed", time(Some(key.published_at))),
+            ("Began to sign", time(key.activated_at)),
+            ("Another took its place", time(key.superseded_at)),
+            ("Can be retired", time(key.retire_at)),
+            ("Retired", time(key.retired_at)),
+            ("Why before its time", key.revoke_reason.into_iter().collect()),
+        ],
+    };
+    Ok(visit.page(&page))
+}
