@@ -107,6 +107,23 @@ async fn no_form_counts_without_its_csrf_token() {
 }
 
 #[tokio::test]
+async fn a_frontend_of_the_operators_own_administers_nothing() {
+    let frontend = "http://login.localhost:4000";
+    let app = TestApp::with_config(|config| config.server.frontend_base_url = Some(frontend.to_owned())).await;
+    let (mut browser, client) = (app.console().await, app.web_client().await);
+    let path = format!("/console/clients/{}/standing", client.id);
+    let form = browser.open(&path).await.form("confirm");
+    let fields: Vec<_> = form.fields.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+    let send = |origin: &str, site: &str| {
+        let call = app.post(&path).header("cookie", &browser.cookie_header());
+        call.header("origin", origin).header("sec-fetch-site", site).form(&fields).send()
+    };
+    assert_eq!(send(frontend, "same-site").await.status, 403);
+    assert_eq!(send("null", "same-site").await.status, 403);
+    assert_eq!(send(app.issuer(), "same-origin").await.status, 303);
+}
+
+#[tokio::test]
 async fn after_an_hour_an_administrator_proves_again_who_they_are() {
     let app = TestApp::start().await;
     let root = app.administrator().await;
@@ -119,6 +136,26 @@ async fn after_an_hour_an_administrator_proves_again_who_they_are() {
     assert!(page.visible_text().contains("too long ago"), "{page:?}");
     assert_eq!(page.attribute("username", "value").as_deref(), Some("root"));
     browser.log_in(&page, &root).await.assert_shown("/console/clients", &["search"]);
+}
+
+#[tokio::test]
+async fn what_was_typed_before_a_sign_in_is_not_lost() {
+    let app = TestApp::start().await;
+    let root = app.administrator().await;
+    let client = app.web_client().await;
+    let path = format!("/console/clients/{}", client.id);
+    let mut browser = app.at_console(&root).await;
+    let page = browser.open(&format!("{path}/edit")).await;
+    app.pass(TimeDelta::hours(2));
+    let page = browser.submit(&page, "save", &[("client_name.en", "Late")]).await;
+    page.assert_shown("/login", &["login-submit"]);
+    let page = browser.log_in(&page, &root).await;
+    page.assert_shown(&format!("{path}/edit"), &["form-error"]);
+    assert_eq!(page.attribute("client-name-en", "value").as_deref(), Some("Late"));
+    browser.submit(&page, "save", &[]).await.assert_done(&path, "The settings were saved.");
+    // It is there once.
+    let page = browser.open(&format!("{path}/edit")).await;
+    assert!(!page.has("form-error"), "{page:?}");
 }
 
 #[tokio::test]

@@ -77,5 +77,5 @@ async fn what_happens_next_is_said() {
     assert!(steps.iter().any(|step| step.ends_with(": a new key is made and listed.")), "{steps:?}");
     assert!(drawn(&page).contains("next key, planned: listed"), "{page:?}");
     let overview = browser.open("/console").await;
-    assert!(overview.text("next-step").starts_with("Next: A new key is made and listed for"), "{overview:?}");
+    assert!(overview.text("next-step").starts_with("Next: a new key is made and listed for"), "{overview:?}");
 }

@@ -28,6 +28,11 @@ pub fn is_foreign(app: &App, headers: &HeaderMap) -> bool {
     !began_at(headers, own.into_iter().flatten())
 }
 
+/// The same, where pages of a frontend of the operator's own have no business either.
+pub fn is_from_elsewhere(app: &App, headers: &HeaderMap) -> bool {
+    !began_at(headers, [app.issuer()].into_iter())
+}
+
 fn mac(keys: &MasterKeys, browser: &BrowserId) -> String {
     URL_SAFE_NO_PAD.encode(keys.mac(Purpose::Csrf, browser.hash().as_bytes()))
 }

@@ -3,7 +3,7 @@
 use askama::Template;
 use axum::response::Response;
 
-use super::field::GroupView;
+use super::field::view::GroupView;
 use super::frame::Frame;
 use super::visit::Visit;
 

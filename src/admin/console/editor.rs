@@ -5,7 +5,9 @@ use axum::response::Response;
 use http::StatusCode;
 use serde_json::{Map, Value};
 
-use super::field::{self, Group, GroupView};
+use super::draft;
+use super::field::view::{self, GroupView};
+use super::field::{self, Group};
 use super::frame::{Frame, Room};
 use super::visit::Visit;
 use crate::app::App;
@@ -48,7 +50,7 @@ struct Refusal {
 }
 
 impl Editor {
-    /// Shows the form, filled with what `document` says.
+    /// Shows the form, filled with what `document` says, or with what was typed before a sign-in.
     pub(super) async fn show(
         &self,
         app: &App,
@@ -56,13 +58,23 @@ impl Editor {
         document: &Value,
         revision: Option<i64>,
     ) -> Result<Response, Problem> {
+        let revision = revision.map(|revision| revision.to_string());
+        let (document, revision, refusal) = match draft::take(app, visit).await? {
+            None => (document.clone(), revision, None),
+            Some(form) => {
+                let typed = Value::Object(field::read(&self.groups, &form)?);
+                let said = "Nothing was saved yet. Below is what you typed: send it again.".to_owned();
+                let refusal = Refusal { title: "You had to sign in first", sentences: vec![said] };
+                (typed, form.one("revision")?.map(str::to_owned), Some(refusal))
+            }
+        };
         let page = EditorPage {
             frame: visit.frame(app, self.room).await?,
             editor: self,
-            action: &visit.path,
-            revision: revision.map(|revision| revision.to_string()),
-            groups: field::views(&self.groups, document, None, &[]),
-            refusal: None,
+            action: &visit.here,
+            revision,
+            groups: view::views(&self.groups, &document, None, &[]),
+            refusal,
         };
         Ok(visit.page(&page))
     }
@@ -91,9 +103,9 @@ impl Editor {
         let page = EditorPage {
             frame: visit.frame(app, self.room).await?,
             editor: self,
-            action: &visit.path,
+            action: &visit.here,
             revision,
-            groups: field::views(&self.groups, &Value::Object(typed), document, problem.errors()),
+            groups: view::views(&self.groups, &Value::Object(typed), document, problem.errors()),
             refusal: Some(refusal),
         };
         let status = StatusCode::from_u16(problem.kind().status()).unwrap_or(StatusCode::BAD_REQUEST);
@@ -101,7 +113,7 @@ impl Editor {
     }
 
     fn refusal(&self, problem: &Problem) -> Option<Refusal> {
-        let detail = || problem.detail().map(field::capitalized);
+        let detail = || problem.detail().map(view::capitalized);
         let (title, sentences) = match problem.kind() {
             ProblemType::InvalidBody => ("Nothing was saved yet", self.sentences(problem.errors())),
             ProblemType::PreconditionFailed => (
@@ -124,7 +136,7 @@ impl Editor {
     }
 
     fn sentences(&self, errors: &[Violation]) -> Vec<String> {
-        let strays = field::stray(&self.groups, errors);
+        let strays = view::stray(&self.groups, errors);
         let count = errors.len() - strays.len();
         let beside = match count {
             0 => None,

@@ -14,6 +14,7 @@ use http::StatusCode;
 use http::header::RETRY_AFTER;
 use http::request::Parts;
 
+use super::draft;
 use super::frame::{Frame, Room};
 use super::visit::{Visit, Visitor};
 use crate::admin::admit::Gate;
@@ -84,7 +85,17 @@ async fn enter(
 ) -> Result<(Visit, Request), Problem> {
     let (mut parts, body) = request.into_parts();
     let access = gate.find(&parts)?;
-    let (caller, person) = Caller::in_person(&gate.app, browser, now).await?;
+    let (caller, person) = match Caller::in_person(&gate.app, browser, now).await {
+        Ok(found) => found,
+        Err(problem) if asks_for_sign_in(&problem) && !parts.method.is_safe() => {
+            let path = parts.uri.path().to_owned();
+            if let Ok(form) = read_form(&gate.app, browser, Request::from_parts(parts, body)).await {
+                draft::keep(&gate.app, browser, &path, &form, now).await?;
+            }
+            return Err(problem);
+        }
+        Err(problem) => return Err(problem),
+    };
     access.check(&caller)?;
     let query = Form::parse(parts.uri.query().unwrap_or_default().as_bytes())?;
     let form = if parts.method.is_safe() {
@@ -97,6 +108,7 @@ async fn enter(
         csrf: csrf::token(&gate.app, &browser.id),
         site: Site::new(Locale::En, gate.app.issuer()),
         path: parts.uri.path().to_owned(),
+        here: address(&parts),
         browser: Arc::clone(browser),
         caller,
         query,
@@ -110,7 +122,8 @@ async fn enter(
 
 /// What was typed on a page of ours, in this very browser.
 async fn read_form(app: &App, browser: &Browser, request: Request) -> Result<Form, Problem> {
-    let is_foreign = csrf::is_foreign(app, request.headers());
+    // A frontend can learn the token, to sign people in; it administers nothing.
+    let is_foreign = csrf::is_from_elsewhere(app, request.headers());
     let OAuthForm(form) = OAuthForm::from_request(request, app).await?;
     if is_foreign || !csrf::verify(app, &browser.id, form.one("csrf")?) {
         return Err(Problem::new(ProblemType::Csrf));
@@ -118,12 +131,12 @@ async fn read_form(app: &App, browser: &Browser, request: Request) -> Result<For
     Ok(form)
 }
 
-/// Where a sign-in leads back to: the page that was asked for, or that of the form that was sent.
+/// The page that was asked for, or that of the form that was sent: where a sign-in leads back to.
 fn address(parts: &Parts) -> String {
     let path = parts.uri.path();
     match parts.uri.query() {
-        Some(query) if parts.method.is_safe() => format!("{path}?{query}"),
-        _ => path.to_owned(),
+        Some(query) => format!("{path}?{query}"),
+        None => path.to_owned(),
     }
 }
 

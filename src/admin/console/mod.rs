@@ -13,6 +13,8 @@
 mod clients;
 // A question before something that cannot be taken back.
 mod confirmation;
+// What was typed before a sign-in.
+mod draft;
 // A form to make or change something.
 mod editor;
 // Fields of forms, and what is wrong with them.

@@ -43,12 +43,8 @@ async fn get(State(app): State<App>, visit: Visit) -> Result<Response, Problem> 
     let catalog = app.registry.catalog(visit.now).await?;
     let timeline = keys::status(&app, visit.now).await?.timeline;
     let step = timeline.first().map(|step| {
-        let what = match step.action {
-            "publish" => "A new key is made and listed",
-            "activate" => "The next key begins to sign",
-            _ => "A key is retired",
-        };
-        format!("{what} for {} ({}) on {}", step.alg.as_str(), step.purpose.as_str(), time::words(step.at))
+        let (alg, purpose) = (step.alg.as_str(), step.purpose.as_str());
+        format!("{} for {alg} ({purpose}) on {}", super::keys::happening(step), time::words(step.at))
     });
     let count = |id, number, name, path| Count { number, name, path, id };
     let mut counts = vec![count("count-clients", bounded(counted.clients), "clients", Room::Clients.path())];

@@ -41,6 +41,8 @@ pub(super) struct Visitor {
     pub(super) csrf: String,
     /// The path that was asked for.
     pub(super) path: String,
+    /// The same with its query.
+    pub(super) here: String,
     /// The parameters in the query.
     pub(super) query: Form,
     /// What was typed; its CSRF token is verified.

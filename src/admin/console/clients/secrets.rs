@@ -9,7 +9,7 @@ use super::{name_of, path_of};
 use crate::admin::clients;
 use crate::admin::clients::secrets::{self, DEFAULT_OVERLAP, Rotation};
 use crate::admin::console::confirmation::Confirmation;
-use crate::admin::console::field::{self, Choice, Field, Group, Kind};
+use crate::admin::console::field::{Choice, Field, Group, Kind, view};
 use crate::admin::console::frame::Room;
 use crate::admin::console::secret::SecretPage;
 use crate::admin::console::table::Pages;
@@ -55,7 +55,7 @@ async fn get(State(app): State<App>, visit: Visit, Path(id): Path<ClientId>) -> 
             "The new secret works at once, and is shown once.".to_owned(),
             "Of those that it has, the newest goes on for as long as you choose. Older ones end now.".to_owned(),
         ],
-        groups: field::views(&groups(), &Value::Null, None, &[]),
+        groups: view::views(&groups(), &Value::Null, None, &[]),
         action: visit.path.clone(),
         hidden: vec![("revision", record.revision.to_string()), ("key", Visit::new_key())],
         button: "Make a new secret",

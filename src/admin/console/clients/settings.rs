@@ -1,5 +1,6 @@
 //! The settings of a client as fields, in groups.
 
+use crate::admin::catalog::RESERVED;
 use crate::admin::console::field::{Choice, Field, Group, Kind};
 use crate::model::client::{ClientAuthMethod, GrantType};
 use crate::model::signing_alg::SigningAlg;
@@ -122,7 +123,9 @@ fn rights(catalog: &Catalog) -> Group {
 
 /// The scopes it may ask for.
 pub(super) fn scopes(catalog: &Catalog) -> Field {
-    Field::new("scopes", "Scopes", "", Kind::Several(catalog.scopes.iter().map(Choice::scope).collect()))
+    // What few clients need comes last.
+    let (own, others): (Vec<_>, Vec<_>) = catalog.scopes.iter().partition(|scope| scope.name.starts_with(RESERVED));
+    Field::new("scopes", "Scopes", "", Kind::Several(others.into_iter().chain(own).map(Choice::scope).collect()))
 }
 
 fn sign_in() -> Group {

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::{KEYS, short};
 use crate::admin::console::confirmation::Confirmation;
 use crate::admin::console::editor::Editor;
-use crate::admin::console::field::{self, Choice, Field, Group, Kind};
+use crate::admin::console::field::{Choice, Field, Group, Kind, view};
 use crate::admin::console::frame::Room;
 use crate::admin::console::listing::below;
 use crate::admin::console::table::Pages;
@@ -96,7 +96,7 @@ async fn get_activate(State(app): State<App>, visit: Visit, Path(kid): Path<Stri
              one takes its tokens for forged.",
             time::words(allowed_at)
         ));
-        page.groups = field::views(&insisting(), &Value::Null, None, &[]);
+        page.groups = view::views(&insisting(), &Value::Null, None, &[]);
     }
     Ok(page.ask(&visit))
 }
@@ -120,7 +120,7 @@ async fn get_retire(State(app): State<App>, visit: Visit, Path(kid): Path<String
                 "Until {} something that it signed may be valid: whoever holds that is refused from now on.",
                 time::words(retire_at)
             ));
-            page.groups = field::views(&insisting(), &Value::Null, None, &[]);
+            page.groups = view::views(&insisting(), &Value::Null, None, &[]);
         }
         Some(_) => page.consequences.push("Nothing that it signed is valid any more.".to_owned()),
         None => page.consequences.push("It never signed anything.".to_owned()),

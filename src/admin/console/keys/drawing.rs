@@ -5,13 +5,13 @@ use chrono::{DateTime, TimeDelta, Utc};
 
 use super::short;
 use crate::admin::console::time;
-use crate::admin::keys::{KeyDocument, StepDocument};
+use crate::admin::keys::document::{KeyDocument, StepDocument};
 use crate::model::signing_key::KeyState;
 
-/// How far the drawing reaches at least, in both directions.
+/// How far the drawing reaches at least.
 const LEAST: TimeDelta = TimeDelta::hours(1);
 
-/// The most of the drawing that the past takes.
+/// The past takes at most so many times what is to come.
 const MOST_PAST: i32 = 2;
 
 /// Pixels from one key to the next.
@@ -39,6 +39,8 @@ pub(super) struct Drawing {
 /// A key.
 pub(super) struct Row {
     pub(super) label: String,
+    /// Whether the key is still to be made.
+    pub(super) is_planned: bool,
     /// Pixels from above: of the words, and of the bar.
     pub(super) text_y: usize,
     pub(super) bar_y: usize,
@@ -55,6 +57,7 @@ pub(super) struct Bar {
 /// A key and its times, those to come as the automatic life cycle has them.
 struct Life {
     label: String,
+    is_planned: bool,
     listed: DateTime<Utc>,
     signs: Option<DateTime<Utc>>,
     superseded: Option<DateTime<Utc>>,
@@ -69,7 +72,8 @@ impl Drawing {
         let all = || lives.iter().flat_map(moments).flatten().chain([now]);
         let last = all().max().unwrap_or(now).max(now + LEAST);
         let end = last + (last - now) / 8;
-        let first = all().min().unwrap_or(now).min(now - LEAST);
+        // A little of the past is always to be seen, so that the present is not at the edge.
+        let first = all().min().unwrap_or(now).min(now - (end - now) / 12);
         let start = first.max(now - (end - now) * MOST_PAST);
         let at = |time: DateTime<Utc>| percent(time, start, end);
         let rows: Vec<Row> = lives.iter().enumerate().map(|(index, life)| Row::new(index, life, end, &at)).collect();
@@ -108,6 +112,7 @@ fn lives(keys: &[&KeyDocument], steps: &[&StepDocument], now: DateTime<Utc>) -> 
         let is_active = key.state == KeyState::Active;
         lives.push(Life {
             label: format!("{} {}", short(&key.kid), state_word(key.state)),
+            is_planned: false,
             listed: key.published_at,
             signs: key.activated_at.or_else(|| find("activate", kid)),
             superseded: key.superseded_at.or(change_over.filter(|_| is_active)),
@@ -116,7 +121,7 @@ fn lives(keys: &[&KeyDocument], steps: &[&StepDocument], now: DateTime<Utc>) -> 
     }
     if let Some(listed) = find("publish", None) {
         let label = "next key, planned".to_owned();
-        lives.push(Life { label, listed, signs: change_over, superseded: None, ends: None });
+        lives.push(Life { label, is_planned: true, listed, signs: change_over, superseded: None, ends: None });
     }
     lives.sort_by_key(|life| life.listed);
     lives
@@ -158,6 +163,7 @@ impl Row {
         let y = TOP + index * ROW;
         Self {
             label: life.label.clone(),
+            is_planned: life.is_planned,
             text_y: y + 14,
             bar_y: y + 20,
             bars: parts.into_iter().filter_map(bar).collect(),

@@ -17,7 +17,8 @@ use super::table::Pages;
 use super::thing::{ThingPage, Tool};
 use super::time;
 use super::visit::Visit;
-use crate::admin::keys::{self, KeyDocument, KeysDocument, StepDocument};
+use crate::admin::keys;
+use crate::admin::keys::document::{KeyDocument, KeysDocument, StepDocument};
 use crate::admin::path::Path;
 use crate::app::App;
 use crate::http::problem::Problem;
@@ -88,20 +89,25 @@ impl KindView {
             title: format!("{} for {}", alg.as_str(), purpose.as_str()),
             drawing: Drawing::new(&keys, &steps, now),
             steps: steps.iter().map(|step| sentence(step, now)).collect(),
-            keys: keys.iter().rev().map(|key| KeyView::new(key)).collect(),
+            keys: keys.iter().rev().map(|key| KeyView::new(key, &steps)).collect(),
         }
     }
 }
 
 fn sentence(step: &StepDocument, now: DateTime<Utc>) -> String {
+    let when = if step.at <= now { "Due now".to_owned() } else { time::words(step.at) };
+    format!("{when}: {}.", happening(step))
+}
+
+/// What happens in a step.
+pub(super) fn happening(step: &StepDocument) -> String {
     let key = step.kid.as_deref().map_or_else(|| "the next key".to_owned(), |kid| format!("the key {}", short(kid)));
-    let what = match step.action {
+    match step.action {
         "publish" => "a new key is made and listed".to_owned(),
         "activate" => format!("{key} begins to sign"),
-        _ => format!("{key} is retired"),
-    };
-    let when = if step.at <= now { "Due now".to_owned() } else { time::words(step.at) };
-    format!("{when}: {what}.")
+        "retire" => format!("{key} is retired"),
+        other => format!("{other} {key}"),
+    }
 }
 
 /// As much of an identifier as tells keys apart at a glance.
@@ -120,8 +126,10 @@ fn state_of(key: &KeyDocument) -> (&'static str, &'static str) {
 }
 
 impl KeyView {
-    fn new(key: &KeyDocument) -> Self {
+    fn new(key: &KeyDocument, steps: &[&StepDocument]) -> Self {
         let (state, class) = state_of(key);
+        let planned =
+            steps.iter().find(|step| step.action == "retire" && step.kid.as_deref() == Some(key.kid.as_str()));
         let day = |at: Option<DateTime<Utc>>| at.map_or_else(|| "–".to_owned(), time::day);
         Self {
             kid: key.kid.clone(),
@@ -130,7 +138,7 @@ impl KeyView {
             class,
             listed: time::day(key.published_at),
             signs: day(key.activated_at),
-            ends: day(key.retired_at.or(key.retire_at)),
+            ends: day(key.retired_at.or(key.retire_at).or(planned.map(|step| step.at))),
         }
     }
 }

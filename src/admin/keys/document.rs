@@ -1,0 +1,153 @@
+//! Keys as the API shows them, and what a caller says of them.
+
+use chrono::{DateTime, Utc};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use crate::admin::json::{self, FromObject};
+use crate::http::problem::Violation;
+use crate::keys::lifecycle::{Action, Insistence, Step};
+use crate::model::signing_alg::SigningAlg;
+use crate::model::signing_key::{KeyEntry, KeyPurpose, KeyState};
+
+/// The keys and what happens next.
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "Keys")]
+pub(in crate::admin) struct KeysDocument {
+    /// Every key, in the order in which they were made.
+    pub(in crate::admin) keys: Vec<KeyDocument>,
+    /// What the automatic life cycle does, and when; in the past if it is due.
+    pub(in crate::admin) timeline: Vec<StepDocument>,
+}
+
+/// A key.
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "Key")]
+pub(in crate::admin) struct KeyDocument {
+    /// Its identifier: the thumbprint of its public half (RFC 7638).
+    pub(in crate::admin) kid: String,
+    /// The algorithm that it is used with.
+    pub(in crate::admin) alg: SigningAlg,
+    /// What it signs.
+    pub(in crate::admin) purpose: KeyPurpose,
+    /// What it is for now.
+    pub(in crate::admin) state: KeyState,
+    /// Whether the private half is kept elsewhere.
+    pub(in crate::admin) external: bool,
+    /// When it was made.
+    pub(in crate::admin) created_at: DateTime<Utc>,
+    /// When it was listed.
+    pub(in crate::admin) published_at: DateTime<Utc>,
+    /// When it began to sign.
+    pub(in crate::admin) activated_at: Option<DateTime<Utc>>,
+    /// When another took its place.
+    pub(in crate::admin) superseded_at: Option<DateTime<Utc>>,
+    /// When it can be retired.
+    pub(in crate::admin) retire_at: Option<DateTime<Utc>>,
+    /// When it was retired.
+    pub(in crate::admin) retired_at: Option<DateTime<Utc>>,
+    /// Why it was retired before its time.
+    pub(in crate::admin) revoke_reason: Option<String>,
+}
+
+/// One thing that will happen.
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "KeyStep")]
+pub(in crate::admin) struct StepDocument {
+    /// When.
+    pub(in crate::admin) at: DateTime<Utc>,
+    /// The algorithm.
+    pub(in crate::admin) alg: SigningAlg,
+    /// The purpose.
+    pub(in crate::admin) purpose: KeyPurpose,
+    /// `publish`, `activate` or `retire`; `register`: the successor of an external key has to be registered by then.
+    pub(in crate::admin) action: &'static str,
+    /// The key; absent while it is still to be made.
+    pub(in crate::admin) kid: Option<String>,
+}
+
+/// Which keys to make.
+#[derive(Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+#[derive(Default)]
+pub(super) struct Prepublication {
+    /// Their kinds; none: one for each kind in use that has none waiting.
+    #[schemars(length(max = 12))]
+    pub(super) keys: Vec<KindInput>,
+}
+
+/// The kind of a key.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct KindInput {
+    /// The algorithm.
+    pub(super) alg: SigningAlg,
+    /// The purpose; absent: `tokens`.
+    #[serde(default)]
+    pub(super) purpose: KeyPurpose,
+}
+
+/// The keys that were made.
+#[derive(Serialize, JsonSchema)]
+pub(super) struct Prepublished {
+    /// Each of them.
+    pub(super) keys: Vec<KeyDocument>,
+}
+
+/// How much it is wanted.
+#[derive(Default, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct Emphasis {
+    /// Whether the conditions of the life cycle are passed over: tokens may then not verify for a while, or ever again.
+    force: bool,
+}
+
+impl FromObject for Prepublication {
+    fn from_object(object: Map<String, Value>) -> Result<Self, Vec<Violation>> {
+        json::read(Value::Object(object))
+    }
+}
+
+impl FromObject for Emphasis {
+    fn from_object(object: Map<String, Value>) -> Result<Self, Vec<Violation>> {
+        json::read(Value::Object(object))
+    }
+}
+
+impl Emphasis {
+    pub(super) fn insistence(&self) -> Insistence {
+        if self.force { Insistence::Force } else { Insistence::Never }
+    }
+}
+
+impl KeyDocument {
+    pub(super) fn new(key: &KeyEntry) -> Self {
+        Self {
+            kid: key.kid.clone(),
+            alg: key.alg,
+            purpose: key.purpose,
+            state: key.state,
+            external: key.external.is_some(),
+            created_at: key.created_at,
+            published_at: key.published_at,
+            activated_at: key.activated_at,
+            superseded_at: key.superseded_at,
+            retire_at: key.retire_at,
+            retired_at: key.retired_at,
+            revoke_reason: key.revoke_reason.clone(),
+        }
+    }
+}
+
+impl StepDocument {
+    pub(super) fn new(step: Step) -> Self {
+        let (action, kid) = match step.action {
+            Action::Publish => ("publish", None),
+            Action::Activate { kid } => ("activate", kid),
+            Action::Retire { kid } => ("retire", Some(kid)),
+            Action::Register { kid } => ("register", Some(kid)),
+        };
+        Self { at: step.at, alg: step.alg, purpose: step.purpose, action, kid }
+    }
+}
