@@ -97,11 +97,6 @@ impl Answer {
         self.kept.as_ref()
     }
 
-    /// What the caller is told of how it went: 201 with the document, also if it was made before.
-    pub(super) fn respond(self, app: &App, outcome: Creation) -> Result<Response, Problem> {
-        Ok(self.settle(app, outcome)?.into_response())
-    }
-
     /// What was made, also if it was made before.
     pub(super) fn settle(self, app: &App, outcome: Creation) -> Result<Created, Problem> {
         match outcome {

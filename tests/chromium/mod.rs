@@ -4,6 +4,7 @@ mod accessibility;
 mod command;
 mod consent;
 mod console;
+mod console_people;
 mod driver;
 mod every_page;
 mod form_action;

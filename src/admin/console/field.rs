@@ -35,8 +35,14 @@ pub(super) enum Kind {
     Line,
     /// A list, one thing on each line.
     Lines,
+    /// A text of several lines, or nothing.
+    Paragraph,
+    /// What is never shown again: what was typed is typed anew.
+    Secret,
     /// A text in several languages.
     Texts,
+    /// Yes, no, or not said.
+    Flag,
     /// Yes or no.
     Switch,
     /// A number, or nothing.
@@ -92,6 +98,15 @@ impl Field {
         let text = |text: Option<&str>| text.map_or(Value::Null, Value::from);
         Ok(match &self.kind {
             Kind::Line | Kind::Choice(_) => text(one()?),
+            // Browsers send both characters for the end of a line.
+            Kind::Paragraph => one()?.map_or(Value::Null, |text| text.replace("\r\n", "\n").into()),
+            // Blanks are part of it.
+            Kind::Secret => text(form.one(self.name)?),
+            Kind::Flag => match one()? {
+                Some("true") => Value::Bool(true),
+                Some("false") => Value::Bool(false),
+                _ => Value::Null,
+            },
             Kind::Switch => Value::Bool(form.has(self.name)),
             // What is no number stays a text, and is refused as one.
             Kind::Number => one()?.map_or(Value::Null, |text| text.parse::<u64>().map_or(text.into(), Value::from)),

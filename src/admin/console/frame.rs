@@ -23,6 +23,16 @@ pub(super) enum Room {
     Overview,
     /// Registered clients.
     Clients,
+    /// People.
+    People,
+    /// Sign-ins.
+    Sessions,
+    /// What people allowed.
+    Consents,
+    /// What was issued.
+    Tokens,
+    /// Clients that people ask for.
+    Requests,
     /// Registered scopes.
     Scopes,
     /// Registered resources.
@@ -35,7 +45,18 @@ pub(super) enum Room {
 
 impl Room {
     /// Those that the navigation names, in its order.
-    const NAMED: [Self; 5] = [Self::Overview, Self::Clients, Self::Scopes, Self::Resources, Self::Keys];
+    const NAMED: [Self; 10] = [
+        Self::Overview,
+        Self::Clients,
+        Self::Requests,
+        Self::People,
+        Self::Sessions,
+        Self::Consents,
+        Self::Tokens,
+        Self::Scopes,
+        Self::Resources,
+        Self::Keys,
+    ];
 
     /// What it is called.
     pub(super) fn title(self) -> &'static str {
@@ -51,6 +72,11 @@ impl Room {
         match self {
             Self::Overview => (super::PATH, "Overview"),
             Self::Clients => ("/console/clients", "Clients"),
+            Self::People => ("/console/people", "People"),
+            Self::Sessions => ("/console/sessions", "Sessions"),
+            Self::Consents => ("/console/consents", "Consents"),
+            Self::Tokens => ("/console/tokens", "Tokens"),
+            Self::Requests => ("/console/requests", "Requests"),
             Self::Scopes => ("/console/scopes", "Scopes"),
             Self::Resources => ("/console/resources", "Resources"),
             Self::Keys => ("/console/keys", "Keys"),

@@ -25,6 +25,10 @@ mod frame;
 mod gate;
 // Signing keys.
 mod keys;
+// Consents and tokens.
+mod grants;
+// Names of people and clients, and where their pages are.
+mod link;
 // Links to the pages of a list.
 mod listing;
 // The first page.
@@ -33,8 +37,18 @@ mod overview;
 mod resources;
 // Registered scopes.
 mod scopes;
+// People.
+mod people;
+// One thing, with links to what belongs to it.
+mod record;
+// Clients that people ask for.
+mod requests;
 // A secret, told once.
 mod secret;
+// Sign-ins.
+mod sessions;
+// A list as a table.
+mod sheet;
 // The pages as a table.
 mod table;
 // One thing, and what can be done with it.
@@ -61,6 +75,7 @@ const PATH: &str = "/console";
 /// Every page.
 fn pages() -> Pages {
     let pages = Pages::default().with(overview::pages).with(clients::pages);
+    let pages = pages.with(requests::pages).with(people::pages).with(sessions::pages).with(grants::pages);
     pages.with(scopes::pages).with(resources::pages).with(keys::pages)
 }
 

@@ -200,7 +200,7 @@ impl FromObject for NewUser {
 }
 
 /// The members of somebody that can be changed, as they stand.
-pub(super) fn changeable(record: &PersonRecord) -> Map<String, Value> {
+pub(in crate::admin) fn changeable(record: &PersonRecord) -> Map<String, Value> {
     [
         ("username", Value::from(record.username.as_str())),
         ("claims", Value::Object(record.claims.clone())),

@@ -23,7 +23,7 @@ use self::document::{NewUser, NewUserInput, RegisteredUser, UserChange, UserDocu
 use self::password::{accept_password, new_link};
 use super::caller::Caller;
 use super::endpoint::{Doc, Endpoints};
-use super::idempotency::{Answer, IdempotencyKey};
+use super::idempotency::{Answer, Created, IdempotencyKey};
 use super::json::{Creation, FromObject, MergePatch};
 use super::page::{Page, Span};
 use super::path::Path;
@@ -100,8 +100,8 @@ async fn post(
     State(app): State<App>,
     caller: Caller,
     Creation { body, key }: Creation<NewUser>,
-) -> Result<Response, Problem> {
-    create(&app, &caller, (body, key), app.clock.now()).await.map(|(_, response)| response)
+) -> Result<Created, Problem> {
+    create(&app, &caller, (body, key), app.clock.now()).await
 }
 
 async fn patch(
@@ -163,14 +163,13 @@ pub(in crate::admin) async fn find_at(
     Ok(record)
 }
 
-/// Registers somebody, with a password or with an invitation: who it is, and the answer that says so. A caller without a
-/// key need not care that the answer to a repeated request is the one of before.
+/// Registers somebody, with a password or with an invitation: the answer is a [`RegisteredUser`].
 pub(in crate::admin) async fn create(
     app: &App,
     caller: &Caller,
     (new, key): (NewUser, Option<IdempotencyKey>),
     now: DateTime<Utc>,
-) -> Result<(RegisteredUser, Response), Problem> {
+) -> Result<Created, Problem> {
     let people = people(app)?;
     let NewUser { user, password } = new;
     check_reach(caller, user.is_administrator)?;
@@ -187,7 +186,7 @@ pub(in crate::admin) async fn create(
     let new = NewPersonRecord { subject: &subject, change: user.as_change(), access };
     let event = AuditEvent::new(AuditEventKind::PersonRegistered).to_subject(&subject);
     let outcome = caller.recording(app, event, now).register_person(&new, answer.kept(), now).await?;
-    Ok((registered, answer.respond(app, outcome)?))
+    answer.settle(app, outcome)
 }
 
 /// Changes somebody who is as `before` says. Disabling signs them out everywhere.

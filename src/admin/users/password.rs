@@ -1,7 +1,6 @@
 //! `/admin/users/{subject}/password` and its like: setting a password, inviting to choose one, signing out everywhere.
 
 use axum::extract::State;
-use axum::response::Response;
 use chrono::{DateTime, Utc};
 use http::StatusCode;
 use schemars::JsonSchema;
@@ -13,7 +12,7 @@ use super::document::PasswordLink;
 use super::{find, out_of_reach, people, reach};
 use crate::admin::caller::Caller;
 use crate::admin::endpoint::{Doc, Endpoints};
-use crate::admin::idempotency::{Answer, IdempotencyKey};
+use crate::admin::idempotency::{Answer, Created, IdempotencyKey};
 use crate::admin::json::{self, Creation, FromObject, Json};
 use crate::admin::path::Path;
 use crate::app::App;
@@ -107,8 +106,8 @@ async fn post_ticket(
     caller: Caller,
     Path(subject): Path<SubjectId>,
     Creation { body: TicketInput {}, key }: Creation<TicketInput>,
-) -> Result<Response, Problem> {
-    invite(&app, &caller, (&subject, key), app.clock.now()).await.map(|(_, response)| response)
+) -> Result<Created, Problem> {
+    invite(&app, &caller, (&subject, key), app.clock.now()).await
 }
 
 async fn post_sign_out(
@@ -134,21 +133,21 @@ pub(in crate::admin) async fn set(
     done(app, store.set_password(subject, phc.as_str(), how, now).await?)
 }
 
-/// Makes a link with which somebody chooses their password: an invitation if they have none.
+/// Makes a link with which somebody chooses their password, an invitation if they have none: the answer is a
+/// [`PasswordLink`].
 pub(in crate::admin) async fn invite(
     app: &App,
     caller: &Caller,
     (subject, key): (&SubjectId, Option<IdempotencyKey>),
     now: DateTime<Utc>,
-) -> Result<(PasswordLink, Response), Problem> {
+) -> Result<Created, Problem> {
     let record = find(app, subject).await?;
     let purpose = if record.has_password { TicketPurpose::Reset } else { TicketPurpose::Invitation };
     let (ticket, link) = new_link(app, purpose, now);
     let answer = Answer::new(app, caller, key, &link, now)?;
     let store = caller.recording(app, AuditEvent::new(AuditEventKind::PasswordLinkIssued).to_subject(subject), now);
     let outcome = store.issue_password_ticket(subject, &ticket, reach(caller), answer.kept(), now).await?;
-    let response = answer.respond(app, done(app, outcome)?)?;
-    Ok((link, response))
+    answer.settle(app, done(app, outcome)?)
 }
 
 /// Ends everything that somebody has: sessions, grants, tokens.

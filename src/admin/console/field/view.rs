@@ -34,6 +34,7 @@ pub(in crate::admin::console) struct FieldView {
 pub(in crate::admin::console) enum Input {
     Line { value: String, is_number: bool },
     Area { value: String, rows: usize },
+    Secret,
     Texts(Vec<TextView>),
     Switch { is_on: bool },
     Select(Vec<ChoiceView>),
@@ -63,6 +64,13 @@ impl Field {
         let list: Vec<&str> = value.as_array().into_iter().flatten().filter_map(Value::as_str).collect();
         match &self.kind {
             Kind::Line => Input::Line { value: text, is_number: false },
+            Kind::Paragraph => Input::Area { rows: text.lines().count().clamp(3, 12), value: text },
+            Kind::Secret => Input::Secret,
+            Kind::Flag => {
+                let choices = [("", "Not said"), ("true", "Yes"), ("false", "No")];
+                let word = value.as_bool().map(|flag| flag.to_string()).unwrap_or_default();
+                Input::Select(chosen(&choices.map(|(value, label)| Choice::new(value, label)), &[word.as_str()]))
+            }
             Kind::Number => Input::Line { value: text, is_number: true },
             Kind::Switch => Input::Switch { is_on: value.as_bool().unwrap_or_default() },
             Kind::Choice(choices) => Input::Select(chosen(choices, &[text.as_str()])),
