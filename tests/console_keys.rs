@@ -29,7 +29,7 @@ async fn a_key_is_made_signs_and_the_one_before_is_retired() {
     let page = browser.submit(&form, "save", &[("alg", "ES256")]).await;
     assert_eq!(page.text("remark"), "The key is made and listed.");
     let next = page.url.path().to_owned();
-    assert_eq!(keys(&mut browser, "listed, does not sign yet").await, [next.clone()]);
+    assert_eq!(keys(&mut browser, "listed, does not sign yet").await, [next.as_str()]);
     assert!(drawn(&browser.open("/console/keys").await).contains("is listed: listed"));
     // One waits already.
     let again = browser.submit(&form, "save", &[("alg", "ES256")]).await;

@@ -32,6 +32,7 @@ mod client_logo;
 mod clock_skew;
 mod connections;
 mod console;
+mod console_audit;
 mod console_catalog;
 mod console_clients;
 mod console_keys;

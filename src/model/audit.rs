@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::id::{ClientId, SubjectId};
 
 macro_rules! kinds {
-    ($($(#[doc = $doc:literal])+ $kind:ident = $name:literal,)+) => {
+    ($($(#[doc = $doc:literal])+ $kind:ident = $name:literal as $words:literal,)+) => {
         /// The kinds of events. Their names are stable.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
         pub enum AuditEventKind {
@@ -26,69 +26,76 @@ macro_rules! kinds {
                     $(Self::$kind => $name,)+
                 }
             }
+
+            /// What it is called for people.
+            pub fn words(self) -> &'static str {
+                match self {
+                    $(Self::$kind => $words,)+
+                }
+            }
         }
     };
 }
 
 kinds! {
     /// The first administrator and the first client were made.
-    AdministrationBegun = "administration.begun",
+    AdministrationBegun = "administration.begun" as "First administrator made",
     /// Clients, scopes and resources were changed as a document says.
-    PolicyApplied = "policy.applied",
+    PolicyApplied = "policy.applied" as "Policy applied",
     /// A client was registered.
-    ClientRegistered = "client.registered",
+    ClientRegistered = "client.registered" as "Client registered",
     /// The settings of a client were changed, or it was enabled or disabled.
-    ClientChanged = "client.changed",
+    ClientChanged = "client.changed" as "Client changed",
     /// A client was deleted.
-    ClientDeleted = "client.deleted",
+    ClientDeleted = "client.deleted" as "Client deleted",
     /// A client got one more secret.
-    ClientSecretRotated = "client_secret.rotated",
+    ClientSecretRotated = "client_secret.rotated" as "Client secret added",
     /// A secret of a client was taken away.
-    ClientSecretDeleted = "client_secret.deleted",
+    ClientSecretDeleted = "client_secret.deleted" as "Client secret taken away",
     /// A scope was registered.
-    ScopeRegistered = "scope.registered",
+    ScopeRegistered = "scope.registered" as "Scope registered",
     /// A scope was changed.
-    ScopeChanged = "scope.changed",
+    ScopeChanged = "scope.changed" as "Scope changed",
     /// A scope was taken away.
-    ScopeRemoved = "scope.removed",
+    ScopeRemoved = "scope.removed" as "Scope taken away",
     /// A resource was registered.
-    ResourceRegistered = "resource.registered",
+    ResourceRegistered = "resource.registered" as "Resource registered",
     /// A resource was changed.
-    ResourceChanged = "resource.changed",
+    ResourceChanged = "resource.changed" as "Resource changed",
     /// A resource was taken away.
-    ResourceRemoved = "resource.removed",
+    ResourceRemoved = "resource.removed" as "Resource taken away",
     /// Somebody was registered.
-    PersonRegistered = "person.registered",
+    PersonRegistered = "person.registered" as "Person registered",
     /// Somebody's claims, name or rights were changed, or they were enabled or disabled.
-    PersonChanged = "person.changed",
+    PersonChanged = "person.changed" as "Person changed",
     /// Somebody was deleted.
-    PersonDeleted = "person.deleted",
+    PersonDeleted = "person.deleted" as "Person deleted",
     /// Somebody was given a password.
-    PasswordSet = "password.set",
+    PasswordSet = "password.set" as "Password set",
     /// A link was made with which somebody chooses a password.
-    PasswordLinkIssued = "password_link.issued",
+    PasswordLinkIssued = "password_link.issued" as "Password link made",
     /// Everything that somebody has was ended.
-    PersonSignedOut = "person.signed_out",
+    PersonSignedOut = "person.signed_out" as "Person signed out everywhere",
     /// A session was ended.
-    SessionEnded = "session.ended",
+    SessionEnded = "session.ended" as "Session ended",
     /// The sessions of somebody were ended.
-    SessionsEnded = "sessions.ended",
+    SessionsEnded = "sessions.ended" as "Sessions ended",
     /// What somebody allowed a client was taken back.
-    ConsentWithdrawn = "consent.withdrawn",
+    ConsentWithdrawn = "consent.withdrawn" as "Consent withdrawn",
     /// The tokens that came of one code were revoked.
-    TokenFamilyRevoked = "token_family.revoked",
+    TokenFamilyRevoked = "token_family.revoked" as "Tokens of a sign-in revoked",
     /// The tokens of a subject, of a client or of both were revoked.
-    TokensRevoked = "tokens.revoked",
+    TokensRevoked = "tokens.revoked" as "Tokens revoked",
     /// A client that somebody asked for was registered.
-    AccessRequestApproved = "access_request.approved",
+    AccessRequestApproved = "access_request.approved" as "Request approved",
     /// A client that somebody asked for was refused.
-    AccessRequestRefused = "access_request.refused",
+    AccessRequestRefused = "access_request.refused" as "Request refused",
     /// A signing key was made and published.
-    KeyPrepublished = "key.prepublished",
+    KeyPrepublished = "key.prepublished" as "Key made and listed",
     /// A signing key signs from now on.
-    KeyActivated = "key.activated",
+    KeyActivated = "key.activated" as "Key begun to sign",
     /// A signing key left the key set.
-    KeyRetired = "key.retired",
+    KeyRetired = "key.retired" as "Key retired",
 }
 
 impl AuditEventKind {

@@ -5,6 +5,18 @@ use serde_json::json;
 use super::Chromium;
 use crate::harness::{Authorization, TestApp};
 
+/// What can be done with somebody: the link, and the name of the picture.
+const QUESTIONS: [(&str, &str); 8] = [
+    ("person-edit", "edit"),
+    ("person-password", "password"),
+    ("person-link", "link"),
+    ("person-sign-out", "sign-out"),
+    ("person-disable", "disable"),
+    ("person-delete", "delete"),
+    ("sessions-end", "end-sessions"),
+    ("tokens-revoke", "revoke-tokens"),
+];
+
 #[tokio::test]
 async fn the_pages_of_people_sessions_grants_and_requests() {
     let app = TestApp::start().await;
@@ -49,16 +61,7 @@ async fn the_pages_of_people_sessions_grants_and_requests() {
     chromium.open(&person).await;
     chromium.element("person-sessions").await;
     chromium.assert_fit("console-person").await;
-    for (link, name) in [
-        ("person-edit", "edit"),
-        ("person-password", "password"),
-        ("person-link", "link"),
-        ("person-sign-out", "sign-out"),
-        ("person-disable", "disable"),
-        ("person-delete", "delete"),
-        ("sessions-end", "end-sessions"),
-        ("tokens-revoke", "revoke-tokens"),
-    ] {
+    for (link, name) in QUESTIONS {
         chromium.open(&person).await;
         chromium.click(link).await;
         chromium.element("cancel").await;
@@ -93,6 +96,8 @@ async fn the_pages_of_people_sessions_grants_and_requests() {
     }
     chromium.open(&format!("/console/clients/{}/tokens", client.id)).await;
     chromium.assert_fit("console-client-tokens").await;
+    chromium.click("room-audit").await;
+    chromium.assert_fit("console-audit").await;
     assert_eq!(json!([]), chromium.run("return [...document.scripts].map(it => it.src)").await);
     chromium.close_after(&["422"]).await;
 }

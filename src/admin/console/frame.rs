@@ -39,13 +39,15 @@ pub(super) enum Room {
     Resources,
     /// Signing keys.
     Keys,
+    /// What was done.
+    Audit,
     /// None of them.
     Elsewhere,
 }
 
 impl Room {
     /// Those that the navigation names, in its order.
-    const NAMED: [Self; 10] = [
+    const NAMED: [Self; 11] = [
         Self::Overview,
         Self::Clients,
         Self::Requests,
@@ -56,6 +58,7 @@ impl Room {
         Self::Scopes,
         Self::Resources,
         Self::Keys,
+        Self::Audit,
     ];
 
     /// What it is called.
@@ -80,6 +83,7 @@ impl Room {
             Self::Scopes => ("/console/scopes", "Scopes"),
             Self::Resources => ("/console/resources", "Resources"),
             Self::Keys => ("/console/keys", "Keys"),
+            Self::Audit => ("/console/audit", "Audit"),
             Self::Elsewhere => ("", ""),
         }
     }

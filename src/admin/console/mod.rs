@@ -9,6 +9,8 @@
 //!
 //! The table of [`pages`] is the only way to add a page. The pages are in English, as the API is.
 
+// What was done.
+mod audit;
 // Registered clients.
 mod clients;
 // A question before something that cannot be taken back.
@@ -76,7 +78,7 @@ const PATH: &str = "/console";
 fn pages() -> Pages {
     let pages = Pages::default().with(overview::pages).with(clients::pages);
     let pages = pages.with(requests::pages).with(people::pages).with(sessions::pages).with(grants::pages);
-    pages.with(scopes::pages).with(resources::pages).with(keys::pages)
+    pages.with(scopes::pages).with(resources::pages).with(keys::pages).with(audit::pages)
 }
 
 /// Who may see and send what: the table as data.

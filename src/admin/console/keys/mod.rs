@@ -106,6 +106,7 @@ pub(super) fn happening(step: &StepDocument) -> String {
         "publish" => "a new key is made and listed".to_owned(),
         "activate" => format!("{key} begins to sign"),
         "retire" => format!("{key} is retired"),
+        "register" => format!("{key} is kept elsewhere: its successor has to be registered by then"),
         other => format!("{other} {key}"),
     }
 }
