@@ -49,9 +49,9 @@ async fn get(State(app): State<App>, visit: Visit) -> Result<Response, Problem> 
     let count = |id, number, name, path| Count { number, name, path, id };
     let mut counts = vec![count("count-clients", bounded(counted.clients), "clients", Room::Clients.path())];
     if app.people.is_some() {
-        counts.push(count("count-people", bounded(counted.people), "people", ""));
+        counts.push(count("count-people", bounded(counted.people), "people", Room::People.path()));
     }
-    counts.push(count("count-sessions", bounded(counted.sessions), "sessions", ""));
+    counts.push(count("count-sessions", bounded(counted.sessions), "sessions", Room::Sessions.path()));
     counts.push(count("count-scopes", catalog.scopes.len().to_string(), "scopes", Room::Scopes.path()));
     counts.push(count("count-resources", catalog.resources.len().to_string(), "resources", Room::Resources.path()));
     let frame = visit.frame(&app, Room::Overview).await?;

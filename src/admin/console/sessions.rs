@@ -95,12 +95,14 @@ async fn get_one(State(app): State<App>, visit: Visit, Path(sid): Path<Sid>) -> 
             format!("{count}, the last on {}", time::words(client.last_at)),
         ));
     }
+    let all = format!("/console/tokens?{}", form::encode([("session", sid.to_string().as_str())]));
+    let all = (!items.is_empty()).then_some(all);
     let clients = ShortList {
         id: "session-clients",
         title: "Applications that used it",
         items,
         none: "None yet.",
-        all: Some(format!("/console/tokens?{}", form::encode([("session", sid.to_string().as_str())]))),
+        all,
         tools: Vec::new(),
     };
     let tools = if session.alive {

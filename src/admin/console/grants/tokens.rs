@@ -41,7 +41,7 @@ async fn get(State(app): State<App>, visit: Visit) -> Result<Response, Problem> 
     let mut rows = Vec::new();
     for family in &page.items {
         rows.push(vec![
-            Cell::of(Link::to(path_of(family.id), time::words(family.created_at))),
+            Cell::of(Link::to(path_of(family.id), time::day(family.created_at))),
             Cell::of(names.person(&family.subject).await?),
             Cell::of(names.client(&family.client_id).await?),
             Cell::badge(state_of(family)),
@@ -193,7 +193,7 @@ pub(super) fn list_of(subject: &SubjectId) -> String {
 
 fn state_of(family: &FamilyDocument) -> (&'static str, &'static str) {
     match (family.alive, family.revoked_at) {
-        (true, _) => ("good", "good"),
+        (true, _) => ("alive", "good"),
         (false, Some(_)) => ("revoked", "off"),
         (false, None) => ("over", "off"),
     }
