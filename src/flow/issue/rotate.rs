@@ -1,0 +1,128 @@
+//! The response to a refresh token (RFC 6749 section 6).
+
+use chrono::{DateTime, Utc};
+
+use super::{Issued, TokenResponse, lifetimes};
+use crate::app::App;
+use crate::flow::reach::Reach;
+use crate::flow::signatures;
+use crate::keys::keyset::ReservedSignatures;
+use crate::keys::token::PlainRefreshToken;
+use crate::model::client::Client;
+use crate::model::family::Grant;
+use crate::model::id::ResourceUri;
+use crate::protocol::error::OAuthError;
+use crate::random;
+use crate::storage::postgres::family::rotate::{RotateOutcome, Rotated, Rotation};
+
+/// Rotates a refresh token and makes what it gives.
+pub(super) async fn rotate(
+    app: &App,
+    client: &Client,
+    presented: &PlainRefreshToken,
+    scopes: &[String],
+    resources: &[ResourceUri],
+    now: DateTime<Utc>,
+) -> Result<TokenResponse, OAuthError> {
+    let mut signatures = signatures::reserve_for_person(app, client)?;
+    let lifetimes = lifetimes(app, client);
+    let no_key = || OAuthError::server_error("the key that made the refresh token is missing");
+    let (salt, key_id) = (random::bytes(), app.master_keys.current());
+    let successor = presented.successor(&app.master_keys, key_id, &salt).ok_or_else(no_key)?;
+    let rotation = Rotation {
+        id: presented.id(),
+        seq: presented.seq(),
+        presented_hash: presented.hash(),
+        client_id: &client.id,
+        scopes,
+        resources,
+        salt,
+        key_id,
+        successor_hash: successor.hash(),
+        grace: lifetimes.refresh_grace,
+        idle_expires_at: now + lifetimes.refresh_idle,
+    };
+    let early = if signatures.may_fail() {
+        let asked_for = AskedFor { scopes, resources, refresh: &successor };
+        sign_before_rotation(app, client, presented, &asked_for, &mut signatures, now).await?
+    } else {
+        None
+    };
+    let rotated = match (app.postgres.rotate_refresh_token(&rotation, now).await?, early) {
+        (RotateOutcome::Rotated(rotated), Some(early)) if early.is_for(&rotated) => return Ok(early.response),
+        (RotateOutcome::Rotated(rotated) | RotateOutcome::Repeated(rotated), _) => rotated,
+        (outcome, _) => return Err(refusal(&outcome)),
+    };
+    // Recomputed from what the row says: a racer gets the successor that the winner wrote.
+    let successor = presented.successor(&app.master_keys, rotated.key_id, &rotated.salt).ok_or_else(no_key)?;
+    let Rotated { grant, seq, rotated_at, expires_at, .. } = rotated;
+    let id = presented.id();
+    // The grant is only known now. Should this fail, the same token may be sent again: see the grace of its client.
+    let reach = Reach::of(app, client, (&grant, scopes, resources), now).await?;
+    let issued =
+        Issued { client, id, grant: &grant, n: seq, issued_at: rotated_at, family_expires_at: expires_at, now };
+    issued.respond(app, &mut signatures, reach, Some(&successor), None).await
+}
+
+/// What a client wants of a rotation, and the successor that it gets if this rotation wins.
+struct AskedFor<'a> {
+    scopes: &'a [String],
+    resources: &'a [ResourceUri],
+    refresh: &'a PlainRefreshToken,
+}
+
+/// A response that was signed before the rotation that allows it.
+struct EarlyResponse {
+    response: TokenResponse,
+    grant: Grant,
+    seq: i32,
+    expires_at: DateTime<Utc>,
+}
+
+impl EarlyResponse {
+    fn is_for(&self, rotated: &Rotated) -> bool {
+        (self.seq, self.expires_at, &self.grant) == (rotated.seq, rotated.expires_at, &rotated.grant)
+    }
+}
+
+/// The response to a token that looks as if it could be rotated. `None`: it does not, and the rotation will say why.
+async fn sign_before_rotation(
+    app: &App,
+    client: &Client,
+    presented: &PlainRefreshToken,
+    asked_for: &AskedFor<'_>,
+    signatures: &mut ReservedSignatures,
+    now: DateTime<Utc>,
+) -> Result<Option<EarlyResponse>, OAuthError> {
+    let id = presented.id();
+    let Some(family) = app.postgres.find_family(id, None, now).await? else { return Ok(None) };
+    if !family.is_alive || family.seq != presented.seq() || family.grant.client_id != client.id {
+        return Ok(None);
+    }
+    let (grant, seq, expires_at) = (family.grant, presented.seq() + 1, family.expires_at);
+    let issued = Issued { client, id, grant: &grant, n: seq, issued_at: now, family_expires_at: expires_at, now };
+    let AskedFor { scopes, resources, refresh } = asked_for;
+    let reach = Reach::of(app, client, (&grant, scopes, resources), now).await?;
+    let response = issued.respond(app, signatures, reach, Some(refresh), None).await?;
+    Ok(Some(EarlyResponse { response, grant, seq, expires_at }))
+}
+
+fn refusal(outcome: &RotateOutcome) -> OAuthError {
+    match outcome {
+        RotateOutcome::Rotated(_) | RotateOutcome::Repeated(_) => {
+            OAuthError::server_error("the server could not complete the request")
+        }
+        RotateOutcome::Replayed => OAuthError::invalid_grant("the refresh token was used before"),
+        RotateOutcome::FromTheFuture => {
+            tracing::error!("a genuine refresh token is newer than its family: the database may have lost writes");
+            OAuthError::invalid_grant("the refresh token is not valid")
+        }
+        RotateOutcome::Ended | RotateOutcome::WrongClient => {
+            OAuthError::invalid_grant("the refresh token is not valid")
+        }
+        RotateOutcome::ScopeNotGranted => OAuthError::invalid_scope("a scope was asked for that was not granted"),
+        RotateOutcome::ResourceNotGranted => {
+            OAuthError::invalid_target("a resource was asked for that was not granted")
+        }
+    }
+}
