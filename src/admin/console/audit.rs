@@ -58,7 +58,7 @@ async fn get(State(app): State<App>, visit: Visit) -> Result<Response, Problem> 
         ],
         id: "audit",
         caption: "What was done, the newest first",
-        columns: vec![("When", false), ("What", false), ("To", false), ("By", false), ("Address", true)],
+        columns: vec![("What", false), ("To", false), ("By", false), ("When (UTC)", false), ("Address", true)],
         rows,
         none: "There is no such record.",
         listing: Listing::new(&visit, &["event", "person", "client"], page.next.as_deref())?,
@@ -69,10 +69,10 @@ async fn get(State(app): State<App>, visit: Visit) -> Result<Response, Problem> 
 async fn row(names: &mut Names<'_>, event: &EventDocument) -> Result<Vec<Cell>, Problem> {
     let address = event.ip.map(|ip| ip.to_string()).unwrap_or_default();
     Ok(vec![
-        Cell::text(time::words(event.happened_at)),
         Cell::text(event.event.words()),
         Cell::of(affected(names, event).await?),
         Cell::of(by(names, &event.actor).await?),
+        Cell::text(time::minute(event.happened_at)),
         Cell::text(address).wide(),
     ])
 }

@@ -11,3 +11,8 @@ pub(super) fn words(at: DateTime<Utc>) -> String {
 pub(super) fn day(at: DateTime<Utc>) -> String {
     at.format("%-d %b %Y").to_string()
 }
+
+/// A moment, where there is little room: the reader is told elsewhere that it is UTC.
+pub(super) fn minute(at: DateTime<Utc>) -> String {
+    at.format("%-d %b %Y, %H:%M").to_string()
+}

@@ -23,6 +23,7 @@ Ostiary is running for development, on this machine only.
 
   Issuer     {issuer}
   Open       {issuer}/   a small application: sign in, look at the tokens, sign out
+             {issuer}/console   clients, people, keys: for the administrator
   Sign in    {} with the password {}
   or         {} with the password {}  (administrator)
 
