@@ -148,7 +148,7 @@ async fn whatever_an_endpoint_changes_is_recorded() {
 #[tokio::test]
 async fn what_changes_nothing_leaves_no_record() {
     let app = TestApp::start().await;
-    let admin = app.admin(&["admin:clients", "admin:audit:read"]).await;
+    let admin = app.admin(&["admin:clients", "admin:grants", "admin:audit:read"]).await;
     let scope = json!({"name": "notes.read", "description": {"en": "Read notes"}});
     let once = || admin.call(Method::POST, "/admin/scopes").header("idempotency-key", "a-key").json(&scope).send();
     once().await.document(201);
@@ -158,6 +158,8 @@ async fn what_changes_nothing_leaves_no_record() {
     let stale = stale.body("application/merge-patch+json", r#"{"published": false}"#).send().await;
     stale.problem(412, "precondition-failed");
     admin.delete("/admin/scopes/nothing").await.problem(404, "not-found");
+    let nobody = json!({"by": "subject", "subject": "u.nobody"});
+    admin.post("/admin/tokens/revoke", &nobody).await.document(200);
     assert_eq!(names(&events(&admin, "").await), ["scope.registered"]);
 }
 

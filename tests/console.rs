@@ -159,6 +159,21 @@ async fn what_was_typed_before_a_sign_in_is_not_lost() {
 }
 
 #[tokio::test]
+async fn what_somebody_typed_before_a_sign_in_is_shown_to_nobody_else() {
+    let app = TestApp::start().await;
+    let (root, other) = (app.administrator().await, app.administrator_called("rita").await);
+    let client = app.web_client().await;
+    let path = format!("/console/clients/{}", client.id);
+    let mut browser = app.at_console(&root).await;
+    let page = browser.open(&format!("{path}/edit")).await;
+    app.pass(TimeDelta::hours(2));
+    let page = browser.submit(&page, "save", &[("client_name.en", "Late")]).await;
+    let page = browser.log_in(&page, &other).await;
+    page.assert_shown(&format!("{path}/edit"), &["save"]);
+    assert!(!page.has("form-error") && !page.answer.body.contains("Late"), "{page:?}");
+}
+
+#[tokio::test]
 async fn the_first_page_says_what_is_here_and_what_waits() {
     let app = TestApp::start().await;
     app.web_client().await;

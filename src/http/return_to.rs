@@ -32,7 +32,9 @@ fn is_returned_to(issuer: &str, url: &str, path: &str) -> bool {
     // As a browser reads it, dots in the path resolved.
     let below = url.path().strip_prefix(root.path().trim_end_matches('/')).and_then(|path| path.strip_prefix(CONSOLE));
     let is_console = below.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
-    is_console && url.origin() == root.origin() && path.starts_with(CONSOLE) && path.len() <= LONGEST
+    // The parser drops line ends and blanks that no header could carry.
+    let is_written = path.bytes().all(|byte| byte.is_ascii_graphic());
+    is_console && is_written && url.origin() == root.origin() && path.starts_with(CONSOLE) && path.len() <= LONGEST
 }
 
 #[cfg(test)]
@@ -48,6 +50,10 @@ mod tests {
             }
             for bad in [
                 "",
+                "/console\n",
+                "/console/\r\nx",
+                "/console/a b",
+                "/console/\u{7f}",
                 "/",
                 "/logout",
                 "/consoles",

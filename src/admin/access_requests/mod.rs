@@ -165,7 +165,8 @@ pub(in crate::admin) async fn refuse(
     now: DateTime<Utc>,
 ) -> Result<AccessRequest, Problem> {
     let decision = Decision { by: &caller.principal(), note: refusal.note.as_deref() };
-    let event = AuditEvent::new(AuditEventKind::AccessRequestRefused).to_object(id);
+    let request = find(app, id).await?;
+    let event = AuditEvent::new(AuditEventKind::AccessRequestRefused).to_subject(&request.subject).to_object(id);
     decided(caller.recording(app, event, now).refuse_access_request(id, decision, now).await?)?;
     find(app, id).await
 }

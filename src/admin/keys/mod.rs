@@ -118,11 +118,13 @@ pub(in crate::admin) async fn prepublish(
     kinds: &[(SigningAlg, KeyPurpose)],
     now: DateTime<Utc>,
 ) -> Result<Vec<KeyDocument>, Problem> {
-    let made = app.keys.prepublish(kinds, now).await.map_err(refused)?;
-    for key in &made {
-        record(app, caller, (AuditEventKind::KeyPrepublished, &key.kid), now).await?;
-    }
-    Ok(made.iter().map(KeyDocument::new).collect())
+    let (server, kinds) = (app.clone(), kinds.to_vec());
+    let change = async move {
+        let made = server.keys.prepublish(&kinds, now).await?;
+        let kids = made.iter().map(|key| key.kid.clone()).collect();
+        Ok((made.iter().map(KeyDocument::new).collect(), kids))
+    };
+    recorded(app, caller, AuditEventKind::KeyPrepublished, now, change).await
 }
 
 /// Lets a prepublished key sign.
@@ -133,9 +135,12 @@ pub(in crate::admin) async fn activate(
     insistence: Insistence,
     now: DateTime<Utc>,
 ) -> Result<(), Problem> {
-    let policy = policy(app).await?;
-    app.keys.activate(kid, &policy, insistence, now).await.map_err(refused)?;
-    record(app, caller, (AuditEventKind::KeyActivated, kid), now).await
+    let (server, kid, policy) = (app.clone(), kid.to_owned(), policy(app).await?);
+    let change = async move {
+        server.keys.activate(&kid, &policy, insistence, now).await?;
+        Ok(((), vec![kid]))
+    };
+    recorded(app, caller, AuditEventKind::KeyActivated, now, change).await
 }
 
 /// Retires a key.
@@ -146,8 +151,12 @@ pub(in crate::admin) async fn retire(
     insistence: Insistence,
     now: DateTime<Utc>,
 ) -> Result<(), Problem> {
-    app.keys.retire(kid, insistence, now).await.map_err(refused)?;
-    record(app, caller, (AuditEventKind::KeyRetired, kid), now).await
+    let (server, kid) = (app.clone(), kid.to_owned());
+    let change = async move {
+        server.keys.retire(&kid, insistence, now).await?;
+        Ok(((), vec![kid]))
+    };
+    recorded(app, caller, AuditEventKind::KeyRetired, now, change).await
 }
 
 /// A key, as far as this instance knows.
@@ -174,15 +183,28 @@ pub(in crate::admin) async fn policy(app: &App) -> Result<RotationPolicy, Proble
     Ok(open::policy(&app.config.keys, &app.config.tokens, &app.postgres).await?)
 }
 
-/// Keys may be in a directory, so this follows the change and is no part of it.
-async fn record(
+/// Changes keys and records each by its `kid`, also if whoever asked hangs up meanwhile. Keys may be in a directory, so the
+/// record follows the change; if it cannot be written the change stands, and the log has it.
+async fn recorded<T: Send + 'static>(
     app: &App,
     caller: &Caller,
-    (kind, kid): (AuditEventKind, &str),
+    kind: AuditEventKind,
     now: DateTime<Utc>,
-) -> Result<(), Problem> {
-    let record = caller.record(AuditEvent::new(kind).to_object(kid), now);
-    Ok(app.postgres.insert_audit_record(&record).await?)
+    change: impl Future<Output = Result<(T, Vec<String>), ChangeError>> + Send + 'static,
+) -> Result<T, Problem> {
+    let (app, caller) = (app.clone(), caller.clone());
+    let task = tokio::spawn(async move {
+        let (made, kids) = change.await.map_err(refused)?;
+        for kid in kids {
+            let record = caller.record(AuditEvent::new(kind).to_object(&kid), now);
+            if let Err(error) = app.postgres.insert_audit_record(&record).await {
+                let (event, actor) = (kind.as_str(), caller.principal());
+                tracing::error!(event, kid, actor, error = %error, "a change of the keys could not be recorded");
+            }
+        }
+        Ok(made)
+    });
+    task.await.unwrap_or_else(|error| Err(Problem::new(ProblemType::Internal).with_source(error)))
 }
 
 /// What the life cycle does not allow is told to the caller, what the store cannot do to the operator.

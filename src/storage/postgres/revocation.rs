@@ -39,15 +39,15 @@ pub(super) async fn revoke_codes_in_tx(
     conn: &mut AsyncPgConnection,
     subject: &SubjectId,
     now: DateTime<Utc>,
-) -> QueryResult<()> {
+) -> QueryResult<bool> {
     let revoke = Statement::new(REVOKE_CODES).bind::<Text, _>(subject.as_str()).bind::<Timestamptz, _>(now);
-    revoke.execute(conn).await.map(drop)
+    revoke.execute(conn).await.map(|rows| rows > 0)
 }
 
 impl Postgres {
     /// Ends the codes of a subject that wait to be redeemed, whatever client they are for: what is in the state store cannot be
-    /// looked through. To be called before the families are revoked, or one that is made meanwhile would be missed.
-    pub async fn revoke_codes_of(&self, subject: &SubjectId, now: DateTime<Utc>) -> Result<(), StoreError> {
+    /// looked through. `false`: there is no such subject. To be called before the families are revoked, or one that is made meanwhile would be missed.
+    pub async fn revoke_codes_of(&self, subject: &SubjectId, now: DateTime<Utc>) -> Result<bool, StoreError> {
         self.change(async |conn| revoke_codes_in_tx(conn, subject, now).await).await
     }
 
