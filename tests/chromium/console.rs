@@ -118,7 +118,7 @@ async fn the_pages_of_scopes_resources_and_keys() {
     chromium.click("activate").await;
     chromium.element("force").await;
     chromium.assert_fit("console-key-activate").await;
-    chromium.click("force").await;
+    chromium.click_here("force").await;
     chromium.click("confirm").await;
     chromium.element("remark").await;
     chromium.open("/console/keys").await;

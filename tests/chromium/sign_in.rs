@@ -58,7 +58,7 @@ async fn an_empty_form_stays_in_the_browser() {
     let chromium = Chromium::start(&app).await;
     chromium.open(&Authorization::of(&client.client).path()).await;
     let before = chromium.url().await;
-    chromium.click("login-submit").await;
+    chromium.click_here("login-submit").await;
     assert_eq!(chromium.url().await, before);
     assert_eq!(chromium.focus().await, "username");
     // Leaving needs nothing filled in.

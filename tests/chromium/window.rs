@@ -38,7 +38,25 @@ impl Chromium {
         !self.client.find_all(Locator::Id(id)).await.expect("an answer").is_empty()
     }
 
+    /// Clicks what leads to another page, and waits for that: it may have the path of this one.
     pub async fn click(&self, id: &str) {
+        self.run("window.isLeft = true").await;
+        self.click_here(id).await;
+        let begun = Instant::now();
+        while !self.is_on_another_page().await {
+            assert!(begun.elapsed() < PATIENCE, "#{id} leads somewhere: {}", self.visible_text().await);
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+
+    /// Between two pages there is none to ask.
+    async fn is_on_another_page(&self) -> bool {
+        let script = "return !window.isLeft && document.readyState === 'complete'";
+        matches!(self.client.execute(script, Vec::new()).await, Ok(Value::Bool(true)))
+    }
+
+    /// Clicks what leaves one on the page.
+    pub async fn click_here(&self, id: &str) {
         self.element(id).await.click().await.unwrap_or_else(|error| panic!("#{id} can be clicked: {error}"));
     }
 
