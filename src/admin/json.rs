@@ -170,10 +170,12 @@ pub(super) fn escape(token: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
     use serde_json::json;
 
     use super::*;
     use crate::model::client::ClientSettings;
+    use crate::protocol::strict_json::tests::any_json;
 
     fn map(value: Value) -> Map<String, Value> {
         let Value::Object(map) = value else { panic!("not an object") };
@@ -206,5 +208,102 @@ mod tests {
         assert_eq!(pointers, ["/lifetimes/access_tokn", "/no~1such"]);
         let violations = read::<ClientSettings>(json!({"redirect_uris": ["a", 5]})).unwrap_err();
         assert_eq!(violations[0].pointer, "/redirect_uris/1");
+    }
+
+    /// Any object; the few names make two of them meet.
+    fn any_object() -> impl Strategy<Value = Map<String, Value>> {
+        let member = prop_oneof![
+            any_json(),
+            Just(Value::Null),
+            prop::collection::hash_map("[a-c]", any_json(), 0..3).prop_map(|members| json!(members)),
+        ];
+        prop::collection::hash_map("[a-d]", member, 0..5).prop_map(|members| members.into_iter().collect())
+    }
+
+    /// The changes that lead from one document to another, if neither says null.
+    fn changes(from: &Map<String, Value>, to: &Map<String, Value>) -> Map<String, Value> {
+        let mut changes: Map<_, _> =
+            from.keys().filter(|name| !to.contains_key(*name)).map(|name| (name.clone(), Value::Null)).collect();
+        for (name, value) in to {
+            let change = match (from.get(name), value) {
+                (Some(Value::Object(from)), Value::Object(to)) => Value::Object(self::changes(from, to)),
+                (_, value) => value.clone(),
+            };
+            changes.insert(name.clone(), change);
+        }
+        changes
+    }
+
+    fn without_nulls(object: Map<String, Value>) -> Map<String, Value> {
+        let members = object.into_iter().filter(|(_, value)| !value.is_null());
+        members
+            .map(|(name, value)| match value {
+                Value::Object(members) => (name, Value::Object(without_nulls(members))),
+                other => (name, other),
+            })
+            .collect()
+    }
+
+    proptest! {
+        #[test]
+        fn what_a_patch_does_not_name_stays_and_the_rest_is_as_it_says(target in any_object(), patch in any_object()) {
+            let merged = merge(target.clone(), patch.clone());
+            for name in ["a", "b", "c", "d"] {
+                match patch.get(name) {
+                    None => prop_assert_eq!(merged.get(name), target.get(name)),
+                    Some(Value::Null) => prop_assert_eq!(merged.get(name), None),
+                    // Whatever was there before, what is asked for twice is there once.
+                    Some(Value::Object(changes)) => {
+                        let before = target.get(name).and_then(Value::as_object).cloned().unwrap_or_default();
+                        let after = Value::Object(merge(before, changes.clone()));
+                        prop_assert_eq!(merged.get(name), Some(&after));
+                    }
+                    Some(other) => prop_assert_eq!(merged.get(name), Some(other)),
+                }
+            }
+            prop_assert_eq!(merge(merged.clone(), patch), merged);
+        }
+
+        #[test]
+        fn a_patch_leads_from_any_document_to_any_other(from in any_object(), to in any_object()) {
+            let (from, to) = (without_nulls(from), without_nulls(to));
+            let changes = changes(&from, &to);
+            prop_assert_eq!(merge(from, changes), to);
+        }
+
+        #[test]
+        fn an_object_is_read_as_it_was_written_unless_it_has_a_nul(value in any_json()) {
+            let read = object(value.to_string().as_bytes()).ok();
+            let expected = value.as_object().filter(|_| !strict_json::has_nul(&value));
+            prop_assert_eq!(read.as_ref(), expected);
+        }
+
+        #[test]
+        fn a_pointer_leads_to_what_is_wrong(name in "[~/a-c01 \"\\\\ö]{0,6}", is_nested: bool) {
+            let wrong = json!({ format!("x{name}"): "here" });
+            let body = if is_nested { json!({ "lifetimes": wrong }) } else { wrong };
+            let violations = read::<ClientSettings>(body.clone()).unwrap_err();
+            let found: Vec<_> = violations.iter().map(|violation| body.pointer(&violation.pointer)).collect();
+            prop_assert_eq!(found, [Some(&json!("here"))]);
+        }
+
+        #[test]
+        fn a_body_is_of_its_media_type_in_any_case_and_with_any_parameters(
+            essence in "(application|text)/(json|merge-patch\\+json|jsonx|xjson|problem\\+json)",
+            upper in prop::collection::vec(any::<bool>(), 40),
+            parameters in "( ?; ?[a-z]{1,8}=[a-z0-9-]{1,8}){0,2}",
+            is_repeated: bool,
+        ) {
+            let in_case = |(at, letter): (usize, char)| if upper[at] { letter.to_ascii_uppercase() } else { letter };
+            let written: String = essence.chars().enumerate().map(in_case).collect();
+            let mut headers = HeaderMap::new();
+            headers.append(CONTENT_TYPE, format!("{written}{parameters}").parse().unwrap());
+            if is_repeated {
+                headers.append(CONTENT_TYPE, JSON.parse().unwrap());
+            }
+            for types in [&[JSON][..], &[MERGE_PATCH, JSON]] {
+                prop_assert_eq!(is_of_type(&headers, types), types.contains(&essence.as_str()) && !is_repeated);
+            }
+        }
     }
 }

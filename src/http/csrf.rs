@@ -61,9 +61,13 @@ fn is_origin_of(origin: &str, url: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use http::HeaderValue;
+    use http::header::COOKIE;
+    use proptest::prelude::*;
     use secrecy::SecretString;
 
     use super::*;
+    use crate::http::cookies::CookieName;
 
     fn keys(byte: u8) -> MasterKeys {
         MasterKeys::from_text(&SecretString::from(format!("1:{}", URL_SAFE_NO_PAD.encode([byte; 32])))).unwrap()
@@ -106,5 +110,69 @@ mod tests {
         assert!(!judge(Some("null"), Some("cross-site")));
         assert!(!judge(None, Some("same-site")));
         assert!(!judge(None, Some("cross-site")));
+    }
+
+    fn browser_with(id: &str) -> BrowserId {
+        let headers = [(COOKIE, CookieName::Browser.set(id, None, true).unwrap())].into_iter().collect();
+        BrowserId::from_headers(&headers, true).0
+    }
+
+    proptest! {
+        #[test]
+        fn no_other_text_than_the_token_counts(
+            ids in prop::collection::hash_set("[A-Za-z0-9_-]{43}", 2),
+            at in any::<prop::sample::Index>(),
+            put in "[A-Za-z0-9_=+/ -]{0,2}",
+            length in 0..3_usize,
+            other in any::<String>(),
+        ) {
+            let keys = keys(1);
+            let browsers: Vec<BrowserId> = ids.iter().map(|id| browser_with(id)).collect();
+            let token = mac(&keys, &browsers[0]);
+            prop_assert!(is_token(&keys, &browsers[0], Some(&token)));
+            prop_assert!(!is_token(&keys, &browsers[1], Some(&token)));
+            let mut changed = token.clone();
+            let from = at.index(token.len());
+            changed.replace_range(from..(from + length).min(token.len()), &put);
+            for presented in [changed, other] {
+                prop_assert_eq!(is_token(&keys, &browsers[0], Some(&presented)), presented == token, "{}", presented);
+            }
+        }
+
+        #[test]
+        fn an_origin_is_ours_only_byte_for_byte(
+            origin in prop_oneof![
+                "(https://|http://|HTTPS://|//)?(id\\.example|login\\.example|ID\\.example|evil\\.example)(:8443|:443)?(/|/tenant|\\.evil\\.example|@evil\\.example| )?",
+                "[ -~]{0,24}",
+            ],
+            site in prop::option::of("same-origin|same-site|cross-site|none|[ -~]{0,12}"),
+        ) {
+            let own = ["https://id.example:8443/tenant", "https://login.example"];
+            let mut headers = HeaderMap::new();
+            headers.insert(ORIGIN, origin.parse().unwrap());
+            site.map(|site| headers.insert("sec-fetch-site", site.parse().unwrap()));
+            prop_assume!(origin != "null");
+            let is_own = ["https://id.example:8443", "https://login.example"].contains(&origin.as_str());
+            prop_assert_eq!(began_at(&headers, own.into_iter()), is_own);
+        }
+
+        #[test]
+        fn without_an_origin_only_a_page_of_the_same_one_or_nobody_may_have_begun(
+            origin in prop::option::of(Just("null")),
+            site in prop_oneof!["same-origin|none|same-site|Same-Origin|same-origin, none", "[ -~]{0,12}"],
+        ) {
+            let mut headers = HeaderMap::new();
+            origin.map(|origin| headers.insert(ORIGIN, HeaderValue::from_static(origin)));
+            headers.insert("sec-fetch-site", site.parse().unwrap());
+            let expected = ["same-origin", "none"].contains(&site.as_str());
+            prop_assert_eq!(began_at(&headers, ["https://id.example"].into_iter()), expected);
+        }
+
+        #[test]
+        fn an_origin_that_is_no_text_is_foreign(before in "[ -~]{0,8}", byte in 0x80..=0xff_u8) {
+            let bytes = [before.as_bytes(), &[byte]].concat();
+            let headers = [(ORIGIN, HeaderValue::from_bytes(&bytes).unwrap())].into_iter().collect();
+            prop_assert!(!began_at(&headers, ["https://id.example"].into_iter()));
+        }
     }
 }

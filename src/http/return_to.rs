@@ -39,11 +39,35 @@ fn is_returned_to(issuer: &str, url: &str, path: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+
+    fn judge(issuer: &str, path: &str) -> bool {
+        is_returned_to(issuer, &format!("{issuer}{path}"), path)
+    }
+
+    /// The path as browsers resolve it (URL Standard section 4.4), worked out by hand.
+    fn resolved(path: &str) -> String {
+        let path = path.split(['?', '#']).next().unwrap_or_default();
+        let path = path.replace('\\', "/").replace("%2e", ".").replace("%2E", ".");
+        let mut segments: Vec<&str> = Vec::new();
+        let mut parts = path.split('/').skip(1).peekable();
+        while let Some(part) = parts.next() {
+            match part {
+                "." => {}
+                ".." => drop(segments.pop()),
+                other => segments.push(other),
+            }
+            if parts.peek().is_none() && matches!(part, "." | "..") {
+                segments.push("");
+            }
+        }
+        format!("/{}", segments.join("/"))
+    }
 
     #[test]
     fn only_pages_of_the_console_are_returned_to() {
-        let judge = |issuer: &str, path: &str| is_returned_to(issuer, &format!("{issuer}{path}"), path);
         for issuer in ["https://id.example", "https://id.example:8443/tenant"] {
             for good in ["/console", "/console/clients?search=a&cursor=b", "/console/clients/https%3A%2F%2Fa.example"] {
                 assert!(judge(issuer, good), "{issuer} {good}");
@@ -69,5 +93,78 @@ mod tests {
             }
         }
         assert!(!judge("https://id.example", &format!("/console/{}", "x".repeat(LONGEST))));
+    }
+
+    /// What a path can be made of that means something to a browser.
+    fn any_path() -> impl Strategy<Value = String> {
+        let pieces = [
+            "/console",
+            "/console",
+            "console",
+            "/",
+            "..",
+            "/..",
+            "/../",
+            ".",
+            "%2e",
+            "%2E",
+            "%2f",
+            "%",
+            "\\",
+            "@",
+            ":",
+            "?",
+            "#",
+            "//",
+            "evil.example",
+            "https:",
+            "tenant",
+            "logout",
+            "\t",
+            "\r\n",
+            " ",
+            "\u{0}",
+            "ö",
+            "a",
+            "s",
+        ];
+        let pieces =
+            prop::collection::vec(prop::sample::select(pieces.to_vec()), 0..7).prop_map(|pieces| pieces.concat());
+        (any::<bool>(), pieces).prop_map(|(is_begun, rest)| if is_begun { format!("/console{rest}") } else { rest })
+    }
+
+    proptest! {
+        #[test]
+        fn exactly_what_a_browser_takes_for_a_page_of_the_console_is_returned_to(
+            issuer in prop::sample::select(vec!["https://id.example", "http://localhost:8000", "https://id.example/tenant"]),
+            path in any_path(),
+        ) {
+            let tenant = Url::parse(issuer).unwrap().path().trim_end_matches('/').to_owned();
+            let landing = resolved(&format!("{tenant}{path}"));
+            let below = landing.strip_prefix(&format!("{tenant}/console"));
+            let is_console = below.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
+            let is_sendable = path.bytes().all(|byte| (0x21..0x7f).contains(&byte));
+            prop_assert_eq!(judge(issuer, &path), path.starts_with("/console") && is_sendable && is_console);
+        }
+
+        #[test]
+        fn what_is_returned_to_is_read_by_a_browser_as_an_address_of_this_server(path in any_path()) {
+            if judge("https://id.example", &path) {
+                // In a header, and as a link on whatever page.
+                let page = Url::parse("https://elsewhere.example/login").unwrap();
+                let url = page.join(&format!("https://id.example{path}")).unwrap();
+                prop_assert_eq!(url.origin().ascii_serialization(), "https://id.example");
+                prop_assert_eq!((url.username(), url.password()), ("", None));
+            }
+        }
+
+        #[test]
+        fn a_page_of_the_console_is_returned_to_with_its_query(
+            segments in prop::collection::vec("[a-z0-9_~-]{1,12}", 0..5),
+            query in "[!-~]{0,40}",
+        ) {
+            let path = format!("{}?{query}", ["/console".to_owned()].into_iter().chain(segments).collect::<Vec<_>>().join("/"));
+            prop_assert!(judge("https://id.example", &path), "{}", path);
+        }
     }
 }

@@ -38,6 +38,8 @@ impl Display {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -48,6 +50,20 @@ mod tests {
         }
         for other in [None, Some(""), Some("wap"), Some("Popup"), Some("popup touch")] {
             assert_eq!(Display::parse(other), Display::Page, "{other:?}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_is_wished_is_a_full_page_but_the_very_names_of_the_others(
+            wish in prop_oneof![any::<String>(), "(popup|touch|page|wap|POPUP|Touch| |,){1,2}"],
+        ) {
+            let expected = match wish.as_str() {
+                "popup" => Display::Popup,
+                "touch" => Display::Touch,
+                _ => Display::Page,
+            };
+            prop_assert_eq!(Display::parse(Some(&wish)), expected);
         }
     }
 }

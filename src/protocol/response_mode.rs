@@ -49,6 +49,8 @@ impl ResponseMode {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
     use crate::protocol::error::ErrorCode;
 
@@ -69,6 +71,19 @@ mod tests {
     fn an_unknown_mode_is_refused() {
         for name in ["jwt", "Query", "form-post", "web_message"] {
             assert_eq!(ResponseMode::parse(Some(name)).unwrap_err().code(), ErrorCode::InvalidRequest, "{name}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn a_mode_is_read_only_by_the_very_text_of_its_name(
+            name in prop_oneof![any::<String>(), "(query|fragment|form_post|QUERY|Fragment| |\\.|jwt){1,2}"],
+        ) {
+            let expected = ["query", "fragment", "form_post"].into_iter().find(|registered| *registered == name);
+            match ResponseMode::parse(Some(&name)) {
+                Ok(mode) => prop_assert_eq!(Some(mode.as_str()), expected),
+                Err(error) => prop_assert_eq!((error.code(), expected), (ErrorCode::InvalidRequest, None)),
+            }
         }
     }
 }
