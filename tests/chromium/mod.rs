@@ -5,6 +5,7 @@ mod command;
 mod consent;
 mod console;
 mod console_people;
+mod demo;
 mod driver;
 mod every_page;
 mod form_action;
