@@ -55,6 +55,7 @@ mod introspection;
 mod jwks;
 mod key_rotation;
 mod logout;
+mod methods;
 mod migrate;
 mod migrations_lint;
 mod openid_client;

@@ -9,6 +9,8 @@ use tokio::net::TcpStream;
 #[derive(Debug)]
 pub struct RawAnswer {
     pub status: u16,
+    /// The status line and the headers.
+    pub head: String,
     pub body: String,
 }
 
@@ -27,5 +29,6 @@ pub async fn exchange(authority: &str, request: &[u8]) -> RawAnswer {
     let answer = String::from_utf8(answer).expect("the answer is UTF-8");
     let (head, body) = answer.split_once("\r\n\r\n").unwrap_or((&answer, ""));
     let status = head.split(' ').nth(1).and_then(|status| status.parse().ok());
-    RawAnswer { status: status.unwrap_or_else(|| panic!("a status line: {answer:?}")), body: body.to_owned() }
+    let status = status.unwrap_or_else(|| panic!("a status line: {answer:?}"));
+    RawAnswer { status, head: head.to_owned(), body: body.to_owned() }
 }
