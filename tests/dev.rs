@@ -1,17 +1,19 @@
 //! `ostiary dev`, as a newcomer runs it: in a folder of its own, ended in every way, started again.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::{Pid, geteuid};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::harness::program::{OSTIARY, Program, Workplace};
-use crate::harness::{basic, eventually, free_port, http_client, until};
+use crate::harness::{Browser, Page, basic, eventually, free_port, http_client, until};
 
 /// A folder of `ostiary dev`, whose cluster may lie elsewhere and goes with it.
 struct Dev {
@@ -136,6 +138,66 @@ fn shape(value: &Value) -> String {
     }
 }
 
+/// The commands that are printed, as somebody copies them.
+fn commands(printed: &str) -> Vec<String> {
+    let joined = printed.replace("\\\n", " ");
+    joined.lines().map(str::trim).filter(|line| line.starts_with("curl ")).map(ToOwned::to_owned).collect()
+}
+
+/// The JSON that a command answers with.
+fn answer_to(command: &str) -> Value {
+    let output = Command::new("sh").args(["-c", command]).env("no_proxy", "*").output().expect("a shell");
+    assert!(output.status.success(), "{command}: {output:?}");
+    serde_json::from_slice(&output.stdout).unwrap_or_else(|error| panic!("{command}: {error} {output:?}"))
+}
+
+/// Somebody whom the demo made signs in at the page shown.
+async fn log_in(browser: &mut Browser, page: &Page, person: &Value) -> Page {
+    let typed = [("username", string(&person["username"])), ("password", string(&person["password"]))];
+    browser.submit(page, "login-submit", &typed).await
+}
+
+#[tokio::test]
+async fn everything_that_is_printed_works() {
+    let dev = Dev::new();
+    let (server, demo) = dev.started(&[]).await;
+    let (printed, issuer) = (server.stdout(), dev.issuer());
+    let lines: Vec<&str> = printed.lines().map(str::trim).collect();
+    for line in [
+        format!("Open       {issuer}/   a small application: sign in, look at the tokens, sign out"),
+        format!("{issuer}/console   clients, people, keys: for the administrator"),
+        format!("Sign in    alice with the password {}", string(&demo["user"]["password"])),
+        format!("or         admin with the password {}  (administrator)", string(&demo["admin"]["password"])),
+    ] {
+        assert!(lines.contains(&line.as_str()), "{line:?} is in {printed}");
+    }
+    let took = lines.iter().find_map(|line| line.strip_prefix("Ready after ")?.split_once(" s. Stop with Ctrl-C."));
+    let took: f64 = took.expect("how long it took").0.parse().expect("seconds");
+    assert!(took > 0.0, "{printed}");
+
+    let token = string(&demo["access_token"]);
+    let [next, introspect] = &commands(&printed)[..] else { panic!("two commands: {printed}") };
+    let next = answer_to(next);
+    assert_eq!(shape(&next), "{access_token:text expires_in:300 scope:text token_type:text}");
+    assert_eq!((&next["scope"], &next["token_type"]), (&json!("demo:read"), &json!("Bearer")));
+    assert_ne!(next["access_token"], demo["access_token"]);
+    let said = answer_to(introspect);
+    assert_eq!(said, dev.introspect(&demo, token).await);
+    for said in [said, dev.introspect(&demo, string(&next["access_token"])).await] {
+        assert_eq!((&said["active"], &said["iss"]), (&json!(true), &json!(issuer)), "{said}");
+        assert_eq!((&said["client_id"], &said["aud"]), (&json!("demo-machine"), &json!("https://api.demo.example")));
+    }
+
+    let mut browser = Browser::new(&issuer, &issuer);
+    let home = browser.open("/").await;
+    let page = browser.submit(&home, "demo-sign-in", &[]).await;
+    let consent = log_in(&mut browser, &page, &demo["user"]).await;
+    browser.submit(&consent, "consent-allow", &[]).await.assert_shown("/", &["verified"]);
+    let mut browser = Browser::new(&issuer, &issuer);
+    let page = browser.open("/console").await;
+    log_in(&mut browser, &page, &demo["admin"]).await.assert_shown("/console", &[]);
+}
+
 #[tokio::test]
 async fn the_demo_starts_keeps_its_data_recovers_and_starts_over() {
     let dev = Dev::new();
@@ -148,8 +210,23 @@ async fn the_demo_starts_keeps_its_data_recovers_and_starts_over() {
          machine:{client_id:text client_secret:text} web:{client_id:text client_secret:text redirect_uris:[text]}} \
          issuer:text user:{password:text username:text}}"
     );
-    assert_eq!(first["issuer"], dev.issuer());
-    assert_eq!(first["clients"]["web"]["redirect_uris"][0], "http://127.0.0.1:8765/callback");
+    let clients = &first["clients"];
+    for (pointer, expected) in [
+        ("/issuer", json!(dev.issuer())),
+        ("/user/username", json!("alice")),
+        ("/admin/username", json!("admin")),
+        ("/clients/browser/client_id", json!("demo-browser")),
+        ("/clients/browser/redirect_uris", json!([format!("{}/demo/callback", dev.issuer())])),
+        ("/clients/web/client_id", json!("demo-web")),
+        ("/clients/web/redirect_uris", json!(["http://127.0.0.1:8765/callback"])),
+        ("/clients/machine/client_id", json!("demo-machine")),
+    ] {
+        assert_eq!(first.pointer(pointer), Some(&expected), "{pointer}");
+    }
+    let secrets = [&first["user"]["password"], &first["admin"]["password"]];
+    let secrets = secrets.into_iter().chain([&clients["web"]["client_secret"], &clients["machine"]["client_secret"]]);
+    let secrets: BTreeSet<&str> = secrets.map(string).filter(|secret| secret.len() >= 22).collect();
+    assert_eq!(secrets.len(), 4, "each has a secret of its own");
     let token = string(&first["access_token"]);
     let said = dev.introspect(&first, token).await;
     assert_eq!((&said["active"], &said["iss"]), (&Value::Bool(true), &first["issuer"]), "{said}");

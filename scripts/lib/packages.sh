@@ -47,6 +47,7 @@ packages_of() {
         "apt-get chromium") echo chromium chromium-driver ;;
         "apt-get python") echo python3 python3-venv ;;
         "brew python") echo python@3 ;;
+        *" curl") echo curl ;;
         *" python") echo python3 ;;
         "dnf chromium") echo chromium chromedriver ;;
         "apk chromium") echo chromium chromium-chromedriver ;;
@@ -75,7 +76,7 @@ install_packages() {
     esac
 }
 
-# Installs the compiler, postgres, valkey, chromium or python, under the first name that the package manager knows.
+# Installs the compiler, postgres, valkey, chromium, python or curl, under the first name that the package manager knows.
 install_from_packages() {
     local names manager
     manager="$(package_manager)" || { say "This account may not use apt, dnf, apk or brew."; return 1; }
@@ -279,6 +280,12 @@ need_chromium() {
     has chromedriver && { has chromium || has chromium-browser || has google-chrome; } && return 0
     say "Chromium and its driver are missing."
     install_from_packages chromium || say "Without them the browser tests cannot pass."
+}
+
+need_curl() {
+    has curl && return 0
+    say "curl is missing."
+    install_from_packages curl || say "Without it the test of what \`ostiary dev\` prints cannot pass."
 }
 
 use_wheels

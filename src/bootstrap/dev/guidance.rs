@@ -1,6 +1,7 @@
 //! What `ostiary dev` prints: where to go and what to try.
 
 use std::path::Path;
+use std::time::Duration;
 
 use super::demo::Demo;
 use super::seed::{API, API_SCOPES};
@@ -9,8 +10,8 @@ use crate::oauth::paths;
 /// Files that look as if they were settings of the development server.
 pub const UNREAD: [&str; 2] = [".env", ".env.yaml"];
 
-/// The text.
-pub fn text(demo: &Demo, file: &Path) -> String {
+/// The text; `took` is how long the start took, the token included.
+pub fn text(demo: &Demo, file: &Path, took: Duration) -> String {
     let Demo { issuer, access_token, user, admin, clients } = demo;
     let machine = format!("{}:{}", clients.machine.client_id, clients.machine.client_secret);
     let (web, browser) = (&clients.web, &clients.browser);
@@ -47,7 +48,7 @@ Clients that people sign in to:
   {:width$}   answers go to {answers_at}
 
 All of this for scripts: {}
-Stop with Ctrl-C. `ostiary dev --reset` starts over.
+Ready after {:.1} s. Stop with Ctrl-C. `ostiary dev --reset` starts over.
 
 ",
         user.username,
@@ -60,6 +61,7 @@ Stop with Ctrl-C. `ostiary dev --reset` starts over.
         web.client_secret,
         "",
         file.display(),
+        took.as_secs_f64(),
         width = browser.client_id.len().max(web.client_id.len()),
     )
 }

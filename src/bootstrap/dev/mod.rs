@@ -25,7 +25,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
 use std::path::Path;
 use std::process::ExitCode;
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
 use tokio::runtime::Runtime;
@@ -61,6 +61,7 @@ const FOREIGN_STORES: [&str; 2] = ["DATABASE_URL", "VALKEY_URL"];
 /// Runs until a signal ends it. Must be called on the main thread: the kernel ends Postgres when the
 /// thread that started it ends.
 pub fn run(options: &DevOptions) -> anyhow::Result<ExitCode> {
+    let begun = Instant::now();
     refuse_foreign_stores()?;
     let folder = Folder::open(Path::new("."))?;
     let listeners = listen(options.port)?;
@@ -84,7 +85,7 @@ pub fn run(options: &DevOptions) -> anyhow::Result<ExitCode> {
     let mut config = config;
     config.database.url = cluster.url.clone();
     let runtime = Runtime::new()?;
-    let served = runtime.block_on(serve(config, clock, &folder, listeners, &mut cluster));
+    let served = runtime.block_on(serve(config, clock, &folder, listeners, &mut cluster, begun));
     // Connections close before the cluster goes.
     drop(runtime);
     drop(cluster);
@@ -98,6 +99,7 @@ async fn serve(
     folder: &Folder,
     listeners: Vec<TcpListener>,
     cluster: &mut Cluster,
+    begun: Instant,
 ) -> anyhow::Result<()> {
     let signal = shutdown::on_signal()?;
     migrate::run(&config.database.url).await.context("migrating the schema")?;
@@ -112,7 +114,7 @@ async fn serve(
     let server = tokio::spawn(serve_all(app, listeners, signal));
     demo.access_token = token::get(&issuer, &demo.clients.machine).await.context("getting a token from this server")?;
     demo.save(&demo_file)?;
-    print!("{}", guidance::text(&demo, &demo_file));
+    print!("{}", guidance::text(&demo, &demo_file, begun.elapsed()));
     for name in guidance::UNREAD.into_iter().filter(|name| Path::new(name).exists()) {
         println!("{name} is not read: `ostiary dev` has settings of its own, `ostiary` those of .env.yaml.\n");
     }
