@@ -5,6 +5,7 @@
 
 use std::ops::Deref;
 use std::sync::Arc;
+use std::time::Duration;
 
 use arc_swap::ArcSwapOption;
 use tokio::sync::Notify;
@@ -52,6 +53,8 @@ pub struct Parts {
     pub metadata: ArcSwapOption<PublishedMetadata>,
     /// Rung when an outbox row was written here, so that its job need not wait for its next turn.
     pub outbox_bell: Notify,
+    /// How long its job waits for the bell before it looks by itself.
+    pub outbox_period: Duration,
 }
 
 /// The discovery document and what it was made from: when either changes, it is made again.

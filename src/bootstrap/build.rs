@@ -3,6 +3,7 @@
 
 use std::error::Error;
 use std::sync::Arc;
+use std::time::Duration;
 
 use arc_swap::ArcSwapOption;
 use chrono::{DateTime, Utc};
@@ -32,6 +33,9 @@ use crate::storage::registry::{Catalog, Registry};
 use crate::storage::state::StateStore;
 use crate::storage::state::memory::MemoryState;
 use crate::storage::state::valkey::ValkeyState;
+
+/// The bell rings in the instance that wrote the row; what is due again, or was left by another, is found this much later.
+const OUTBOX_PERIOD: Duration = Duration::from_secs(5);
 
 /// Opens everything that `config` names.
 pub async fn build(config: Config, clock: Clock) -> anyhow::Result<App> {
@@ -74,6 +78,7 @@ pub async fn build(config: Config, clock: Clock) -> anyhow::Result<App> {
         fetch,
         metadata: ArcSwapOption::empty(),
         outbox_bell: Notify::new(),
+        outbox_period: OUTBOX_PERIOD,
     }))
 }
 

@@ -66,7 +66,7 @@ impl Job {
     ];
 
     fn period(self, app: &App) -> Duration {
-        Duration::from_secs(match self {
+        let seconds = match self {
             Self::PolicyPoll | Self::KeyReload => 1,
             Self::KeyRotation => {
                 // Short windows, as a trial has them, want a closer look.
@@ -74,10 +74,11 @@ impl Job {
                 fits.unsigned_abs().min(60)
             }
             Self::JwksFetches => 60,
-            Self::Outbox => 5,
+            Self::Outbox => return app.outbox_period,
             Self::SessionExpiry => 10,
             Self::Deletion => 600,
-        })
+        };
+        Duration::from_secs(seconds)
     }
 
     /// Does it once: a bounded amount of work, so that a shutdown need not wait.

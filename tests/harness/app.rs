@@ -10,6 +10,7 @@ use ostiary::bootstrap;
 use ostiary::clock::{Clock, ManualClock};
 use ostiary::config::Config;
 use ostiary::storage::registry::Registry;
+use ostiary::storage::state::StateStore;
 use secrecy::{ExposeSecret, SecretString};
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
@@ -45,6 +46,20 @@ impl TestApp {
 
     /// A server with other settings on a database that was made before.
     pub async fn on(database: Database, change: impl FnOnce(&mut Config)) -> Self {
+        Self::serving(database, change, |app| app).await
+    }
+
+    /// A server with other settings, on which nothing of the outbox is delivered before the bell is rung: by itself its job
+    /// would look again only after the test.
+    pub async fn with_outbox_on_demand(change: impl FnOnce(&mut Config)) -> Self {
+        let rarely = |app: App| {
+            let parts = Parts { outbox_period: Duration::from_hours(24), ..parts(&app, app.state.clone()) };
+            App::new(parts)
+        };
+        Self::serving(Database::create().await, change, rarely).await
+    }
+
+    async fn serving(database: Database, change: impl FnOnce(&mut Config), rebuild: impl FnOnce(App) -> App) -> Self {
         let database = Arc::new(database);
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let address = listener.local_addr().expect("its address");
@@ -54,28 +69,15 @@ impl TestApp {
         change(&mut config);
         let clock = ManualClock::starting_at(whole_second(Clock::system().now()));
         let app = bootstrap::build(config, Clock::manual(&clock)).await.expect("the server is built");
-        Self::serve(app, clock, listener, database)
+        Self::serve(rebuild(app), clock, listener, database)
     }
 
     /// Another instance of the same server: same issuer, database, state and keys, another port.
     pub async fn second_instance(&self) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let built = bootstrap::build(self.app.config.clone(), Clock::manual(&self.clock)).await.expect("it is built");
-        let app = App::new(Parts {
-            config: built.config.clone(),
-            clock: built.clock.clone(),
-            postgres: built.postgres.clone(),
-            registry: Registry::new(built.postgres.clone(), bootstrap::admin_catalog(&built.config)),
-            // The memory store is one process's; instances that share it stand for instances that share a Valkey.
-            state: self.app.state.clone(),
-            keys: built.keys.clone(),
-            master_keys: built.master_keys.clone(),
-            identity: built.identity.clone(),
-            people: built.people.clone(),
-            fetch: built.fetch.clone(),
-            metadata: arc_swap::ArcSwapOption::empty(),
-            outbox_bell: tokio::sync::Notify::new(),
-        });
+        // The memory store is one process's; instances that share it stand for instances that share a Valkey.
+        let app = App::new(parts(&built, self.app.state.clone()));
         Self::serve(app, self.clock.clone(), listener, self.database.clone())
     }
 
@@ -217,6 +219,25 @@ fn config(database: &Database) -> Config {
     config.passwords.iterations = 1;
     config.passwords.threads = 1;
     config
+}
+
+/// What a server is made of, once more, with `state` for its own.
+fn parts(built: &App, state: Arc<dyn StateStore>) -> Parts {
+    Parts {
+        config: built.config.clone(),
+        clock: built.clock.clone(),
+        postgres: built.postgres.clone(),
+        registry: Registry::new(built.postgres.clone(), bootstrap::admin_catalog(&built.config)),
+        state,
+        keys: built.keys.clone(),
+        master_keys: built.master_keys.clone(),
+        identity: built.identity.clone(),
+        people: built.people.clone(),
+        fetch: built.fetch.clone(),
+        metadata: arc_swap::ArcSwapOption::empty(),
+        outbox_bell: tokio::sync::Notify::new(),
+        outbox_period: built.outbox_period,
+    }
 }
 
 /// Tokens count whole seconds; a clock that begins on one makes what they say exact.
