@@ -112,7 +112,7 @@ async fn a_session_that_is_ended_is_over_and_its_clients_are_told() {
     assert_eq!((&shown["alive"], &shown["end_reason"]), (&json!(false), &json!("administrator")));
     // Again: nothing changes, and nobody is told twice.
     assert_eq!(admin.delete(&path).await.status, 204);
-    app.run_outbox().await;
+    app.everything_is_delivered().await;
     receiver.assert_nothing_more();
 }
 

@@ -91,6 +91,7 @@ async fn rp_initiated_logout_posts_a_logout_token_and_redirects() {
     let request = Authorization::of(&s.client).with("prompt", "none");
     let answer = s.browser.open(&request.path()).await.returned_error(&s.client.redirect_uri);
     assert_eq!(answer["error"], "login_required");
+    s.app.everything_is_delivered().await;
     s.receiver.assert_nothing_more();
 }
 
@@ -133,6 +134,7 @@ async fn every_client_of_the_session_is_told_once_and_no_other() {
     let mut paths = vec![s.receiver.next().await.path, s.receiver.next().await.path];
     paths.sort_unstable();
     assert_eq!(paths, ["/backchannel?keep=this", "/second"]);
+    s.app.everything_is_delivered().await;
     s.receiver.assert_nothing_more();
 }
 
@@ -175,6 +177,7 @@ async fn a_session_that_is_not_used_tells_the_clients() {
     let tokens = s.app.refreshed(&s.client, s.tokens.refresh()).await;
     s.app.pass(chrono::TimeDelta::minutes(90));
     review(&s.app).await;
+    s.app.everything_is_delivered().await;
     s.receiver.assert_nothing_more();
     let tokens = s.app.refreshed(&s.client, tokens.refresh()).await;
     s.app.pass(chrono::TimeDelta::minutes(120));
@@ -202,6 +205,7 @@ async fn a_failed_delivery_is_tried_again_later() {
     s.app.delivery(|row| row.is_done && row.attempts == 2).await;
     s.app.pass_seconds(86_400);
     s.app.run_outbox().await;
+    s.app.everything_is_delivered().await;
     s.receiver.assert_nothing_more();
 }
 

@@ -12,7 +12,7 @@ async fn back_after_signing_in_goes_on_with_consent() {
     chromium.open(&request.path()).await;
     chromium.sign_in(&alice).await;
     chromium.shows("/consent").await;
-    chromium.client.back().await.unwrap();
+    chromium.back().await;
     chromium.shows("/consent").await;
     chromium.click("consent-allow").await;
     client.tokens(&app, &chromium, &request).await;
@@ -31,7 +31,7 @@ async fn back_after_consent_ends_well_at_once_and_is_explained_later() {
     let consent = chromium.url().await;
     chromium.click("consent-allow").await;
     let first = client.tokens(&app, &chromium, &request).await;
-    chromium.client.back().await.unwrap();
+    chromium.back().await;
     // Chromium may have kept the page, and shows it as it was; else it asks for it and is sent on.
     if chromium.has("consent-allow").await {
         chromium.click("consent-allow").await;
@@ -61,7 +61,7 @@ async fn back_past_a_wrong_password_goes_on_with_consent() {
     chromium.sign_in(&alice).await;
     chromium.shows("/consent").await;
     for _ in 0..2 {
-        chromium.client.back().await.unwrap();
+        chromium.back().await;
         chromium.shows("/consent").await;
     }
     chromium.click("consent-allow").await;
@@ -82,9 +82,9 @@ async fn back_onto_a_wrong_password_shows_the_page_and_not_a_question_of_the_bro
         chromium.shows("/login").await;
         chromium.element("login-error").await;
         chromium.open("/health").await;
-        chromium.client.back().await.unwrap();
+        chromium.back().await;
         chromium.element("login-submit").await;
-        chromium.client.refresh().await.unwrap();
+        chromium.reload().await;
         chromium.element("login-submit").await;
     }
     chromium.sign_in(&alice).await;
@@ -106,7 +106,7 @@ async fn back_onto_the_end_of_signing_out_shows_the_page_and_not_a_question_of_t
         chromium.click(button).await;
         chromium.element(shown).await;
         chromium.open("/health").await;
-        chromium.client.back().await.unwrap();
+        chromium.back().await;
         chromium.element(shown).await;
         chromium.open("/account/consents").await;
     }
@@ -128,9 +128,9 @@ async fn back_after_signing_out_finds_nobody_signed_in() {
     chromium.click("logout-confirm").await;
     chromium.element("logged-out").await;
     // The question is not asked again, and says what is the case now.
-    chromium.client.back().await.unwrap();
+    chromium.back().await;
     chromium.element("logged-out").await;
-    chromium.client.back().await.unwrap();
+    chromium.back().await;
     chromium.shows("/login").await;
     assert!(!chromium.visible_text().await.contains("Alice Adams"));
     chromium.close().await;

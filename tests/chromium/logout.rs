@@ -64,7 +64,7 @@ async fn with_a_hint_every_client_hears_of_it_in_a_frame_and_the_browser_returns
         app.assert_access_token_is_over(&client.client, tokens.access()).await;
     }
     // Back does not send the person to the client once more.
-    chromium.client.back().await.unwrap();
+    chromium.back().await;
     assert!(!chromium.url().await.path().starts_with("/logout"), "{}", chromium.url().await);
     chromium.close().await;
 }

@@ -111,7 +111,7 @@ async fn an_expired_page_that_is_reloaded_begins_anew_and_ends_well() {
     let request = Authorization::of(&client.client);
     chromium.open(&request.path()).await;
     app.pass_seconds(31 * 60);
-    chromium.client.refresh().await.unwrap();
+    chromium.reload().await;
     chromium.shows("/login").await;
     assert!(chromium.text("login-notice").await.contains("we started over"));
     chromium.sign_in(&alice).await;

@@ -38,21 +38,37 @@ impl Chromium {
         !self.client.find_all(Locator::Id(id)).await.expect("an answer").is_empty()
     }
 
-    /// Clicks what leads to another page, and waits for that: it may have the path of this one.
+    /// Clicks what leads to another page.
     pub async fn click(&self, id: &str) {
-        self.run("window.isLeft = true").await;
-        self.click_here(id).await;
+        self.leave(&format!("#{id}"), self.click_here(id)).await;
+    }
+
+    /// Presses the browser's button to go back.
+    pub async fn back(&self) {
+        self.leave("back", async { self.client.back().await.expect("the page before") }).await;
+    }
+
+    /// Presses the browser's button to load the page again.
+    pub async fn reload(&self) {
+        self.leave("reload", async { self.client.refresh().await.expect("the page again") }).await;
+    }
+
+    /// Does what leads to another page, and waits for that: it may have the path of this one.
+    async fn leave(&self, what: &str, deed: impl Future<Output = ()>) {
+        // A page that comes back from the browser's memory may have a mark already, but not this one.
+        let mark = self.run("return window.mark = Math.random()").await;
+        deed.await;
         let begun = Instant::now();
-        while !self.is_on_another_page().await {
-            assert!(begun.elapsed() < PATIENCE, "#{id} leads somewhere: {}", self.visible_text().await);
+        while !self.is_on_another_page(&mark).await {
+            assert!(begun.elapsed() < PATIENCE, "{what} leads somewhere: {}", self.visible_text().await);
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
     }
 
     /// Between two pages there is none to ask.
-    async fn is_on_another_page(&self) -> bool {
-        let script = "return !window.isLeft && document.readyState === 'complete'";
-        matches!(self.client.execute(script, Vec::new()).await, Ok(Value::Bool(true)))
+    async fn is_on_another_page(&self, mark: &Value) -> bool {
+        let script = "return window.mark !== arguments[0] && document.readyState === 'complete'";
+        matches!(self.client.execute(script, vec![mark.clone()]).await, Ok(Value::Bool(true)))
     }
 
     /// Clicks what leaves one on the page.

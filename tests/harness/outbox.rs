@@ -6,6 +6,7 @@ use ostiary::jobs::Job;
 use tokio_postgres::NoTls;
 
 use super::app::TestApp;
+use super::deadline::eventually;
 
 /// The one row of the outbox.
 #[derive(Debug)]
@@ -34,6 +35,19 @@ impl TestApp {
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
         panic!("the delivery stays {last:?}");
+    }
+
+    /// Waits until nothing is left to deliver: what was going to arrive somewhere has arrived.
+    pub async fn everything_is_delivered(&self) {
+        let (client, connection) =
+            tokio_postgres::connect(&self.database_url(), NoTls).await.expect("Postgres answers");
+        tokio::spawn(connection);
+        let select = "SELECT count(*) FROM outbox WHERE done_at IS NULL";
+        eventually("everything is delivered", || async {
+            let left: i64 = client.query_one(select, &[]).await.expect("the outbox is read").get(0);
+            (left == 0).then_some(())
+        })
+        .await;
     }
 
     /// Changes the database behind the server's back.
