@@ -124,6 +124,7 @@ mod tests {
             at in any::<prop::sample::Index>(),
             put in "[A-Za-z0-9_=+/ -]{0,2}",
             length in 0..3_usize,
+            around in ("[ \\n=A]?", "[ \\n=A]?"),
             other in any::<String>(),
         ) {
             let keys = keys(1);
@@ -134,7 +135,7 @@ mod tests {
             let mut changed = token.clone();
             let from = at.index(token.len());
             changed.replace_range(from..(from + length).min(token.len()), &put);
-            for presented in [changed, other] {
+            for presented in [changed, format!("{}{token}{}", around.0, around.1), other] {
                 prop_assert_eq!(is_token(&keys, &browsers[0], Some(&presented)), presented == token, "{}", presented);
             }
         }
