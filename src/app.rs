@@ -13,6 +13,7 @@ use tokio::sync::Notify;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::fetch::Fetch;
+use crate::flow::client_keys::ClientKeys;
 use crate::http::document::Document;
 use crate::identity::backend::IdentityBackend;
 use crate::identity::local::people::LocalPeople;
@@ -49,6 +50,8 @@ pub struct Parts {
     pub people: Option<LocalPeople>,
     /// Outbound HTTP.
     pub fetch: Fetch,
+    /// The public keys of clients, as far as they were needed.
+    pub client_keys: ClientKeys,
     /// The discovery document as it was last made.
     pub metadata: ArcSwapOption<PublishedMetadata>,
     /// Rung when an outbox row was written here, so that its job need not wait for its next turn.

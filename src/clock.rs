@@ -8,12 +8,6 @@ use std::sync::atomic::{AtomicI64, Ordering};
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-/// How far another machine's clock may differ from ours when we judge a time that it wrote.
-///
-/// The one place where the tolerance is stated: tokens begin this much before they are issued (`nbf`), and times written
-/// by others are accepted this far in the future. FAPI 2.0 section 5.3.2.1 wants 10 s accepted and more than 60 s refused.
-pub const TOLERANCE: TimeDelta = TimeDelta::seconds(30);
-
 /// A source of the current time: the system's, or one that a test moves.
 #[derive(Clone, Debug, Default)]
 pub struct Clock {

@@ -154,18 +154,6 @@ async fn malformed_basic_credentials_are_invalid_client() {
 }
 
 #[tokio::test]
-async fn an_assertion_is_not_supported() {
-    let app = TestApp::start().await;
-    let form = [
-        GRANT,
-        ("client_assertion_type", "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"),
-        ("client_assertion", "a.b.c"),
-    ];
-    let answer = app.post_form("/token", &form).await;
-    answer.assert_error(400, "invalid_client", "the client authentication method is not supported");
-}
-
-#[tokio::test]
 async fn two_secrets_are_good_while_one_replaces_the_other() {
     let app = TestApp::start().await;
     let client = machine(&app, ClientAuthMethod::ClientSecretBasic).await;

@@ -62,6 +62,7 @@ mod openid_client;
 mod operator;
 mod pages;
 mod password_ticket;
+mod private_key_jwt;
 mod process;
 mod proxies;
 mod races;

@@ -16,6 +16,7 @@ use crate::config::{
     ClientIpHeaderMode, Config, ConfigError, ConfigErrors, Installation, KeyStoreKind, KeysConfig, StateConfig,
 };
 use crate::fetch::Fetch;
+use crate::flow::client_keys::ClientKeys;
 use crate::identity::local::LocalIdentity;
 use crate::identity::local::passwords::Passwords;
 use crate::identity::local::people::LocalPeople;
@@ -30,9 +31,9 @@ use crate::storage::postgres::installation::InstallationKind;
 use crate::storage::postgres::migrate::{self, SchemaStanding};
 use crate::storage::postgres::{Postgres, PostgresOptions};
 use crate::storage::registry::{Catalog, Registry};
-use crate::storage::state::StateStore;
 use crate::storage::state::memory::MemoryState;
 use crate::storage::state::valkey::ValkeyState;
+use crate::storage::state::{StateStore, epoch};
 
 /// The bell rings in the instance that wrote the row; what is due again, or was left by another, is found this much later.
 const OUTBOX_PERIOD: Duration = Duration::from_secs(5);
@@ -76,6 +77,7 @@ pub async fn build(config: Config, clock: Clock) -> anyhow::Result<App> {
         keys,
         master_keys,
         fetch,
+        client_keys: ClientKeys::default(),
         metadata: ArcSwapOption::empty(),
         outbox_bell: Notify::new(),
         outbox_period: OUTBOX_PERIOD,
@@ -177,13 +179,21 @@ async fn open_postgres(config: &Config, now: DateTime<Utc>) -> Result<Postgres, 
 }
 
 async fn open_state(config: &StateConfig, now: DateTime<Utc>) -> Result<Arc<dyn StateStore>, ConfigError> {
-    let Some(url) = &config.valkey_url else { return Ok(Arc::new(MemoryState::new())) };
+    let Some(url) = &config.valkey_url else { return open_memory(now).await };
     let unusable = |error: StoreError| {
         problem("state.valkey_url", &error, "start Valkey, or correct state.valkey_url (VALKEY_URL)")
     };
     let valkey = ValkeyState::connect(url, &config.prefix, config.timeout).await.map_err(unusable)?;
     valkey.check(now).await.map_err(unusable)?;
     Ok(Arc::new(valkey))
+}
+
+/// Its epoch begins with it: what was made before may have been used in a process that is gone.
+async fn open_memory(now: DateTime<Utc>) -> Result<Arc<dyn StateStore>, ConfigError> {
+    let memory = MemoryState::new();
+    let begun = epoch::find_or_begin(&memory, now).await;
+    begun.map_err(|error| problem("state", &error, "give the process more memory"))?;
+    Ok(Arc::new(memory))
 }
 
 async fn open_keys(config: &KeysConfig, store: Arc<dyn KeyStore>, clock: &Clock) -> Result<Keys, Vec<ConfigError>> {

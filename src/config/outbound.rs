@@ -40,4 +40,6 @@ pub enum OutboundPurpose {
     BackchannelLogout,
     /// A client's logo, to be served by us.
     ClientLogo,
+    /// A client's public keys (RFC 7591 section 2, `jwks_uri`).
+    ClientKeys,
 }

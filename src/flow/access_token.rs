@@ -5,11 +5,11 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::app::App;
-use crate::clock;
 use crate::keys::keyset::ReservedSignatures;
 use crate::keys::token::OpaqueAccessToken;
 use crate::model::client::{AccessTokenFormat, Client};
 use crate::model::id::FamilyId;
+use crate::model::lifetimes::CLOCK_TOLERANCE;
 use crate::protocol::error::OAuthError;
 use crate::random;
 
@@ -92,7 +92,7 @@ impl AccessTokenClaims {
             scope: String::new(),
             jti,
             iat: issued_at.timestamp(),
-            nbf: (issued_at - clock::TOLERANCE).timestamp(),
+            nbf: (issued_at - CLOCK_TOLERANCE).timestamp(),
             exp: expires_at.timestamp(),
             auth_time: None,
             acr: None,
@@ -156,7 +156,7 @@ impl AccessTokenClaims {
         } else {
             serde_json::from_slice(&OpaqueAccessToken::open(&app.master_keys, token)?).ok()?
         };
-        let is_current = claims.exp > now.timestamp() && claims.nbf <= (now + clock::TOLERANCE).timestamp();
+        let is_current = claims.exp > now.timestamp() && claims.nbf <= (now + CLOCK_TOLERANCE).timestamp();
         (claims.iss == app.issuer() && is_current).then_some(claims)
     }
 }

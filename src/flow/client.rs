@@ -1,4 +1,7 @@
 //! Which client calls: what it presented, compared with what it registered.
+//!
+//! An assertion is used once. Where a request brings more that is used once (RFC 9449), all of it is marked together: there
+//! [`verify`] says who calls and leaves the mark to be set, while [`authenticate`] sets it.
 
 use std::sync::Arc;
 
@@ -6,27 +9,55 @@ use chrono::{DateTime, Utc};
 use http::HeaderMap;
 use http::header::AUTHORIZATION;
 
+use super::replay::{self, Burnt, Mark};
 use crate::app::App;
-use crate::model::client::Client;
+use crate::model::client::{Client, ClientAuthMethod};
+use crate::model::lifetimes::CLOCK_TOLERANCE;
+use crate::model::signing_alg::SigningAlg;
+use crate::protocol::client_auth::private_key_jwt::{self, AudienceRule};
 use crate::protocol::client_auth::{self, Presented};
 use crate::protocol::error::OAuthError;
 use crate::protocol::form::Form;
+use crate::protocol::jwt::UnverifiedJwt;
 use crate::storage::StoreError;
 
-/// The client that sent this request, verified (RFC 6749 section 2.3).
+/// The client that sent a request, verified (RFC 6749 section 2.3). `endpoints` are the paths whose URLs may be the audience of
+/// its assertion: the one that was called, and the token endpoint.
 pub async fn authenticate(
     app: &App,
+    endpoints: &[&str],
     headers: &HeaderMap,
     form: &Form,
     now: DateTime<Utc>,
 ) -> Result<Arc<Client>, OAuthError> {
+    let (client, mark) = verify(app, endpoints, headers, form, now).await?;
+    if let Some(mark) = mark {
+        let burnt = replay::burn(app.state.as_ref(), &[mark], now).await?;
+        refuse_repeated_assertion(burnt)?;
+    }
+    Ok(client)
+}
+
+/// The client that sent a request, and the mark of its assertion, which has yet to be set.
+pub async fn verify(
+    app: &App,
+    endpoints: &[&str],
+    headers: &HeaderMap,
+    form: &Form,
+    now: DateTime<Utc>,
+) -> Result<(Arc<Client>, Option<Mark>), OAuthError> {
     let authorization = headers.get_all(AUTHORIZATION).iter().map(http::HeaderValue::as_bytes);
     let presented = Presented::collect(authorization, form)?;
     let client = app.registry.find_client(&presented.client_id, now).await?;
+    let assertion = presented.assertion().and_then(|assertion| UnverifiedJwt::parse(assertion).ok());
+    let is_signed = match (&client, &assertion) {
+        (Some(client), Some(assertion)) => is_signed(app, client, assertion, now).await,
+        _ => false,
+    };
     let mac = |key_id: Option<u8>, client_id: &_, secret: &str| {
         app.master_keys.client_secret_mac(key_id.unwrap_or_else(|| app.master_keys.current()), client_id, secret)
     };
-    if let Err(refusal) = client_auth::verify(&presented, client.as_deref(), mac, now) {
+    if let Err(refusal) = client_auth::verify(&presented, client.as_deref(), is_signed, mac, now) {
         // Whether the secret was right cannot be said without the key that its MAC was made with. Told that it is wrong, the
         // client would throw it away.
         return Err(if client.is_some_and(|client| lacks_key(app, &client)) {
@@ -36,7 +67,52 @@ pub async fn authenticate(
         });
     }
     // `verify` refuses an unknown client; the compiler does not know it.
-    client.ok_or_else(|| OAuthError::invalid_client("the client could not be authenticated"))
+    let client = client.ok_or_else(|| OAuthError::invalid_client("the client could not be authenticated"))?;
+    let mark = match assertion {
+        Some(assertion) => Some(mark(app, endpoints, &client, &assertion, now)?),
+        None => None,
+    };
+    Ok((client, mark))
+}
+
+/// What [`replay::burn`] says of an assertion's mark, as an answer to the client.
+pub fn refuse_repeated_assertion(burnt: Burnt) -> Result<(), OAuthError> {
+    match burnt {
+        Burnt::Now => Ok(()),
+        Burnt::Before(_) => Err(OAuthError::invalid_client("the client assertion was used before")),
+        Burnt::Unknown(_) => Err(OAuthError::invalid_client(
+            "the client assertion is older than what this server remembers, make a new one",
+        )),
+    }
+}
+
+/// Whether the assertion is by a key of the client's, with an algorithm that is good enough for it. Only for a client that
+/// authenticates like this: nobody else's keys are fetched.
+async fn is_signed(app: &App, client: &Arc<Client>, assertion: &UnverifiedJwt<'_>, now: DateTime<Utc>) -> bool {
+    let settings = &client.settings;
+    if settings.token_endpoint_auth_method != ClientAuthMethod::PrivateKeyJwt || !client.enabled {
+        return false;
+    }
+    let Some(alg) = SigningAlg::from_name(&assertion.header.alg) else { return false };
+    if settings.token_endpoint_auth_signing_alg.is_some_and(|registered| registered != alg) {
+        return false;
+    }
+    app.client_keys.is_signed_by(&app.fetch, client, (assertion, alg), now).await
+}
+
+/// Judges what the assertion says; its mark.
+fn mark(
+    app: &App,
+    endpoints: &[&str],
+    client: &Client,
+    assertion: &UnverifiedJwt<'_>,
+    now: DateTime<Utc>,
+) -> Result<Mark, OAuthError> {
+    let endpoints = endpoints.iter().map(|path| app.url(path));
+    let audience = AudienceRule::AnyOf(endpoints.chain([app.issuer().to_owned()]).collect());
+    let assertion = private_key_jwt::check(&assertion.claims, &client.id, &audience, now)?;
+    let until = assertion.expires_at + CLOCK_TOLERANCE;
+    Ok(Mark::new(&["client assertion", client.id.as_str(), &assertion.jti], assertion.issued_at, until))
 }
 
 fn lacks_key(app: &App, client: &Client) -> bool {

@@ -12,6 +12,8 @@ pub mod authorization_request;
 pub mod bearer;
 // Which client calls.
 pub mod client;
+// The public keys of clients.
+pub mod client_keys;
 // Authorization codes.
 pub mod code;
 // The browsers that signed in to an account before.
@@ -28,6 +30,8 @@ pub mod logout;
 pub mod password;
 // What a token of a grant is good for.
 mod reach;
+// What may be used once.
+pub mod replay;
 // Whether a sign-in still stands.
 pub mod session;
 // The signatures of a token response, reserved beforehand.

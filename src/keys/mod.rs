@@ -13,6 +13,8 @@ pub mod fetches;
 pub mod jwk;
 // The secret that seals private keys in the database.
 pub mod kek;
+// The public keys of clients.
+pub mod jwk_set;
 // The keys that sign and verify now.
 pub mod keyset;
 // The life of a key, as pure functions.

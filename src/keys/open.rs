@@ -9,8 +9,8 @@ use super::lifecycle::RotationPolicy;
 use super::store::KeyStore;
 use super::store::directory::KeyDirectory;
 use super::store::postgres::PostgresKeys;
-use crate::clock::TOLERANCE;
 use crate::config::{KeyStoreKind, KeysConfig, TokensConfig};
+use crate::model::lifetimes::CLOCK_TOLERANCE;
 use crate::storage::StoreError;
 use crate::storage::postgres::Postgres;
 
@@ -43,7 +43,7 @@ pub async fn policy(
 pub fn policy_for(keys: &KeysConfig, tokens: &TokensConfig, client: Option<TimeDelta>) -> RotationPolicy {
     let rotation = &keys.rotation;
     let longest = tokens.access_token.max(tokens.id_token).max(client.unwrap_or_default());
-    let derived = longest + TOLERANCE + RotationPolicy::cache_lifetime(rotation.prepublish);
+    let derived = longest + CLOCK_TOLERANCE + RotationPolicy::cache_lifetime(rotation.prepublish);
     RotationPolicy {
         period: rotation.period,
         prepublish: rotation.prepublish,

@@ -12,9 +12,7 @@ use super::jwk::PublicJwk;
 use super::private_key::{MAX_RSA_BITS, MIN_RSA_BITS};
 use super::signer::Verifier;
 use crate::model::signing_alg::SigningAlg;
-
-/// The members of RFC 7518 sections 6.2.2, 6.3.2 and 6.4 and RFC 8037 section 2 that are nobody else's business.
-const PRIVATE_MEMBERS: [&str; 8] = ["d", "p", "q", "dp", "dq", "qi", "oth", "k"];
+use crate::protocol::client_metadata::PRIVATE_MEMBERS;
 
 /// A public key that verifies with one algorithm.
 pub struct PublicKey {

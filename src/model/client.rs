@@ -50,11 +50,13 @@ pub enum ClientAuthMethod {
     ClientSecretBasic,
     /// RFC 6749 section 2.3.1, the request body.
     ClientSecretPost,
+    /// An assertion signed with a key that the client registered (RFC 7523 section 2.2, OpenID Connect Core section 9).
+    PrivateKeyJwt,
 }
 
 impl ClientAuthMethod {
     /// Every method, in the order in which discovery lists them.
-    pub const ALL: [Self; 3] = [Self::ClientSecretBasic, Self::ClientSecretPost, Self::None];
+    pub const ALL: [Self; 4] = [Self::ClientSecretBasic, Self::ClientSecretPost, Self::PrivateKeyJwt, Self::None];
 
     /// The registered name.
     pub fn as_str(self) -> &'static str {
@@ -62,7 +64,13 @@ impl ClientAuthMethod {
             Self::None => "none",
             Self::ClientSecretBasic => "client_secret_basic",
             Self::ClientSecretPost => "client_secret_post",
+            Self::PrivateKeyJwt => "private_key_jwt",
         }
+    }
+
+    /// Whether it needs a secret that this server gave.
+    pub fn has_secret(self) -> bool {
+        matches!(self, Self::ClientSecretBasic | Self::ClientSecretPost)
     }
 }
 
@@ -138,6 +146,14 @@ pub struct ClientSettings {
     pub grant_types: Vec<GrantType>,
     /// How it authenticates.
     pub token_endpoint_auth_method: ClientAuthMethod,
+    /// The one algorithm of its assertions; absent: any that the profile allows (OpenID Connect Registration section 2).
+    pub token_endpoint_auth_signing_alg: Option<SigningAlg>,
+    /// Its public keys, a JWK Set (RFC 7517 section 5).
+    pub jwks: Option<serde_json::Value>,
+    /// Where its public keys are instead.
+    pub jwks_uri: Option<String>,
+    /// Whether an authorization request must be pushed (RFC 9126 section 6).
+    pub require_pushed_authorization_requests: bool,
     /// The scopes it may ask for.
     pub scopes: Vec<String>,
     /// The resources it may ask for. Empty: every one that is not restricted.
@@ -188,6 +204,10 @@ impl Default for ClientSettings {
             post_logout_redirect_uris: Vec::new(),
             grant_types: vec![GrantType::AuthorizationCode],
             token_endpoint_auth_method: ClientAuthMethod::ClientSecretBasic,
+            token_endpoint_auth_signing_alg: None,
+            jwks: None,
+            jwks_uri: None,
+            require_pushed_authorization_requests: false,
             scopes: vec!["openid".into(), "profile".into(), "email".into()],
             resources: Vec::new(),
             serves: Vec::new(),

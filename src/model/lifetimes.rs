@@ -6,6 +6,12 @@ use serde::{Deserialize, Serialize};
 
 use super::client::Client;
 
+/// How far another machine's clock may differ from ours when we judge a time that it wrote.
+///
+/// The one place where the tolerance is stated: tokens begin this much before they are issued (`nbf`), and times written
+/// by others are accepted this far in the future. FAPI 2.0 section 5.3.2.1 wants 10 s accepted and more than 60 s refused.
+pub const CLOCK_TOLERANCE: TimeDelta = TimeDelta::seconds(30);
+
 /// Lifetimes of one client, in seconds; absent ones are the server's.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ClientLifetimes {

@@ -47,8 +47,11 @@ struct Metadata {
     id_token_signing_alg_values_supported: Vec<&'static str>,
     userinfo_signing_alg_values_supported: Vec<&'static str>,
     token_endpoint_auth_methods_supported: Vec<&'static str>,
+    token_endpoint_auth_signing_alg_values_supported: Vec<&'static str>,
     introspection_endpoint_auth_methods_supported: Vec<&'static str>,
+    introspection_endpoint_auth_signing_alg_values_supported: Vec<&'static str>,
     revocation_endpoint_auth_methods_supported: Vec<&'static str>,
+    revocation_endpoint_auth_signing_alg_values_supported: Vec<&'static str>,
     display_values_supported: Vec<&'static str>,
     claim_types_supported: [&'static str; 1],
     claims_supported: Vec<&'static str>,
@@ -94,6 +97,7 @@ fn metadata(app: &App, keyset: &Keyset, catalog: &Catalog) -> Metadata {
     let signing: Vec<&'static str> = keyset.algs().into_iter().map(SigningAlg::as_str).collect();
     let auth_methods: Vec<_> = ClientAuthMethod::ALL.into_iter().map(ClientAuthMethod::as_str).collect();
     let confidential: Vec<_> = auth_methods.iter().copied().filter(|method| *method != "none").collect();
+    let assertions: Vec<_> = SigningAlg::ALL.into_iter().map(SigningAlg::as_str).collect();
     let resources = catalog.resources.iter().filter(|resource| !resource.restricted);
     Metadata {
         issuer: app.issuer().to_owned(),
@@ -113,8 +117,11 @@ fn metadata(app: &App, keyset: &Keyset, catalog: &Catalog) -> Metadata {
         id_token_signing_alg_values_supported: signing.clone(),
         userinfo_signing_alg_values_supported: signing,
         token_endpoint_auth_methods_supported: auth_methods.clone(),
+        token_endpoint_auth_signing_alg_values_supported: assertions.clone(),
         introspection_endpoint_auth_methods_supported: confidential,
+        introspection_endpoint_auth_signing_alg_values_supported: assertions.clone(),
         revocation_endpoint_auth_methods_supported: auth_methods,
+        revocation_endpoint_auth_signing_alg_values_supported: assertions,
         display_values_supported: Display::ALL.into_iter().map(Display::as_str).collect(),
         claim_types_supported: ["normal"],
         // Without `claims_locales_supported`: in which languages something is known differs from person to person.

@@ -12,6 +12,7 @@ use http::HeaderMap;
 use serde::Serialize;
 use serde_json::Value;
 
+use super::paths;
 use crate::app::App;
 use crate::flow::access_token::{AccessTokenClaims, Audience};
 use crate::flow::{bearer, client};
@@ -58,7 +59,7 @@ pub async fn post(
 ) -> Result<Response, OAuthError> {
     let now = app.clock.now();
     form.refuse_repeats()?;
-    let caller = client::authenticate(&app, &headers, &form, now).await?;
+    let caller = client::authenticate(&app, &[paths::INTROSPECT, paths::TOKEN], &headers, &form, now).await?;
     // Section 2.1: the endpoint must not be open to token scanning.
     if caller.is_public() {
         return Err(OAuthError::invalid_client("a public client may not introspect tokens"));

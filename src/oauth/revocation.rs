@@ -5,14 +5,15 @@ use axum::response::{IntoResponse, Response};
 use chrono::{DateTime, Utc};
 use http::{HeaderMap, StatusCode};
 
+use super::paths;
 use crate::app::App;
-use crate::clock;
 use crate::flow::access_token::AccessTokenClaims;
 use crate::flow::client;
 use crate::http::form::OAuthForm;
 use crate::http::headers::no_store;
 use crate::keys::token::PlainRefreshToken;
 use crate::model::client::Client;
+use crate::model::lifetimes::CLOCK_TOLERANCE;
 use crate::protocol::error::OAuthError;
 
 /// A revocation request. Unknown, expired and forged tokens are answered like revoked ones (section 2.2).
@@ -23,7 +24,7 @@ pub async fn post(
 ) -> Result<Response, OAuthError> {
     let now = app.clock.now();
     form.refuse_repeats()?;
-    let caller = client::authenticate(&app, &headers, &form, now).await?;
+    let caller = client::authenticate(&app, &[paths::REVOKE, paths::TOKEN], &headers, &form, now).await?;
     let token = form.required("token", "the parameter token is missing")?;
     if let Some(presented) = PlainRefreshToken::parse(&app.master_keys, token) {
         revoke_refresh_token(&app, &caller, &presented, now).await?;
@@ -58,7 +59,7 @@ async fn revoke_access_token(
     if claims.client_id != caller.id.as_str() {
         return Err(foreign());
     }
-    let expires_at = DateTime::from_timestamp(claims.exp, 0).unwrap_or(now) + clock::TOLERANCE;
+    let expires_at = DateTime::from_timestamp(claims.exp, 0).unwrap_or(now) + CLOCK_TOLERANCE;
     app.postgres.insert_revoked_token(&claims.jti, expires_at).await?;
     Ok(())
 }

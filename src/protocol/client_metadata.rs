@@ -6,6 +6,7 @@
 use std::collections::BTreeSet;
 
 use chrono::TimeDelta;
+use serde_json::Value;
 use url::Url;
 
 use super::locale;
@@ -19,6 +20,12 @@ use crate::model::lifetimes::{ClientLifetimes, Lifetimes};
 /// The most addresses in one list.
 const MAX_URIS: usize = 100;
 
+/// The most keys in one set.
+const MAX_KEYS: usize = 20;
+
+/// The members of a key that are nobody else's business (RFC 7518 section 6, RFC 8037 section 2).
+pub const PRIVATE_MEMBERS: [&str; 8] = ["d", "p", "q", "dp", "dq", "qi", "oth", "k"];
+
 /// The longest text that people are shown.
 const MAX_TEXT: usize = 200;
 
@@ -30,6 +37,7 @@ pub fn violations(settings: &ClientSettings) -> Vec<Violation> {
     let mut found = Found(Vec::new());
     found.localized("/client_name", &settings.client_name);
     found.grants(settings);
+    found.keys(settings);
     found.redirect_uris(settings);
     found.pages(settings);
     found.logout(settings);
@@ -84,6 +92,46 @@ impl Found {
         }
         if is_public && !settings.pkce_required {
             self.add("/pkce_required", "a public client cannot do without PKCE (RFC 9700 section 2.1.1)");
+        }
+    }
+
+    /// RFC 7591 section 2, `jwks` and `jwks_uri`.
+    fn keys(&mut self, settings: &ClientSettings) {
+        if let Some(jwks) = &settings.jwks {
+            self.jwks(jwks);
+            if settings.jwks_uri.is_some() {
+                self.add("/jwks_uri", "there must not be both jwks and jwks_uri");
+            }
+        }
+        if let Some(uri) = &settings.jwks_uri
+            && redirect_uri::validate_for_registration(uri, ApplicationType::Web).is_err()
+        {
+            self.add("/jwks_uri", "it must be an absolute https URI without a fragment");
+        }
+        let signs = settings.token_endpoint_auth_method == ClientAuthMethod::PrivateKeyJwt;
+        if signs && settings.jwks.is_none() && settings.jwks_uri.is_none() {
+            self.add(
+                "/token_endpoint_auth_method",
+                "private_key_jwt needs jwks or jwks_uri: without a key nobody can sign",
+            );
+        }
+    }
+
+    /// RFC 7517 section 5. Whether a key is of use for something is found when it is used: others are passed over.
+    fn jwks(&mut self, jwks: &Value) {
+        let Some(keys) = jwks.get("keys").and_then(Value::as_array) else {
+            return self.add("/jwks", "it must be a JWK Set: an object with the array keys");
+        };
+        if keys.is_empty() || keys.len() > MAX_KEYS {
+            self.add("/jwks/keys", format!("there must be 1 to {MAX_KEYS} keys"));
+        }
+        for (index, key) in keys.iter().enumerate() {
+            let pointer = format!("/jwks/keys/{index}");
+            if !key.get("kty").is_some_and(Value::is_string) {
+                self.add(pointer, "it must be a JWK: an object with the member kty");
+            } else if PRIVATE_MEMBERS.iter().any(|name| key.get(*name).is_some()) {
+                self.add(pointer, "it holds a private or a secret key: register the public members alone");
+            }
         }
     }
 
@@ -198,7 +246,7 @@ impl Found {
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
-    use serde_json::Value;
+    use serde_json::json;
 
     use super::*;
 
@@ -233,6 +281,23 @@ mod tests {
             }),
             ["/grant_types", "/pkce_required"]
         );
+        let signs = |s: &mut ClientSettings| s.token_endpoint_auth_method = ClientAuthMethod::PrivateKeyJwt;
+        assert_eq!(pointers(signs), ["/token_endpoint_auth_method"]);
+        assert_eq!(pointers(|s| s.jwks_uri = Some("http://a.example/keys".into())), ["/jwks_uri"]);
+        let jwks = |jwks: Value| pointers(|s| s.jwks = Some(jwks));
+        assert!(jwks(json!({"keys": [{"kty": "EC"}]})).is_empty());
+        assert_eq!(jwks(json!([])), ["/jwks"]);
+        assert_eq!(jwks(json!({"keys": []})), ["/jwks/keys"]);
+        assert_eq!(
+            jwks(json!({"keys": [{"kty": "EC"}, {"kty": "oct", "k": "AA"}, 1]})),
+            ["/jwks/keys/1", "/jwks/keys/2"]
+        );
+        let both = |s: &mut ClientSettings| {
+            s.jwks = Some(json!({"keys": [{"kty": "EC"}]}));
+            s.jwks_uri = Some("https://a.example/keys".into());
+            s.token_endpoint_auth_method = ClientAuthMethod::PrivateKeyJwt;
+        };
+        assert_eq!(pointers(both), ["/jwks_uri"]);
         assert_eq!(pointers(|s| s.client_name = [("de".into(), "Laden".into())].into()), ["/client_name"]);
         assert_eq!(pointers(|s| s.client_name = [("en".into(), " ".into())].into()), ["/client_name"]);
         assert_eq!(pointers(|s| s.logo_uri = Some("javascript:alert(1)".into())), ["/logo_uri"]);
@@ -277,7 +342,11 @@ mod tests {
             let (is_native, is_public, pkce_required, seconds) = kinds;
             ClientSettings {
                 application_type: if is_native { ApplicationType::Native } else { ApplicationType::Web },
-                token_endpoint_auth_method: ClientAuthMethod::ALL[if is_public { 2 } else { 0 }],
+                token_endpoint_auth_method: if is_public {
+                    ClientAuthMethod::None
+                } else {
+                    ClientAuthMethod::ClientSecretBasic
+                },
                 client_name,
                 grant_types,
                 redirect_uris,

@@ -9,6 +9,7 @@ use ostiary::app::{App, Parts};
 use ostiary::bootstrap;
 use ostiary::clock::{Clock, ManualClock};
 use ostiary::config::Config;
+use ostiary::flow::client_keys::ClientKeys;
 use ostiary::storage::registry::Registry;
 use ostiary::storage::state::StateStore;
 use secrecy::{ExposeSecret, SecretString};
@@ -69,6 +70,8 @@ impl TestApp {
         change(&mut config);
         let clock = ManualClock::starting_at(whole_second(Clock::system().now()));
         let app = bootstrap::build(config, Clock::manual(&clock)).await.expect("the server is built");
+        // What was made in the second in which the state store began may be older than that, and is not believed.
+        clock.advance(TimeDelta::seconds(1));
         Self::serve(rebuild(app), clock, listener, database)
     }
 
@@ -234,6 +237,7 @@ fn parts(built: &App, state: Arc<dyn StateStore>) -> Parts {
         identity: built.identity.clone(),
         people: built.people.clone(),
         fetch: built.fetch.clone(),
+        client_keys: ClientKeys::default(),
         metadata: arc_swap::ArcSwapOption::empty(),
         outbox_bell: tokio::sync::Notify::new(),
         outbox_period: built.outbox_period,

@@ -1,14 +1,18 @@
 //! Client applications, registered through the store verbs.
 
+use std::sync::Arc;
+
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use ostiary::clock::Clock;
 use ostiary::model::client::{Client, ClientAuthMethod, ClientSecret, ClientSettings, ConsentPolicy, GrantType};
 use ostiary::model::id::ClientId;
 use ostiary::random;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::answer::Answer;
 use super::app::{Call, TestApp, encode};
+use super::client_key::ClientKey;
 
 /// A registered client and what it knows.
 #[derive(Clone, Debug)]
@@ -18,7 +22,13 @@ pub struct TestClient {
     /// The first of its redirect URIs.
     pub redirect_uri: String,
     method: ClientAuthMethod,
+    /// What it signs with, if it signs.
+    pub key: Option<Arc<ClientKey>>,
+    server: (String, Clock),
 }
+
+/// RFC 7523 section 2.2.
+pub const ASSERTION_TYPE: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
 
 const SCOPES: [&str; 9] =
     ["openid", "profile", "email", "address", "phone", "offline_access", "photos.read", "photos.write", "mail.read"];
@@ -71,6 +81,20 @@ impl TestApp {
             .await
     }
 
+    /// A client that acts for itself and signs with `key`.
+    pub async fn signing_client(&self, key: ClientKey) -> TestClient {
+        self.signing_client_with(key, |_| {}).await
+    }
+
+    pub async fn signing_client_with(&self, key: ClientKey, change: impl FnOnce(&mut ClientSettings)) -> TestClient {
+        let client = self.machine_client_with(|settings| {
+            settings.token_endpoint_auth_method = ClientAuthMethod::PrivateKeyJwt;
+            settings.jwks = Some(key.jwks());
+            change(settings);
+        });
+        client.await.with_key(key)
+    }
+
     async fn register(&self, kind: &str, change: impl FnOnce(&mut ClientSettings)) -> TestClient {
         let id = format!("{kind}-{}", random::id());
         let mut settings = ClientSettings {
@@ -88,8 +112,7 @@ impl TestApp {
 
     /// A client with that very id.
     pub async fn insert_client(&self, id: &str, settings: ClientSettings) -> TestClient {
-        let is_public = settings.token_endpoint_auth_method == ClientAuthMethod::None;
-        let secret = (!is_public).then(random::token);
+        let secret = settings.token_endpoint_auth_method.has_secret().then(random::token);
         self.insert_client_with_secret(id, settings, secret).await
     }
 
@@ -112,6 +135,8 @@ impl TestApp {
             secret,
             redirect_uri: client.settings.redirect_uris.first().cloned().unwrap_or_default(),
             method: client.settings.token_endpoint_auth_method,
+            key: None,
+            server: (self.issuer().to_owned(), Clock::manual(&self.clock)),
         }
     }
 
@@ -164,9 +189,40 @@ impl TestClient {
             ClientAuthMethod::ClientSecretPost => {
                 form.extend([("client_id", self.id.as_str()), ("client_secret", secret)])
             }
+            ClientAuthMethod::PrivateKeyJwt => {
+                let assertion = self.assertion(json!({}));
+                form.extend([("client_assertion_type", ASSERTION_TYPE), ("client_assertion", &assertion)]);
+                return call.form(&form);
+            }
             ClientAuthMethod::None => form.push(("client_id", &self.id)),
         }
         call.form(&form)
+    }
+
+    /// The same client with another key.
+    pub fn with_key(&self, key: ClientKey) -> Self {
+        Self { key: Some(Arc::new(key)), ..self.clone() }
+    }
+
+    /// A good assertion for the issuer, but for these claims; `null` leaves one out.
+    pub fn assertion(&self, change: Value) -> String {
+        self.key.as_ref().expect("a key").sign(&self.assertion_claims(change))
+    }
+
+    pub fn assertion_claims(&self, change: Value) -> Value {
+        let (issuer, clock) = &self.server;
+        let now = clock.now().timestamp();
+        let mut claims = json!({
+            "iss": self.id, "sub": self.id, "aud": issuer, "jti": random::id(), "iat": now, "exp": now + 60,
+        });
+        for (name, value) in change.as_object().expect("claims") {
+            if value.is_null() {
+                claims.as_object_mut().expect("claims").remove(name);
+            } else {
+                claims[name] = value.clone();
+            }
+        }
+        claims
     }
 
     pub fn secret(&self) -> &str {

@@ -8,7 +8,7 @@ use axum::Router;
 use axum::extract::{Request, State};
 use axum::response::{IntoResponse, Response};
 use http::StatusCode;
-use http::header::LOCATION;
+use http::header::{CONTENT_TYPE, LOCATION};
 use http_body_util::BodyExt;
 use ostiary::config::{OutboundException, OutboundPurpose};
 use tokio::net::TcpListener;
@@ -25,6 +25,7 @@ pub struct Receiver {
 struct Answers {
     statuses: VecDeque<u16>,
     redirects: HashMap<String, String>,
+    documents: HashMap<String, String>,
 }
 
 /// A request that arrived.
@@ -61,10 +62,20 @@ impl Receiver {
         self.answers.lock().expect("a lock").redirects.insert(path.to_owned(), location.to_owned());
     }
 
+    /// What is at `path` from now on, a JSON document.
+    pub fn serve(&self, path: &str, document: &serde_json::Value) {
+        self.answers.lock().expect("a lock").documents.insert(path.to_owned(), document.to_string());
+    }
+
     /// Lets a server deliver logout tokens here.
     pub fn exception(&self) -> OutboundException {
+        self.exception_for(OutboundPurpose::BackchannelLogout)
+    }
+
+    /// Lets a server call this address.
+    pub fn exception_for(&self, purpose: OutboundPurpose) -> OutboundException {
         OutboundException {
-            purpose: OutboundPurpose::BackchannelLogout,
+            purpose,
             host: "127.0.0.1".to_owned(),
             port: self.port,
             network: "127.0.0.0/8".parse().expect("a network"),
@@ -99,14 +110,17 @@ async fn receive(State((sender, answers)): State<Shared>, request: Request) -> R
         body: String::from_utf8(body.to_vec()).expect("UTF-8"),
     };
     let path = parts.uri.path();
-    let (status, location) = {
+    let (status, location, document) = {
         let mut answers = answers.lock().expect("a lock");
-        (answers.statuses.pop_front().unwrap_or(200), answers.redirects.get(path).cloned())
+        let status = answers.statuses.pop_front().unwrap_or(200);
+        (status, answers.redirects.get(path).cloned(), answers.documents.get(path).cloned())
     };
     sender.send(received).ok();
-    match location {
-        Some(location) => (StatusCode::SEE_OTHER, [(LOCATION, location)]).into_response(),
-        None => StatusCode::from_u16(status).expect("a status").into_response(),
+    let status = StatusCode::from_u16(status).expect("a status");
+    match (location, document) {
+        (Some(location), _) => (StatusCode::SEE_OTHER, [(LOCATION, location)]).into_response(),
+        (None, Some(document)) => (status, [(CONTENT_TYPE, "application/json")], document).into_response(),
+        (None, None) => status.into_response(),
     }
 }
 

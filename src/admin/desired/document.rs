@@ -14,7 +14,7 @@ use crate::admin::clients::document::NewClient;
 use crate::admin::json::{self, FromObject, escape, merge};
 use crate::http::problem::Violation;
 use crate::model::catalog::{Localized, Resource, Scope};
-use crate::model::client::{ClientAuthMethod, ClientSettings};
+use crate::model::client::ClientSettings;
 use crate::model::id::{ClientId, ResourceUri};
 use crate::protocol::{resource, scope};
 
@@ -199,9 +199,8 @@ fn client(
     };
     match NewClient::from_object(merge(base, entry)) {
         Ok(NewClient { client_id: Some(id), enabled, settings }) => {
-            let is_public = settings.token_endpoint_auth_method == ClientAuthMethod::None;
-            if is_public && secret_file.is_some() {
-                violations.push(Violation::new("/client_secret_file", "a public client has no secret"));
+            if !settings.token_endpoint_auth_method.has_secret() && secret_file.is_some() {
+                violations.push(Violation::new("/client_secret_file", "the client authenticates without a secret"));
             }
             if violations.is_empty() {
                 Ok(DesiredClient { id, enabled, settings, secret_file })

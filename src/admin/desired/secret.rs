@@ -12,7 +12,7 @@ use crate::admin::clients::secret_of;
 use crate::app::App;
 use crate::http::problem::Violation;
 use crate::keys::private_file;
-use crate::model::client::{Client, ClientAuthMethod};
+use crate::model::client::Client;
 use crate::random;
 use crate::storage::StoreError;
 use crate::storage::postgres::applied_policy::PolicyChanges;
@@ -36,9 +36,9 @@ pub(super) enum Secret {
 impl Secret {
     /// The secret of a client of the document. `folder` is where relative paths begin.
     pub(super) fn read(client: &DesiredClient, folder: &Path) -> Result<Self, Violation> {
-        let is_public = client.settings.token_endpoint_auth_method == ClientAuthMethod::None;
+        let has_secret = client.settings.token_endpoint_auth_method.has_secret();
         let Some(file) = &client.secret_file else {
-            return Ok(if is_public { Self::None } else { Self::Generated });
+            return Ok(if has_secret { Self::Generated } else { Self::None });
         };
         let at = |what: String| Violation::new(format!("{}/client_secret_file", Key::client(&client.id)), what);
         let text = private_file::read(&folder.join(file)).map_err(|error| at(error.to_string()))?;

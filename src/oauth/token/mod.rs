@@ -8,6 +8,7 @@ use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use http::HeaderMap;
 
+use super::paths;
 use crate::app::App;
 use crate::flow::{client, issue};
 use crate::http::form::OAuthForm;
@@ -23,7 +24,7 @@ pub async fn post(
 ) -> Result<Response, OAuthError> {
     let now = app.clock.now();
     form.refuse_repeats()?;
-    let client = client::authenticate(&app, &request_headers, &form, now).await?;
+    let client = client::authenticate(&app, &[paths::TOKEN], &request_headers, &form, now).await?;
     let grant_type = form.required("grant_type", "the parameter grant_type is missing")?;
     let grant = GrantType::from_name(grant_type)
         .ok_or_else(|| OAuthError::unsupported_grant_type("the grant_type is not supported"))?;

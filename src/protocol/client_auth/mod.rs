@@ -10,11 +10,14 @@ use secrecy::SecretString;
 use super::authorization_header::AuthorizationHeader;
 use super::error::{Challenge, OAuthError};
 use super::form::Form;
+use super::jwt::UnverifiedJwt;
 use crate::model::client::{Client, ClientAuthMethod};
 use crate::model::id::ClientId;
 
 // Public clients.
 pub mod none;
+// Assertions signed with the client's own key.
+pub mod private_key_jwt;
 // Client secrets, in the header or in the body.
 pub mod secret;
 
@@ -31,6 +34,7 @@ enum Credential {
     None,
     Basic(SecretString),
     Post(SecretString),
+    Assertion(String),
 }
 
 impl Presented {
@@ -46,7 +50,7 @@ impl Presented {
             return Err(OAuthError::invalid_request("more than one client authentication method"));
         }
         if has_assertion {
-            return Err(OAuthError::invalid_client("the client authentication method is not supported"));
+            return Self::from_assertion(form, client_id);
         }
         if let Some(header) = header {
             return secret::from_header(&header, client_id).map_err(|error| error.with_challenge(Challenge::Basic));
@@ -56,20 +60,45 @@ impl Presented {
         Ok(Self { client_id: ClientId::new(client_id), credential })
     }
 
+    /// RFC 7521 section 4.2: `client_id` is not needed, but must not contradict the assertion.
+    fn from_assertion(form: &Form, in_body: Option<&str>) -> Result<Self, OAuthError> {
+        if form.one("client_assertion_type")? != Some(private_key_jwt::ASSERTION_TYPE) {
+            return Err(OAuthError::invalid_client("the client_assertion_type is missing or not supported"));
+        }
+        let assertion = form.one("client_assertion")?;
+        let assertion = assertion.ok_or_else(|| OAuthError::invalid_client("the client_assertion is missing"))?;
+        let jwt = UnverifiedJwt::parse(assertion);
+        let client_id = jwt.ok().and_then(|jwt| private_key_jwt::client_id(&jwt));
+        let client_id = client_id.ok_or_else(|| OAuthError::invalid_client("the client_assertion is malformed"))?;
+        if in_body.is_some_and(|in_body| in_body != client_id.as_str()) {
+            return Err(OAuthError::invalid_client("client_id is not the authenticated client"));
+        }
+        Ok(Self { client_id, credential: Credential::Assertion(assertion.to_owned()) })
+    }
+
+    /// The assertion, if that is what was presented.
+    pub fn assertion(&self) -> Option<&str> {
+        match &self.credential {
+            Credential::Assertion(assertion) => Some(assertion),
+            Credential::None | Credential::Basic(_) | Credential::Post(_) => None,
+        }
+    }
+
     /// The method that was used.
     pub fn method(&self) -> ClientAuthMethod {
         match self.credential {
             Credential::None => ClientAuthMethod::None,
             Credential::Basic(_) => ClientAuthMethod::ClientSecretBasic,
             Credential::Post(_) => ClientAuthMethod::ClientSecretPost,
+            Credential::Assertion(_) => ClientAuthMethod::PrivateKeyJwt,
         }
     }
 
     /// The one refusal. RFC 6749 section 5.2: with a challenge where the client used the `Authorization` header.
-    fn refusal(&self) -> OAuthError {
+    pub fn refusal(&self) -> OAuthError {
         let challenge = match self.credential {
             Credential::Basic(_) => Challenge::Basic,
-            Credential::None | Credential::Post(_) => Challenge::None,
+            Credential::None | Credential::Post(_) | Credential::Assertion(_) => Challenge::None,
         };
         OAuthError::invalid_client("client authentication failed").with_challenge(challenge)
     }
@@ -77,16 +106,19 @@ impl Presented {
 
 /// Compares what was presented with the registration; `client` is what was found under [`Presented::client_id`].
 ///
+/// `is_signed` says whether one of the client's registered keys made the assertion, as far as that is what was presented.
 /// `mac` makes the MAC of a secret under the master key of that version, or under the current one for `None`; it answers
 /// `None` for a version that is not there.
 pub fn verify(
     presented: &Presented,
     client: Option<&Client>,
+    is_signed: bool,
     mac: impl Fn(Option<u8>, &ClientId, &str) -> Option<[u8; 32]>,
     now: DateTime<Utc>,
 ) -> Result<(), OAuthError> {
     let is_proven = match &presented.credential {
         Credential::None => none::verify(client),
+        Credential::Assertion(_) => is_signed,
         Credential::Basic(secret) | Credential::Post(secret) => {
             secret::verify(&presented.client_id, secret, client, mac, now)
         }

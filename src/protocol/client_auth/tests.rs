@@ -25,6 +25,7 @@ fn secret(presented: &Presented) -> Option<&str> {
     match &presented.credential {
         Credential::None => None,
         Credential::Basic(secret) | Credential::Post(secret) => Some(secret.expose_secret()),
+        Credential::Assertion(assertion) => Some(assertion),
     }
 }
 
@@ -133,7 +134,7 @@ fn client(method: ClientAuthMethod, secrets: &[(&str, u8, Option<i64>)]) -> Clie
 
 fn verified(headers: &[&str], body: &str, client: Option<&Client>) -> bool {
     let presented = collect(headers, body).unwrap();
-    let outcome = verify(&presented, client, mac, NOW);
+    let outcome = verify(&presented, client, false, mac, NOW);
     if let Err(error) = &outcome {
         assert_eq!(error.code(), ErrorCode::InvalidClient);
         assert_eq!(error.description(), "client authentication failed");
@@ -201,7 +202,7 @@ fn every_refusal_costs_the_same_work() {
             count.set(count.get() + 1);
             mac(key_id, id, secret)
         };
-        let _ = verify(&collect(&[], POST).unwrap(), client, counted, NOW);
+        let _ = verify(&collect(&[], POST).unwrap(), client, false, counted, NOW);
         count.get()
     };
     let post = ClientAuthMethod::ClientSecretPost;

@@ -34,6 +34,8 @@ pub enum Kind {
     Code,
     /// What a page has to say after a form was sent.
     Remark,
+    /// The mark of an assertion or a proof that was used.
+    Replay,
     /// A counter of one window of a rate limit.
     RateLimit,
     /// The store's own epoch.
@@ -47,6 +49,7 @@ impl Kind {
             Self::Interaction => "interaction",
             Self::Code => "code",
             Self::Remark => "remark",
+            Self::Replay => "replay",
             Self::RateLimit => "rate",
             Self::Epoch => "state",
         }

@@ -10,7 +10,7 @@ use chrono::{DateTime, Utc};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-use crate::clock::TOLERANCE;
+use crate::model::lifetimes::CLOCK_TOLERANCE;
 use crate::model::signing_alg::SigningAlg;
 use crate::protocol::jwt::{UnverifiedJwt, at_hash};
 
@@ -79,10 +79,10 @@ fn check(
     if !is_ours || text("azp").is_some_and(|party| party != expected.client_id) {
         return Err("it is for somebody else");
     }
-    if time("exp").is_none_or(|exp| exp + TOLERANCE.num_seconds() <= now.timestamp()) {
+    if time("exp").is_none_or(|exp| exp + CLOCK_TOLERANCE.num_seconds() <= now.timestamp()) {
         return Err("it has expired");
     }
-    if time("iat").is_none_or(|iat| iat - TOLERANCE.num_seconds() > now.timestamp()) {
+    if time("iat").is_none_or(|iat| iat - CLOCK_TOLERANCE.num_seconds() > now.timestamp()) {
         return Err("it is from the future");
     }
     if expected.nonce.is_some_and(|nonce| text("nonce") != Some(nonce)) {

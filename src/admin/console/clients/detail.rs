@@ -15,7 +15,7 @@ use crate::admin::path::Path;
 use crate::app::App;
 use crate::http::problem::Problem;
 use crate::model::admin_scope::AdminArea;
-use crate::model::client::{ClientAuthMethod, ClientSettings, ConsentPolicy};
+use crate::model::client::{ClientSettings, ConsentPolicy};
 use crate::model::id::ClientId;
 use crate::storage::postgres::client_record::ClientRecord;
 
@@ -73,7 +73,7 @@ impl ClientPage {
             kind: kind_of(&record.settings),
             enabled: record.enabled,
             facts: facts(record),
-            has_secrets: record.settings.token_endpoint_auth_method != ClientAuthMethod::None,
+            has_secrets: record.settings.token_endpoint_auth_method.has_secret(),
             secrets: record.secrets.iter().map(secret).collect(),
             path,
         }
@@ -89,6 +89,7 @@ fn facts(record: &ClientRecord) -> Vec<(&'static str, Vec<String>)> {
         ("Redirect URIs", settings.redirect_uris.clone()),
         ("Grants", grants),
         ("Authenticates with", vec![settings.token_endpoint_auth_method.as_str().to_owned()]),
+        ("Its keys are at", settings.jwks_uri.iter().cloned().collect()),
         ("Scopes", vec![settings.scopes.join(" ")]),
         ("Resources", uris(&settings.resources)),
         ("Is the resource", uris(&settings.serves)),

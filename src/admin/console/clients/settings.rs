@@ -73,6 +73,7 @@ fn authentication() -> Group {
             match method {
                 ClientAuthMethod::ClientSecretBasic => "With a secret, in the Authorization header",
                 ClientAuthMethod::ClientSecretPost => "With a secret, in the body",
+                ClientAuthMethod::PrivateKeyJwt => "With an assertion that its own key signs",
                 ClientAuthMethod::None => "Not at all: it cannot keep a secret",
             },
         )
@@ -97,6 +98,18 @@ fn authentication() -> Group {
                 "How it authenticates",
                 "",
                 Kind::Choice(ClientAuthMethod::ALL.map(method).into()),
+            ),
+            Field::new(
+                "jwks_uri",
+                "Where its public keys are",
+                "The address of a JWK Set, for a client that signs. The keys themselves can be given over the API.",
+                Kind::Line,
+            ),
+            Field::new(
+                "require_pushed_authorization_requests",
+                "It must push its authorization requests",
+                "Then nobody can change them in the browser.",
+                Kind::Switch,
             ),
             Field::new(
                 "pkce_required",
