@@ -9,13 +9,14 @@ use crate::bootstrap::health;
 use crate::config::Installation;
 use crate::http::method::{self, without_head};
 use crate::http::{cors, session};
-use crate::oauth::{authorize, discovery, introspection, jwks, logout, paths, revocation, token, userinfo};
+use crate::oauth::{authorize, discovery, introspection, jwks, logout, par, paths, revocation, token, userinfo};
 use crate::web;
 
 /// What this server answers.
 pub fn router(app: App) -> Router {
     // What clients and resource servers call: no cookies, open to the scripts of configured origins.
     let api = Router::new()
+        .route(paths::PAR, post(par::post))
         .route(paths::TOKEN, post(token::post))
         .route(paths::USERINFO, get(userinfo::get).post(userinfo::post))
         .route(paths::INTROSPECT, post(introspection::post))

@@ -7,7 +7,7 @@ use crate::harness::{MAIL_API, PHOTOS_API, TestApp, every_claim};
 const PATHS: [&str; 2] = ["/.well-known/openid-configuration", "/.well-known/oauth-authorization-server"];
 
 /// What the conformance suite knows of what we could send; any other name is a warning there.
-const REGISTERED: [&str; 44] = [
+const REGISTERED: [&str; 46] = [
     "issuer",
     "authorization_endpoint",
     "token_endpoint",
@@ -17,6 +17,8 @@ const REGISTERED: [&str; 44] = [
     "introspection_endpoint",
     "revocation_endpoint",
     "end_session_endpoint",
+    "pushed_authorization_request_endpoint",
+    "require_pushed_authorization_requests",
     "service_documentation",
     "op_policy_uri",
     "op_tos_uri",
@@ -73,6 +75,8 @@ async fn the_metadata_is_exactly_this_under_both_names() {
         "introspection_endpoint": at("/introspect"),
         "revocation_endpoint": at("/revoke"),
         "end_session_endpoint": at("/logout"),
+        "pushed_authorization_request_endpoint": at("/par"),
+        "require_pushed_authorization_requests": false,
         "scopes_supported":
             ["address", "email", "mail.read", "offline_access", "openid", "phone", "photos.read", "photos.write", "profile"],
         "response_types_supported": ["code"],

@@ -61,6 +61,7 @@ mod migrations_lint;
 mod openid_client;
 mod operator;
 mod pages;
+mod par;
 mod password_ticket;
 mod private_key_jwt;
 mod process;

@@ -32,6 +32,8 @@ pub mod pages;
 pub mod passwords;
 // Secrets in settings.
 mod secret;
+// Pushed authorization requests.
+pub mod pushed_requests;
 // Listener, issuer, proxies.
 pub mod server;
 // Sign-ins.
@@ -58,6 +60,7 @@ pub use self::oidc::OidcConfig;
 pub use self::outbound::{OutboundConfig, OutboundException, OutboundPurpose};
 pub use self::pages::PagesConfig;
 pub use self::passwords::PasswordsConfig;
+pub use self::pushed_requests::PushedRequestsConfig;
 pub use self::server::{ClientIpHeaderMode, ServerConfig};
 pub use self::sessions::SessionsConfig;
 pub use self::state::StateConfig;
@@ -83,6 +86,8 @@ pub struct Config {
     pub sessions: SessionsConfig,
     /// Authorization attempts.
     pub interactions: InteractionsConfig,
+    /// Pushed authorization requests.
+    pub pushed_requests: PushedRequestsConfig,
     /// Passwords.
     pub passwords: PasswordsConfig,
     /// The limits on password attempts.

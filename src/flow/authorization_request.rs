@@ -49,6 +49,9 @@ pub struct AuthorizationRequest {
     pub claims: Option<ClaimsRequest>,
     /// The S256 code challenge (RFC 7636).
     pub code_challenge: Option<String>,
+    /// The identifier that it was pushed under (RFC 9126), if it was. Absent from the records of a version that did not know.
+    #[serde(default)]
+    pub pushed_as: Option<String>,
 }
 
 impl AuthorizationRequest {

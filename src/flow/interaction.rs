@@ -7,6 +7,8 @@
 //! Each attempt has a record of its own, bound to the browser that began it and changed by compare-and-set: two tabs are
 //! two attempts, and any instance continues what another began. A request that needs no page never gets a record.
 
+// How an attempt ends.
+mod answer;
 // What an attempt still misses.
 mod missing;
 // Its record in the state store.
@@ -17,10 +19,10 @@ use std::sync::Arc;
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 
+pub use self::answer::{answer, deny, end, finish};
 use self::missing::{consent_scopes, missing_sign_in, question, refused_page, requires_consent};
-use self::record::{change, close, kept_until, key, read};
-use super::authorization_request::{AuthorizationRequest, AuthorizationResponse};
-use super::code;
+use self::record::{change, kept_until, key, read};
+use super::authorization_request::AuthorizationRequest;
 use super::session::find_standing;
 use super::throttle::{self, Network};
 use crate::app::App;
@@ -260,49 +262,6 @@ async fn missing(
         return Ok(Next::SelectAccount(Box::new(person)));
     }
     Ok(Next::Consent(Box::new(question(app, request, client, person, now).await?)))
-}
-
-/// Closes the attempt and makes its answer, a code. A repeated submit within [`REPEAT_WINDOW`] gets a code of its own, so
-/// that a double click ends well and nothing is redeemed twice.
-pub async fn finish(
-    app: &App,
-    interaction: Interaction,
-    permitted: Permitted,
-    now: DateTime<Utc>,
-) -> Result<AuthorizationResponse, OAuthError> {
-    // The code first: should closing fail, nobody has it, and the attempt is still there to be tried again.
-    let response = answer(app, &interaction.request, permitted, now).await?;
-    close(app, interaction, now).await?;
-    Ok(response)
-}
-
-/// The answer to a request that needed no page.
-pub async fn answer(
-    app: &App,
-    request: &AuthorizationRequest,
-    permitted: Permitted,
-    now: DateTime<Utc>,
-) -> Result<AuthorizationResponse, OAuthError> {
-    let Permitted { client, session, code_generation } = permitted;
-    let code = code::authorization_code(app, request, &client, (&session, code_generation), now).await?;
-    Ok(AuthorizationResponse::code(request.return_address(), app.issuer(), code))
-}
-
-/// Closes the attempt because the person refused (RFC 6749 section 4.1.2.1).
-pub async fn deny(
-    app: &App,
-    interaction: Interaction,
-    now: DateTime<Utc>,
-) -> Result<AuthorizationResponse, OAuthError> {
-    let interaction = close(app, interaction, now).await?;
-    let refusal = OAuthError::access_denied("the user refused the request");
-    Ok(AuthorizationResponse::error(interaction.request.return_address(), app.issuer(), &refusal))
-}
-
-/// Closes the attempt without an answer of its own, such as where no page may be shown.
-pub async fn end(app: &App, interaction: Interaction, now: DateTime<Utc>) -> Result<(), OAuthError> {
-    close(app, interaction, now).await?;
-    Ok(())
 }
 
 impl Interaction {

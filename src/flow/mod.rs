@@ -28,6 +28,8 @@ pub mod issue;
 pub mod logout;
 // Choosing a password.
 pub mod password;
+// Authorization requests that were pushed.
+pub mod pushed_request;
 // What a token of a grant is good for.
 mod reach;
 // What may be used once.

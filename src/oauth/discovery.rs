@@ -35,6 +35,8 @@ struct Metadata {
     introspection_endpoint: String,
     revocation_endpoint: String,
     end_session_endpoint: String,
+    pushed_authorization_request_endpoint: String,
+    require_pushed_authorization_requests: bool,
     // RFC 8414 section 3.2: what has no elements is left out.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     scopes_supported: Vec<String>,
@@ -108,6 +110,8 @@ fn metadata(app: &App, keyset: &Keyset, catalog: &Catalog) -> Metadata {
         introspection_endpoint: app.url(paths::INTROSPECT),
         revocation_endpoint: app.url(paths::REVOKE),
         end_session_endpoint: app.url(paths::LOGOUT),
+        pushed_authorization_request_endpoint: app.url(paths::PAR),
+        require_pushed_authorization_requests: app.config.pushed_requests.required,
         scopes_supported: catalog.scopes.iter().filter(published).map(|scope| scope.name.clone()).collect(),
         response_types_supported: ["code"],
         response_modes_supported: ResponseMode::ALL.into_iter().map(ResponseMode::as_str).collect(),

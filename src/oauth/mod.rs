@@ -10,6 +10,8 @@ pub mod introspection;
 pub mod jwks;
 // `/logout`
 pub mod logout;
+// `/par`
+pub mod par;
 // Where each endpoint is.
 pub mod paths;
 // `/revoke`

@@ -4,6 +4,8 @@
 pub const AUTHORIZE: &str = "/authorize";
 /// Where an attempt that a cross-site POST began goes on.
 pub const AUTHORIZE_RESUME: &str = "/authorize/resume";
+/// RFC 9126 section 2.
+pub const PAR: &str = "/par";
 /// RFC 6749 section 3.2.
 pub const TOKEN: &str = "/token";
 /// OpenID Connect Core section 5.3.

@@ -13,6 +13,8 @@ pub struct Authorization {
     parameters: Vec<(String, String)>,
     /// What the token request must show.
     pub verifier: String,
+    /// Under which name it was pushed.
+    request_uri: Option<String>,
 }
 
 impl Authorization {
@@ -24,7 +26,7 @@ impl Authorization {
     /// The same of the client with that identifier.
     pub fn by(client_id: &str, redirect_uri: &str) -> Self {
         let verifier = random::token();
-        let request = Self { parameters: Vec::new(), verifier };
+        let request = Self { parameters: Vec::new(), verifier, request_uri: None };
         let challenge = URL_SAFE_NO_PAD.encode(digest(&SHA256, request.verifier.as_bytes()));
         request
             .with("response_type", "code")
@@ -74,8 +76,17 @@ impl Authorization {
         self.parameters.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect()
     }
 
+    /// The same, pushed before: the browser only brings the name.
+    pub fn pushed_as(&self, request_uri: &str) -> Self {
+        Self { request_uri: Some(request_uri.to_owned()), ..self.clone() }
+    }
+
     /// The request as path and query.
     pub fn path(&self) -> String {
+        if let Some(request_uri) = &self.request_uri {
+            let named = [("client_id", self.value("client_id")), ("request_uri", request_uri)];
+            return format!("/authorize?{}", super::app::encode(&named));
+        }
         format!("/authorize?{}", super::app::encode(&self.parameters()))
     }
 }

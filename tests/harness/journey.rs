@@ -73,6 +73,15 @@ impl Browser {
 }
 
 impl TestApp {
+    /// The request, pushed by `client` and ready for a browser.
+    pub async fn pushed(&self, client: &TestClient, request: &Authorization) -> Authorization {
+        // Whoever authenticates says who they are by that.
+        let answer = self.call_as(client, "/par", &request.clone().without("client_id").parameters()).await;
+        assert_eq!(answer.status, 201, "{answer:?}");
+        let body: Value = serde_json::from_str(&answer.body).expect("JSON");
+        request.pushed_as(body["request_uri"].as_str().expect("a name"))
+    }
+
     /// A code, obtained in `browser`.
     pub async fn code(&self, browser: &mut Browser, request: &Authorization, person: &TestPerson) -> String {
         let page = browser.authorize(request, person).await;

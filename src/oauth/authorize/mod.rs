@@ -1,11 +1,15 @@
 //! `/authorize` (RFC 6749 section 3.1, OpenID Connect Core section 3.1.2).
 //!
+//! 0. [`pushed`]: was it pushed before? Then all of this was done.
 //! 1. [`request`]: is the client known and the redirect URI its own? Until then an error is a page.
 //! 2. [`validate`]: is everything else well-formed and allowed? From here on an error is a redirect.
 //! 3. [`continuation`]: what is missing, and is a page allowed? Shared with the pages that come back.
 
+mod pushed;
 mod request;
 mod validate;
+
+use std::sync::Arc;
 
 use axum::extract::State;
 use axum::response::Response;
@@ -15,9 +19,11 @@ use super::paths::AUTHORIZE_RESUME;
 use crate::app::App;
 use crate::flow::authorization_request::{AuthorizationRequest, ReturnAddress};
 use crate::flow::interaction::{self, Found};
+use crate::flow::pushed_request;
 use crate::http::browser::Browser;
 use crate::http::continuation;
 use crate::http::form::{OAuthForm, OAuthQuery};
+use crate::model::client::Client;
 use crate::protocol::error::OAuthError;
 use crate::protocol::form::Form;
 
@@ -83,9 +89,30 @@ pub async fn resume(State(app): State<App>, browser: Browser, query: Result<OAut
 }
 
 async fn read(app: &App, form: &Form, now: DateTime<Utc>) -> Result<AuthorizationRequest, Refusal> {
-    let trusted = request::trust(app, form, now).await.map_err(Refusal::Page)?;
+    if let Some(uri) = form.one("request_uri").map_err(Refusal::Page)?.filter(|uri| pushed_request::is_pushed(uri)) {
+        return pushed::read(app, form, uri, now).await;
+    }
+    let client = request::client(app, form, now).await.map_err(Refusal::Page)?;
+    let must_push = app.config.pushed_requests.required || client.settings.require_pushed_authorization_requests;
+    let trusted = request::trust(client, form).map_err(Refusal::Page)?;
     let to = trusted.to.clone();
-    validate::validate(app, trusted, form, now).await.map_err(|error| Refusal::Redirect(to, error))
+    let read = if must_push {
+        // RFC 9126 section 4: once it is required, nothing else will do.
+        Err(OAuthError::invalid_request("the authorization request must be pushed"))
+    } else {
+        validate::validate(app, trusted, form, now).await
+    };
+    read.map_err(|error| Refusal::Redirect(to, error))
+}
+
+/// The request in `form`, sent by `client` itself: every error is for it.
+pub(super) async fn read_from(
+    app: &App,
+    client: Arc<Client>,
+    form: &Form,
+    now: DateTime<Utc>,
+) -> Result<AuthorizationRequest, OAuthError> {
+    validate::validate(app, request::trust(client, form)?, form, now).await
 }
 
 fn refuse(app: &App, browser: &Browser, refusal: Refusal) -> Response {

@@ -23,16 +23,18 @@ pub struct Trusted {
     pub has_redirect_uri: bool,
 }
 
-/// Finds the client and checks the redirect URI (RFC 6749 section 4.1.2.1: if either is wrong, tell the person and do not
-/// redirect).
-pub async fn trust(app: &App, form: &Form, now: DateTime<Utc>) -> Result<Trusted, OAuthError> {
+/// The client that asks, if it may (RFC 6749 section 4.1.2.1: else tell the person and do not redirect).
+pub async fn client(app: &App, form: &Form, now: DateTime<Utc>) -> Result<Arc<Client>, OAuthError> {
     let client_id = form.required("client_id", "the parameter client_id is missing")?;
-    let client = app
-        .registry
+    app.registry
         .find_client(&ClientId::new(client_id), now)
         .await?
         .filter(|client| client.enabled)
-        .ok_or_else(|| OAuthError::invalid_client("the client is unknown or disabled").with_status(400))?;
+        .ok_or_else(|| OAuthError::invalid_client("the client is unknown or disabled").with_status(400))
+}
+
+/// Checks the redirect URI; if it is wrong, the person is told and nobody is redirected (section 4.1.2.1 again).
+pub fn trust(client: Arc<Client>, form: &Form) -> Result<Trusted, OAuthError> {
     let redirect_uri = redirect_uri(&client, form)?;
     // A response mode or a state that cannot be read is the client's error, to be told in the default way.
     let response_mode = form.one("response_mode").ok().flatten().and_then(ResponseMode::from_name);

@@ -58,6 +58,7 @@ pub async fn validate(
         scopes,
         resources,
         claims,
+        pushed_as: None,
     })
 }
 

@@ -30,6 +30,8 @@ pub enum Kind {
     Session,
     /// One authorization attempt.
     Interaction,
+    /// A pushed authorization request.
+    PushedRequest,
     /// The record of an authorization code.
     Code,
     /// What a page has to say after a form was sent.
@@ -47,6 +49,7 @@ impl Kind {
         match self {
             Self::Session => "session",
             Self::Interaction => "interaction",
+            Self::PushedRequest => "pushed",
             Self::Code => "code",
             Self::Remark => "remark",
             Self::Replay => "replay",

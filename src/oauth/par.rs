@@ -1,0 +1,53 @@
+//! `/par` (RFC 9126): a client sends its authorization request itself, authenticated and out of everybody's sight, and gets a
+//! short name for it.
+//!
+//! The request is validated here like at the authorization endpoint, and every error is told to the client at once.
+
+use axum::Json;
+use axum::extract::State;
+use axum::response::{IntoResponse, Response};
+use http::{HeaderMap, StatusCode};
+use serde::Serialize;
+
+use super::{authorize, paths};
+use crate::app::App;
+use crate::flow::{client, pushed_request, throttle};
+use crate::http::client_ip::ClientIp;
+use crate::http::form::OAuthForm;
+use crate::http::headers;
+use crate::protocol::error::OAuthError;
+
+/// RFC 9126 section 2.2.
+#[derive(Debug, Serialize)]
+struct Pushed {
+    request_uri: String,
+    expires_in: i64,
+}
+
+/// A pushed authorization request.
+pub async fn post(
+    State(app): State<App>,
+    client_ip: ClientIp,
+    request_headers: HeaderMap,
+    OAuthForm(form): OAuthForm,
+) -> Result<Response, OAuthError> {
+    let now = app.clock.now();
+    form.refuse_repeats()?;
+    let client = client::authenticate(&app, &[paths::PAR, paths::TOKEN], &request_headers, &form, now).await?;
+    // RFC 9126 section 2.1.
+    if form.has("request_uri") {
+        return Err(OAuthError::invalid_request("a pushed request must not have the parameter request_uri"));
+    }
+    // A public client is anybody who knows its name, and each request is a record.
+    if client.is_public() {
+        let network = client_ip.network();
+        if let Some(wait) = throttle::count_beginning(app.state.as_ref(), &app.config.throttle, &network, now).await? {
+            let error = OAuthError::temporarily_unavailable("too many requests were pushed from this network");
+            return Err(error.with_wait(wait));
+        }
+    }
+    let request = authorize::read_from(&app, client, &form, now).await?;
+    let request_uri = pushed_request::push(&app, request, now).await?;
+    let expires_in = app.config.pushed_requests.lifetime.num_seconds();
+    Ok((StatusCode::CREATED, headers::no_store(), Json(Pushed { request_uri, expires_in })).into_response())
+}
