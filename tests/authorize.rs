@@ -99,7 +99,7 @@ async fn state_of_128_characters_returns_byte_for_byte_on_errors_too() {
     for (name, value, error) in [
         ("prompt", "none", "login_required"),
         ("response_type", "token", "unsupported_response_type"),
-        ("request", "e30", "request_not_supported"),
+        ("request", "e30", "invalid_request_object"),
     ] {
         let page = app.browser().open(&request.clone().with(name, value).path()).await;
         let answer = page.returned_error(&client.redirect_uri);

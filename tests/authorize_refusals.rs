@@ -194,12 +194,12 @@ async fn a_code_challenge_that_is_no_sha256_is_refused() {
 }
 
 #[tokio::test]
-async fn request_objects_are_not_supported() {
+async fn unsigned_request_objects_and_unregistered_addresses_are_refused() {
     let app = TestApp::start().await;
     let client = app.web_client().await;
     // {"alg":"none"}.{}.
     let request = Authorization::of(&client).with("request", "eyJhbGciOiJub25lIn0.e30.");
-    refused(&app, &request, "request_not_supported", "request objects are not supported").await;
+    refused(&app, &request, "invalid_request_object", "the request object is malformed or not signed").await;
     let request = Authorization::of(&client).with("request_uri", "https://web.example/request.jwt");
     refused(&app, &request, "request_uri_not_supported", "request_uri is not supported").await;
     let request = Authorization::of(&client).with("registration", "{}");
@@ -255,7 +255,7 @@ async fn an_unknown_or_restricted_resource_is_an_invalid_target() {
 async fn an_unknown_response_mode_is_refused_in_the_query() {
     let app = TestApp::start().await;
     let client = app.web_client().await;
-    for mode in ["jwt", "web_message", "Query"] {
+    for mode in ["jwt.query", "web_message", "Query"] {
         let request = Authorization::of(&client).with("response_mode", mode);
         refused(&app, &request, "invalid_request", "response_mode is not supported").await;
     }

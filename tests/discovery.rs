@@ -7,7 +7,7 @@ use crate::harness::{MAIL_API, PHOTOS_API, TestApp, every_claim};
 const PATHS: [&str; 2] = ["/.well-known/openid-configuration", "/.well-known/oauth-authorization-server"];
 
 /// What the conformance suite knows of what we could send; any other name is a warning there.
-const REGISTERED: [&str; 46] = [
+const REGISTERED: [&str; 47] = [
     "issuer",
     "authorization_endpoint",
     "token_endpoint",
@@ -29,6 +29,7 @@ const REGISTERED: [&str; 46] = [
     "acr_values_supported",
     "subject_types_supported",
     "id_token_signing_alg_values_supported",
+    "authorization_signing_alg_values_supported",
     "userinfo_signing_alg_values_supported",
     "token_endpoint_auth_methods_supported",
     "token_endpoint_auth_signing_alg_values_supported",
@@ -80,11 +81,13 @@ async fn the_metadata_is_exactly_this_under_both_names() {
         "scopes_supported":
             ["address", "email", "mail.read", "offline_access", "openid", "phone", "photos.read", "photos.write", "profile"],
         "response_types_supported": ["code"],
-        "response_modes_supported": ["query", "fragment", "form_post"],
+        "response_modes_supported":
+            ["query", "fragment", "form_post", "jwt", "query.jwt", "fragment.jwt", "form_post.jwt"],
         "grant_types_supported": ["authorization_code", "refresh_token", "client_credentials"],
         "acr_values_supported": ["urn:ostiary:acr:pwd"],
         "subject_types_supported": ["public"],
         "id_token_signing_alg_values_supported": ["RS256", "PS256", "ES256", "EdDSA"],
+        "authorization_signing_alg_values_supported": ["RS256", "PS256", "ES256", "EdDSA"],
         "userinfo_signing_alg_values_supported": ["RS256", "PS256", "ES256", "EdDSA"],
         "token_endpoint_auth_methods_supported": ["client_secret_basic", "client_secret_post", "private_key_jwt", "none"],
         "token_endpoint_auth_signing_alg_values_supported": ["RS256", "PS256", "ES256", "EdDSA"],
@@ -103,8 +106,10 @@ async fn the_metadata_is_exactly_this_under_both_names() {
         ],
         "ui_locales_supported": ["en", "de"],
         "claims_parameter_supported": true,
-        "request_parameter_supported": false,
+        "request_parameter_supported": true,
         "request_uri_parameter_supported": false,
+        "require_request_uri_registration": true,
+        "request_object_signing_alg_values_supported": ["RS256", "PS256", "ES256", "EdDSA"],
         "code_challenge_methods_supported": ["S256"],
         "prompt_values_supported": ["none", "login", "consent", "select_account"],
         "authorization_response_iss_parameter_supported": true,
@@ -253,11 +258,11 @@ async fn id_token_signing_alg_values_supported_has_rs256() {
 }
 
 #[tokio::test]
-async fn request_object_signing_alg_values_supported_is_absent_or_without_none() {
+async fn request_object_signing_alg_values_supported_has_rs256_and_not_none() {
     let (_app, metadata) = public_metadata().await;
-    // No request objects, no algorithms for them: the modules with `none` are skipped.
-    assert_eq!(metadata.get("request_object_signing_alg_values_supported"), None);
-    assert_eq!(metadata["request_parameter_supported"], false);
+    let algs = list(&metadata, "request_object_signing_alg_values_supported");
+    assert!(algs.contains(&"RS256") && !algs.contains(&"none"), "{algs:?}");
+    assert_eq!(metadata["request_parameter_supported"], true);
     assert_eq!(metadata["request_uri_parameter_supported"], false, "left out it would mean true");
 }
 

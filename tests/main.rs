@@ -2,6 +2,7 @@
 //!
 //! It needs a Postgres superuser (`OSTIARY_TEST_DATABASE_URL`) and, with `OSTIARY_TEST_STATE=valkey`, a Valkey
 //! (`OSTIARY_TEST_VALKEY_URL`). `scripts/test` starts both, and runs the suite once with each state store.
+#![recursion_limit = "256"]
 #![expect(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -52,6 +53,8 @@ mod frontend;
 mod harness;
 mod interaction;
 mod introspection;
+mod jar;
+mod jarm;
 mod jwks;
 mod key_rotation;
 mod logout;

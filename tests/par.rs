@@ -1,7 +1,7 @@
 //! `/par` (RFC 9126) and what becomes of a request that was pushed.
 
 use chrono::TimeDelta;
-use ostiary::model::client::{ClientAuthMethod, ConsentPolicy};
+use ostiary::model::client::ConsentPolicy;
 use serde_json::{Value, json};
 
 use crate::harness::{ASSERTION_TYPE, Answer, Authorization, ClientKey, TestApp, TestClient, Tokens, basic};
@@ -10,17 +10,6 @@ const REUSED: &str = "the request_uri was used before or has expired";
 
 async fn push(app: &TestApp, client: &TestClient, request: &Authorization) -> Answer {
     app.call_as(client, "/par", &request.clone().without("client_id").parameters()).await
-}
-
-/// A web client that signs with a key of its own.
-async fn signing_web_client(app: &TestApp) -> TestClient {
-    let key = ClientKey::generate("PS256");
-    let jwks = key.jwks();
-    let client = app.web_client_with(|settings| {
-        settings.token_endpoint_auth_method = ClientAuthMethod::PrivateKeyJwt;
-        settings.jwks = Some(jwks);
-    });
-    client.await.with_key(key)
 }
 
 #[tokio::test]
@@ -43,7 +32,9 @@ async fn rfc_9126_section_2_2_the_answer_is_201_with_a_name_that_nobody_can_gues
 async fn a_pushed_request_ends_with_tokens_for_clients_of_every_kind() {
     let app = TestApp::start().await;
     let alice = app.alice().await;
-    for client in [app.web_client().await, app.public_client().await, signing_web_client(&app).await] {
+    for client in
+        [app.web_client().await, app.public_client().await, app.signing_web_client(ClientKey::generate("PS256")).await]
+    {
         let request = app.pushed(&client, &Authorization::of(&client)).await;
         let page = app.browser().authorize(&request, &alice).await;
         let answer = page.returned_to(&client.redirect_uri);
@@ -57,7 +48,7 @@ async fn a_pushed_request_ends_with_tokens_for_clients_of_every_kind() {
 #[tokio::test]
 async fn client_id_may_be_absent_when_the_assertion_names_the_client() {
     let app = TestApp::start().await;
-    let client = signing_web_client(&app).await;
+    let client = app.signing_web_client(ClientKey::generate("PS256")).await;
     let request = Authorization::of(&client).without("client_id");
     let assertion = client.assertion(json!({}));
     let form =
@@ -132,7 +123,6 @@ async fn what_the_authorization_endpoint_refuses_is_refused_at_once() {
             "the resource is unknown, or not for this client",
         ),
         (request.clone().and("state", "again"), "invalid_request", "repeated parameter"),
-        (request.clone().with("request", "a.b.c"), "request_not_supported", "request objects are not supported"),
     ] {
         let answer = push(&app, &client, &request).await;
         answer.assert_error(400, code, description);

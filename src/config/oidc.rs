@@ -8,12 +8,14 @@ use serde::{Deserialize, Serialize};
 pub struct OidcConfig {
     /// The authentication context classes that a password reaches; the first is the `acr` of ID tokens.
     pub acr_values: Vec<String>,
+    /// Whether a request object may be fetched from an address that its client registered (`request_uri`).
+    pub request_uri: bool,
     /// The audience of access tokens when the client asked for no resource; absent: the issuer.
     pub default_resource: Option<String>,
 }
 
 impl Default for OidcConfig {
     fn default() -> Self {
-        Self { acr_values: vec!["urn:ostiary:acr:pwd".into()], default_resource: None }
+        Self { acr_values: vec!["urn:ostiary:acr:pwd".into()], request_uri: false, default_resource: None }
     }
 }

@@ -42,4 +42,6 @@ pub enum OutboundPurpose {
     ClientLogo,
     /// A client's public keys (RFC 7591 section 2, `jwks_uri`).
     ClientKeys,
+    /// A request object of a client (OpenID Connect Core section 6.2).
+    RequestObject,
 }

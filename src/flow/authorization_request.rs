@@ -5,7 +5,6 @@ use serde::{Deserialize, Serialize};
 use crate::model::id::{ClientId, ResourceUri, SubjectId};
 use crate::protocol::claims::ClaimsRequest;
 use crate::protocol::display::Display;
-use crate::protocol::error::OAuthError;
 use crate::protocol::prompt::Prompt;
 use crate::protocol::response_mode::ResponseMode;
 
@@ -68,6 +67,7 @@ impl AuthorizationRequest {
     /// Where its answer goes.
     pub fn return_address(&self) -> ReturnAddress {
         ReturnAddress {
+            client_id: self.client_id.clone(),
             redirect_uri: self.redirect_uri.clone(),
             response_mode: self.response_mode,
             state: self.state.clone(),
@@ -78,42 +78,12 @@ impl AuthorizationRequest {
 /// Where an authorization response goes: known as soon as the redirect URI is trusted, before the rest is read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ReturnAddress {
+    /// Whose it is.
+    pub client_id: ClientId,
     /// The verified redirect URI.
     pub redirect_uri: String,
     /// How the answer is sent.
     pub response_mode: ResponseMode,
     /// Returned as it came.
     pub state: Option<String>,
-}
-
-/// An authorization response, success or error, ready to be sent to the client through the browser. Has no `Debug`: it may
-/// hold a code.
-#[derive(Clone, PartialEq, Eq)]
-pub struct AuthorizationResponse {
-    /// Where it goes.
-    pub redirect_uri: String,
-    /// How.
-    pub response_mode: ResponseMode,
-    /// What it says.
-    pub parameters: Vec<(&'static str, String)>,
-}
-
-impl AuthorizationResponse {
-    /// A success: the code, the state, and the issuer (RFC 9207).
-    pub fn code(to: ReturnAddress, issuer: &str, code: String) -> Self {
-        Self::with(to, issuer, vec![("code", code)])
-    }
-
-    /// An error: its code and description, the state, and the issuer, which RFC 9207 section 2 asks for on errors too.
-    pub fn error(to: ReturnAddress, issuer: &str, error: &OAuthError) -> Self {
-        let parameters =
-            vec![("error", error.code().as_str().to_owned()), ("error_description", error.description().to_owned())];
-        Self::with(to, issuer, parameters)
-    }
-
-    fn with(to: ReturnAddress, issuer: &str, mut parameters: Vec<(&'static str, String)>) -> Self {
-        parameters.extend(to.state.map(|state| ("state", state)));
-        parameters.push(("iss", issuer.to_owned()));
-        Self { redirect_uri: to.redirect_uri, response_mode: to.response_mode, parameters }
-    }
 }

@@ -8,6 +8,8 @@ pub mod access_token;
 pub mod audience;
 // What a client asked for at the authorization endpoint.
 pub mod authorization_request;
+// What a client is answered through the browser.
+pub mod authorization_response;
 // Who presents an access token.
 pub mod bearer;
 // Which client calls.
@@ -32,6 +34,8 @@ pub mod password;
 pub mod pushed_request;
 // What a token of a grant is good for.
 mod reach;
+// Authorization requests in signed objects.
+pub mod request_object;
 // What may be used once.
 pub mod replay;
 // Whether a sign-in still stands.

@@ -5,7 +5,7 @@ use axum::response::Response;
 use super::browser::{Browser, Csp};
 use super::hand_over::hand_over;
 use super::pages::form_post::form_post;
-use crate::flow::authorization_request::AuthorizationResponse;
+use crate::flow::authorization_response::AuthorizationResponse;
 use crate::protocol::authorization_response::{Delivery, deliver};
 
 /// Sends it.

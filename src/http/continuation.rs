@@ -8,7 +8,8 @@ use super::pages::error::ErrorKind;
 use super::pages::view::{ClientView, Link};
 use super::{authorization_response, error_page};
 use crate::app::App;
-use crate::flow::authorization_request::{AuthorizationRequest, AuthorizationResponse, ReturnAddress};
+use crate::flow::authorization_request::{AuthorizationRequest, ReturnAddress};
+use crate::flow::authorization_response::AuthorizationResponse;
 use crate::flow::interaction::{self, Interaction, Next};
 use crate::protocol::error::OAuthError;
 
@@ -24,14 +25,24 @@ pub async fn proceed(
     let to = request.return_address();
     match try_proceed(app, browser, request, attempt, now).await {
         Ok(response) => response,
-        Err(error) => error_response(app, browser, to, &error),
+        Err(error) => error_response(app, browser, to, &error, now).await,
     }
 }
 
 /// Tells the client of an error (RFC 6749 section 4.1.2.1).
-pub fn error_response(app: &App, browser: &Browser, to: ReturnAddress, error: &OAuthError) -> Response {
+pub async fn error_response(
+    app: &App,
+    browser: &Browser,
+    to: ReturnAddress,
+    error: &OAuthError,
+    now: DateTime<Utc>,
+) -> Response {
     super::oauth_error::log_failure(error);
-    authorization_response::send(browser, AuthorizationResponse::error(to, app.issuer(), error))
+    match AuthorizationResponse::error(app, to, error, now).await {
+        Ok(response) => authorization_response::send(browser, response),
+        // It could not be signed, and nothing else may be sent.
+        Err(error) => error_page(browser, &error),
+    }
 }
 
 async fn try_proceed(

@@ -154,6 +154,13 @@ pub struct ClientSettings {
     pub jwks_uri: Option<String>,
     /// Whether an authorization request must be pushed (RFC 9126 section 6).
     pub require_pushed_authorization_requests: bool,
+    /// Whether an authorization request must be a signed request object (RFC 9101 section 10.5); one that does is held to the
+    /// rules of FAPI 2.0 Message Signing.
+    pub require_signed_request_object: bool,
+    /// The one algorithm of its request objects; absent: any that the profile allows.
+    pub request_object_signing_alg: Option<SigningAlg>,
+    /// Where its request objects are, byte for byte (OpenID Connect Registration section 2).
+    pub request_uris: Vec<String>,
     /// The scopes it may ask for.
     pub scopes: Vec<String>,
     /// The resources it may ask for. Empty: every one that is not restricted.
@@ -170,6 +177,8 @@ pub struct ClientSettings {
     pub access_token_signed_response_alg: SigningAlg,
     /// What ID tokens and logout tokens are signed with.
     pub id_token_signed_response_alg: SigningAlg,
+    /// What authorization responses are signed with, where the request asks for a JWT (JARM section 3).
+    pub authorization_signed_response_alg: SigningAlg,
     /// What userinfo answers are signed with; absent: plain JSON.
     pub userinfo_signed_response_alg: Option<SigningAlg>,
     /// Seconds after which a sign-in is too old, when the request says nothing.
@@ -208,6 +217,9 @@ impl Default for ClientSettings {
             jwks: None,
             jwks_uri: None,
             require_pushed_authorization_requests: false,
+            require_signed_request_object: false,
+            request_object_signing_alg: None,
+            request_uris: Vec::new(),
             scopes: vec!["openid".into(), "profile".into(), "email".into()],
             resources: Vec::new(),
             serves: Vec::new(),
@@ -216,6 +228,7 @@ impl Default for ClientSettings {
             access_token_format: AccessTokenFormat::default(),
             access_token_signed_response_alg: SigningAlg::ES256,
             id_token_signed_response_alg: SigningAlg::RS256,
+            authorization_signed_response_alg: SigningAlg::RS256,
             userinfo_signed_response_alg: None,
             default_max_age: None,
             require_auth_time: false,

@@ -2,7 +2,7 @@
 //! parameters are put onto any URI that a client registered.
 
 use super::form;
-use super::response_mode::ResponseMode;
+use super::response_mode::{Place, ResponseMode};
 
 /// What the browser has to do.
 #[derive(Clone, PartialEq, Eq)]
@@ -21,10 +21,10 @@ pub enum Delivery {
 /// Puts the parameters of a response where `mode` wants them.
 pub fn deliver(redirect_uri: &str, mode: ResponseMode, parameters: Vec<(&'static str, String)>) -> Delivery {
     let pairs = parameters.iter().map(|(name, value)| (*name, value.as_str()));
-    match mode {
-        ResponseMode::Query => Delivery::Redirect(append_query(redirect_uri, pairs)),
-        ResponseMode::Fragment => Delivery::Redirect(append_fragment(redirect_uri, pairs)),
-        ResponseMode::FormPost => Delivery::FormPost { action: redirect_uri.to_owned(), fields: parameters },
+    match mode.place() {
+        Place::Query => Delivery::Redirect(append_query(redirect_uri, pairs)),
+        Place::Fragment => Delivery::Redirect(append_fragment(redirect_uri, pairs)),
+        Place::Form => Delivery::FormPost { action: redirect_uri.to_owned(), fields: parameters },
     }
 }
 

@@ -108,8 +108,20 @@ impl Found {
         {
             self.add("/jwks_uri", "it must be an absolute https URI without a fragment");
         }
+        self.list("/request_uris", &settings.request_uris);
+        for (index, uri) in settings.request_uris.iter().enumerate() {
+            // OpenID Connect Registration section 2: the hash of the object may stand as the fragment.
+            let address = uri.split_once('#').map_or(uri.as_str(), |(address, _)| address);
+            if redirect_uri::validate_for_registration(address, ApplicationType::Web).is_err() {
+                self.add(format!("/request_uris/{index}"), "it must be an absolute https URI");
+            }
+        }
+        let has_keys = settings.jwks.is_some() || settings.jwks_uri.is_some();
+        if settings.require_signed_request_object && !has_keys {
+            self.add("/require_signed_request_object", "it needs jwks or jwks_uri: without a key nobody can sign");
+        }
         let signs = settings.token_endpoint_auth_method == ClientAuthMethod::PrivateKeyJwt;
-        if signs && settings.jwks.is_none() && settings.jwks_uri.is_none() {
+        if signs && !has_keys {
             self.add(
                 "/token_endpoint_auth_method",
                 "private_key_jwt needs jwks or jwks_uri: without a key nobody can sign",
@@ -281,6 +293,9 @@ mod tests {
             }),
             ["/grant_types", "/pkce_required"]
         );
+        assert_eq!(pointers(|s| s.require_signed_request_object = true), ["/require_signed_request_object"]);
+        let objects = ["https://a.example/r.jwt#hash".to_owned(), "http://a.example/".to_owned()];
+        assert_eq!(pointers(|s| s.request_uris = objects.into()), ["/request_uris/1"]);
         let signs = |s: &mut ClientSettings| s.token_endpoint_auth_method = ClientAuthMethod::PrivateKeyJwt;
         assert_eq!(pointers(signs), ["/token_endpoint_auth_method"]);
         assert_eq!(pointers(|s| s.jwks_uri = Some("http://a.example/keys".into())), ["/jwks_uri"]);

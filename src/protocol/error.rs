@@ -51,6 +51,8 @@ pub enum ErrorCode {
     RequestNotSupported,
     /// `request_uri_not_supported`
     RequestUriNotSupported,
+    /// `invalid_request_object`
+    InvalidRequestObject,
     /// `invalid_request_uri`
     InvalidRequestUri,
     /// `registration_not_supported`
@@ -94,6 +96,7 @@ impl ErrorCode {
             Self::AccountSelectionRequired => ("account_selection_required", 400),
             Self::RequestNotSupported => ("request_not_supported", 400),
             Self::RequestUriNotSupported => ("request_uri_not_supported", 400),
+            Self::InvalidRequestObject => ("invalid_request_object", 400),
             Self::InvalidRequestUri => ("invalid_request_uri", 400),
             Self::RegistrationNotSupported => ("registration_not_supported", 400),
             Self::UnmetAuthenticationRequirements => ("unmet_authentication_requirements", 400),
@@ -166,6 +169,7 @@ impl OAuthError {
         account_selection_required => AccountSelectionRequired,
         request_not_supported => RequestNotSupported,
         request_uri_not_supported => RequestUriNotSupported,
+        invalid_request_object => InvalidRequestObject,
         invalid_request_uri => InvalidRequestUri,
         registration_not_supported => RegistrationNotSupported,
         unmet_authentication_requirements => UnmetAuthenticationRequirements,

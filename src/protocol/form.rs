@@ -44,6 +44,11 @@ impl Form {
         Ok(Self { parameters })
     }
 
+    /// These parameters, which came in another way than in a form.
+    pub fn of(parameters: Vec<(String, String)>) -> Self {
+        Self { parameters }
+    }
+
     /// The value of a parameter that may be sent once (RFC 6749 sections 3.1 and 3.2).
     pub fn one(&self, name: &str) -> Result<Option<&str>, OAuthError> {
         let mut values = self.all(name);

@@ -8,6 +8,7 @@
 use aws_lc_rs::digest;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use chrono::{DateTime, Utc};
 use serde_json::{Map, Value};
 
 pub use super::strict_json::parse_object;
@@ -65,6 +66,10 @@ pub enum JwtError {
     Unsigned,
 }
 
+/// A claim that should be a time is none.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NotADate;
+
 impl<'a> UnverifiedJwt<'a> {
     /// Takes `text` apart.
     pub fn parse(text: &'a str) -> Result<Self, JwtError> {
@@ -114,6 +119,16 @@ pub fn at_hash(alg: SigningAlg, token: &str) -> String {
     let hash = digest::digest(algorithm, token.as_bytes());
     let (left, _) = hash.as_ref().split_at(hash.as_ref().len() / 2);
     URL_SAFE_NO_PAD.encode(left)
+}
+
+/// A time in seconds (RFC 7519 section 2, NumericDate); one that is there has to be one. Fractions of a second do not count.
+pub fn numeric_date(claims: &Map<String, Value>, name: &str) -> Result<Option<DateTime<Utc>>, NotADate> {
+    let Some(value) = claims.get(name) else { return Ok(None) };
+    // Far beyond any time that is meant, and far inside of what can be counted.
+    let seconds = value.as_f64().filter(|seconds| seconds.abs() < 1e11).ok_or(NotADate)?;
+    #[expect(clippy::cast_possible_truncation, reason = "it is below 1e11")]
+    let seconds = seconds.trunc() as i64;
+    DateTime::from_timestamp(seconds, 0).map(Some).ok_or(NotADate)
 }
 
 fn parse_header(text: &str) -> Result<JwtHeader, JwtError> {

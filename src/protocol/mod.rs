@@ -28,6 +28,8 @@ pub mod pkce;
 pub mod prompt;
 // Which redirect URIs may be registered and which match.
 pub mod redirect_uri;
+// What is inside of a request object (RFC 9101).
+pub mod request_object;
 // Resource indicators (RFC 8707).
 pub mod resource;
 // The `response_mode` parameter.

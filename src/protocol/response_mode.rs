@@ -1,5 +1,5 @@
 //! The `response_mode` parameter: how the authorization response travels (OAuth 2.0 Multiple Response Type Encoding
-//! Practices section 2.1, OAuth 2.0 Form Post Response Mode).
+//! Practices section 2.1, OAuth 2.0 Form Post Response Mode), and whether it is signed (JARM section 2.3).
 
 use serde::{Deserialize, Serialize};
 
@@ -16,11 +16,34 @@ pub enum ResponseMode {
     Fragment,
     /// In the body of a POST that the browser makes.
     FormPost,
+    /// As a JWT in the default way of the response type, which for a code is the query.
+    Jwt,
+    /// As a JWT in the query.
+    #[serde(rename = "query.jwt")]
+    QueryJwt,
+    /// As a JWT in the fragment.
+    #[serde(rename = "fragment.jwt")]
+    FragmentJwt,
+    /// As a JWT in the body of a POST.
+    #[serde(rename = "form_post.jwt")]
+    FormPostJwt,
+}
+
+/// Where the parameters of a response are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// In the query of the redirect URI.
+    Query,
+    /// In its fragment.
+    Fragment,
+    /// In a form that the browser posts to it.
+    Form,
 }
 
 impl ResponseMode {
     /// Every mode, in the order in which discovery lists them.
-    pub const ALL: [Self; 3] = [Self::Query, Self::Fragment, Self::FormPost];
+    pub const ALL: [Self; 7] =
+        [Self::Query, Self::Fragment, Self::FormPost, Self::Jwt, Self::QueryJwt, Self::FragmentJwt, Self::FormPostJwt];
 
     /// The registered name.
     pub fn as_str(self) -> &'static str {
@@ -28,7 +51,25 @@ impl ResponseMode {
             Self::Query => "query",
             Self::Fragment => "fragment",
             Self::FormPost => "form_post",
+            Self::Jwt => "jwt",
+            Self::QueryJwt => "query.jwt",
+            Self::FragmentJwt => "fragment.jwt",
+            Self::FormPostJwt => "form_post.jwt",
         }
+    }
+
+    /// Where the parameters go.
+    pub fn place(self) -> Place {
+        match self {
+            Self::Query | Self::Jwt | Self::QueryJwt => Place::Query,
+            Self::Fragment | Self::FragmentJwt => Place::Fragment,
+            Self::FormPost | Self::FormPostJwt => Place::Form,
+        }
+    }
+
+    /// Whether they are inside of a JWT (JARM).
+    pub fn is_signed(self) -> bool {
+        matches!(self, Self::Jwt | Self::QueryJwt | Self::FragmentJwt | Self::FormPostJwt)
     }
 
     /// The mode with that registered name.
@@ -69,7 +110,7 @@ mod tests {
 
     #[test]
     fn an_unknown_mode_is_refused() {
-        for name in ["jwt", "Query", "form-post", "web_message"] {
+        for name in ["JWT", "Query", "code.jwt", "form-post", "web_message"] {
             assert_eq!(ResponseMode::parse(Some(name)).unwrap_err().code(), ErrorCode::InvalidRequest, "{name}");
         }
     }

@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 
 use super::answer::Answer;
 use super::app::{Call, TestApp, encode};
+use super::authorization::Authorization;
 use super::client_key::ClientKey;
 
 /// A registered client and what it knows.
@@ -79,6 +80,24 @@ impl TestApp {
     pub async fn resource_server(&self, resource: &str) -> TestClient {
         self.machine_client_with(|settings| settings.serves = vec![serde_json::from_value(json!(resource)).unwrap()])
             .await
+    }
+
+    /// A client with codes and refresh tokens that signs with `key`.
+    pub async fn signing_web_client(&self, key: ClientKey) -> TestClient {
+        self.signing_web_client_with(key, |_| {}).await
+    }
+
+    pub async fn signing_web_client_with(
+        &self,
+        key: ClientKey,
+        change: impl FnOnce(&mut ClientSettings),
+    ) -> TestClient {
+        let client = self.web_client_with(|settings| {
+            settings.token_endpoint_auth_method = ClientAuthMethod::PrivateKeyJwt;
+            settings.jwks = Some(key.jwks());
+            change(settings);
+        });
+        client.await.with_key(key)
     }
 
     /// A client that acts for itself and signs with `key`.
@@ -212,17 +231,25 @@ impl TestClient {
     pub fn assertion_claims(&self, change: Value) -> Value {
         let (issuer, clock) = &self.server;
         let now = clock.now().timestamp();
-        let mut claims = json!({
+        let claims = json!({
             "iss": self.id, "sub": self.id, "aud": issuer, "jti": random::id(), "iat": now, "exp": now + 60,
         });
-        for (name, value) in change.as_object().expect("claims") {
-            if value.is_null() {
-                claims.as_object_mut().expect("claims").remove(name);
-            } else {
-                claims[name] = value.clone();
-            }
+        changed(claims, change)
+    }
+
+    /// A good request object with the parameters of `request`, but for these claims; `null` leaves one out.
+    pub fn request_object(&self, request: &Authorization, change: Value) -> String {
+        self.key.as_ref().expect("a key").sign(&self.request_object_claims(request, change))
+    }
+
+    pub fn request_object_claims(&self, request: &Authorization, change: Value) -> Value {
+        let (issuer, clock) = &self.server;
+        let now = clock.now().timestamp();
+        let mut claims = json!({"iss": self.id, "aud": issuer, "nbf": now, "exp": now + 60});
+        for (name, value) in request.parameters() {
+            claims[name] = json!(value);
         }
-        claims
+        changed(claims, change)
     }
 
     pub fn secret(&self) -> &str {
@@ -242,6 +269,18 @@ impl TestClient {
     pub fn with_secret(&self, secret: &str) -> Self {
         Self { secret: Some(secret.to_owned()), ..self.clone() }
     }
+}
+
+/// `claims` with those of `change` in their place; `null` leaves one out.
+fn changed(mut claims: Value, change: Value) -> Value {
+    for (name, value) in change.as_object().expect("claims") {
+        if value.is_null() {
+            claims.as_object_mut().expect("claims").remove(name);
+        } else {
+            claims[name] = value.clone();
+        }
+    }
+    claims
 }
 
 /// RFC 6749 section 2.3.1: each half is form-encoded first.

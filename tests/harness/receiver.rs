@@ -64,7 +64,12 @@ impl Receiver {
 
     /// What is at `path` from now on, a JSON document.
     pub fn serve(&self, path: &str, document: &serde_json::Value) {
-        self.answers.lock().expect("a lock").documents.insert(path.to_owned(), document.to_string());
+        self.serve_text(path, &document.to_string());
+    }
+
+    /// The same with any text.
+    pub fn serve_text(&self, path: &str, text: &str) {
+        self.answers.lock().expect("a lock").documents.insert(path.to_owned(), text.to_owned());
     }
 
     /// Lets a server deliver logout tokens here.

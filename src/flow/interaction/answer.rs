@@ -6,7 +6,8 @@ use futures_util::future::try_join;
 use super::record::close;
 use super::{Interaction, Permitted};
 use crate::app::App;
-use crate::flow::authorization_request::{AuthorizationRequest, AuthorizationResponse};
+use crate::flow::authorization_request::AuthorizationRequest;
+use crate::flow::authorization_response::AuthorizationResponse;
 use crate::flow::{code, pushed_request};
 use crate::protocol::error::OAuthError;
 use crate::random;
@@ -49,7 +50,7 @@ async fn answer_in(
     if !is_first {
         return Err(OAuthError::invalid_request_uri("the request_uri was used before"));
     }
-    Ok(AuthorizationResponse::code(request.return_address(), app.issuer(), code))
+    AuthorizationResponse::code(app, request.return_address(), code, now).await
 }
 
 /// Closes the attempt because the person refused (RFC 6749 section 4.1.2.1).
@@ -61,7 +62,7 @@ pub async fn deny(
     let interaction = close(app, interaction, now).await?;
     pushed_request::use_up(app, &interaction.request, &interaction.id, now).await?;
     let refusal = OAuthError::access_denied("the user refused the request");
-    Ok(AuthorizationResponse::error(interaction.request.return_address(), app.issuer(), &refusal))
+    AuthorizationResponse::error(app, interaction.request.return_address(), &refusal, now).await
 }
 
 /// Closes the attempt without an answer of its own, such as where no page may be shown.

@@ -19,7 +19,7 @@ use super::paths::AUTHORIZE_RESUME;
 use crate::app::App;
 use crate::flow::authorization_request::{AuthorizationRequest, ReturnAddress};
 use crate::flow::interaction::{self, Found};
-use crate::flow::pushed_request;
+use crate::flow::{pushed_request, request_object};
 use crate::http::browser::Browser;
 use crate::http::continuation;
 use crate::http::form::{OAuthForm, OAuthQuery};
@@ -45,7 +45,7 @@ pub async fn get(State(app): State<App>, browser: Browser, query: Result<OAuthQu
     };
     match read {
         Ok(request) => continuation::proceed(&app, &browser, request, None, now).await,
-        Err(refusal) => refuse(&app, &browser, refusal),
+        Err(refusal) => refuse(&app, &browser, refusal, now).await,
     }
 }
 
@@ -60,12 +60,12 @@ pub async fn post(State(app): State<App>, browser: Browser, body: Result<OAuthFo
     };
     let request = match read {
         Ok(request) => request,
-        Err(refusal) => return refuse(&app, &browser, refusal),
+        Err(refusal) => return refuse(&app, &browser, refusal, now).await,
     };
     let to = request.return_address();
     match interaction::begin(&app, request, None, &browser.network, now).await {
         Ok(attempt) => browser.redirect(&app.url(&format!("{AUTHORIZE_RESUME}?interaction={}", attempt.id))),
-        Err(error) => refuse(&app, &browser, Refusal::Redirect(to, error)),
+        Err(error) => refuse(&app, &browser, Refusal::Redirect(to, error), now).await,
     }
 }
 
@@ -75,7 +75,7 @@ pub async fn resume(State(app): State<App>, browser: Browser, query: Result<OAut
     let id = query.and_then(|OAuthQuery(form)| Ok(form.one("interaction")?.unwrap_or_default().to_owned()));
     let found = match id {
         Ok(id) => interaction::find(&app, &id, &browser.id.hash(), now).await,
-        Err(error) => return refuse(&app, &browser, Refusal::Page(error)),
+        Err(error) => return refuse(&app, &browser, Refusal::Page(error), now).await,
     };
     match found {
         Ok(Found::Open(attempt)) => {
@@ -84,7 +84,7 @@ pub async fn resume(State(app): State<App>, browser: Browser, query: Result<OAut
         Ok(Found::Expired(request)) => continuation::proceed(&app, &browser, *request, None, now).await,
         Ok(Found::Finished(attempt)) => continuation::finished(&app, &browser, *attempt, now).await,
         Ok(Found::Foreign) => continuation::foreign(&browser),
-        Err(error) => refuse(&app, &browser, Refusal::Page(error.into())),
+        Err(error) => refuse(&app, &browser, Refusal::Page(error.into()), now).await,
     }
 }
 
@@ -94,6 +94,11 @@ async fn read(app: &App, form: &Form, now: DateTime<Utc>) -> Result<Authorizatio
     }
     let client = request::client(app, form, now).await.map_err(Refusal::Page)?;
     let must_push = app.config.pushed_requests.required || client.settings.require_pushed_authorization_requests;
+    let inside = match request_object::open(app, &client, form, now).await {
+        Ok(inside) => inside,
+        Err(error) => return Err(about_the_object(client, form, error)),
+    };
+    let form = inside.as_ref().unwrap_or(form);
     let trusted = request::trust(client, form).map_err(Refusal::Page)?;
     let to = trusted.to.clone();
     let read = if must_push {
@@ -105,6 +110,14 @@ async fn read(app: &App, form: &Form, now: DateTime<Utc>) -> Result<Authorizatio
     read.map_err(|error| Refusal::Redirect(to, error))
 }
 
+/// Where an error in a request object may be said: at a redirect URI that is outside of it too, if that one is registered.
+fn about_the_object(client: Arc<Client>, form: &Form, error: OAuthError) -> Refusal {
+    match request::trust(client, form) {
+        Ok(trusted) => Refusal::Redirect(trusted.to, error),
+        Err(_) => Refusal::Page(error),
+    }
+}
+
 /// The request in `form`, sent by `client` itself: every error is for it.
 pub(super) async fn read_from(
     app: &App,
@@ -112,12 +125,14 @@ pub(super) async fn read_from(
     form: &Form,
     now: DateTime<Utc>,
 ) -> Result<AuthorizationRequest, OAuthError> {
+    let inside = request_object::open(app, &client, form, now).await?;
+    let form = inside.as_ref().unwrap_or(form);
     validate::validate(app, request::trust(client, form)?, form, now).await
 }
 
-fn refuse(app: &App, browser: &Browser, refusal: Refusal) -> Response {
+async fn refuse(app: &App, browser: &Browser, refusal: Refusal, now: DateTime<Utc>) -> Response {
     match refusal {
         Refusal::Page(error) => continuation::error_page(browser, &error),
-        Refusal::Redirect(to, error) => continuation::error_response(app, browser, to, &error),
+        Refusal::Redirect(to, error) => continuation::error_response(app, browser, to, &error, now).await,
     }
 }

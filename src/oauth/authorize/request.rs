@@ -39,7 +39,8 @@ pub fn trust(client: Arc<Client>, form: &Form) -> Result<Trusted, OAuthError> {
     // A response mode or a state that cannot be read is the client's error, to be told in the default way.
     let response_mode = form.one("response_mode").ok().flatten().and_then(ResponseMode::from_name);
     let state = form.one("state").ok().flatten().map(ToOwned::to_owned);
-    let to = ReturnAddress { redirect_uri, response_mode: response_mode.unwrap_or_default(), state };
+    let client_id = client.id.clone();
+    let to = ReturnAddress { client_id, redirect_uri, response_mode: response_mode.unwrap_or_default(), state };
     Ok(Trusted { client, to, has_redirect_uri: form.has("redirect_uri") })
 }
 

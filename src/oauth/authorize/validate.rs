@@ -28,7 +28,10 @@ pub async fn validate(
 ) -> Result<AuthorizationRequest, OAuthError> {
     form.refuse_repeats()?;
     let Trusted { client, to, has_redirect_uri } = trusted;
-    refuse_request_objects(form)?;
+    if form.has("registration") {
+        // OpenID Connect Core section 7.2.1: it has a code of its own.
+        return Err(OAuthError::registration_not_supported("the registration parameter is not supported"));
+    }
     response_type(form)?;
     if !client.has_grant(GrantType::AuthorizationCode) {
         return Err(OAuthError::unauthorized_client("the client may not use the authorization code grant"));
@@ -60,21 +63,6 @@ pub async fn validate(
         claims,
         pushed_as: None,
     })
-}
-
-/// OpenID Connect Core sections 3.1.2.6, 6 and 7.2.1: what is not supported has a code of its own, so that a client can
-/// send its request another way.
-fn refuse_request_objects(form: &Form) -> Result<(), OAuthError> {
-    if form.one("request")?.is_some() {
-        return Err(OAuthError::request_not_supported("request objects are not supported"));
-    }
-    if form.one("request_uri")?.is_some() {
-        return Err(OAuthError::request_uri_not_supported("request_uri is not supported"));
-    }
-    if form.one("registration")?.is_some() {
-        return Err(OAuthError::registration_not_supported("the registration parameter is not supported"));
-    }
-    Ok(())
 }
 
 /// What is asked of the person by name, and in which languages whatever is told of them.

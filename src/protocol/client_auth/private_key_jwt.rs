@@ -10,7 +10,7 @@ use serde_json::{Map, Value};
 use super::OAuthError;
 use crate::model::id::ClientId;
 use crate::model::lifetimes::CLOCK_TOLERANCE;
-use crate::protocol::jwt::UnverifiedJwt;
+use crate::protocol::jwt::{UnverifiedJwt, numeric_date};
 
 /// RFC 7523 section 2.2.
 pub const ASSERTION_TYPE: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
@@ -96,15 +96,9 @@ impl AudienceRule {
     }
 }
 
-/// A NumericDate (RFC 7519 section 2); one that is there has to be one.
 fn time(claims: &Map<String, Value>, name: &str) -> Result<Option<DateTime<Utc>>, OAuthError> {
-    let Some(value) = claims.get(name) else { return Ok(None) };
-    let malformed = || OAuthError::invalid_client("a time in the client assertion is not a number of seconds");
-    let seconds = value.as_f64().filter(|seconds| seconds.abs() < 1e12).ok_or_else(malformed)?;
-    // Only whole seconds count; the limits above are far inside of what fits.
-    #[expect(clippy::cast_possible_truncation, reason = "it is below 1e12")]
-    let seconds = seconds.trunc() as i64;
-    DateTime::from_timestamp(seconds, 0).map(Some).ok_or_else(malformed)
+    let malformed = |_| OAuthError::invalid_client("a time in the client assertion is not a number of seconds");
+    numeric_date(claims, name).map_err(malformed)
 }
 
 #[cfg(test)]

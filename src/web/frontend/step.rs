@@ -7,7 +7,8 @@ use serde_json::{Map, Value};
 use super::super::attempt;
 use super::unknown;
 use crate::app::App;
-use crate::flow::authorization_request::{AuthorizationRequest, AuthorizationResponse};
+use crate::flow::authorization_request::AuthorizationRequest;
+use crate::flow::authorization_response::AuthorizationResponse;
 use crate::flow::interaction::{self, Interaction, Next};
 use crate::http::browser::Browser;
 use crate::http::pages::view::{ClientView, return_host};
@@ -75,7 +76,7 @@ pub(super) async fn next_step(
     let to = request.return_address();
     let next = match interaction::next(app, &request, attempt.as_ref(), signed_in.as_ref(), now).await {
         Ok(next) => next,
-        Err(error) => return Ok(delivered(AuthorizationResponse::error(to, app.issuer(), &error))),
+        Err(error) => return Ok(delivered(AuthorizationResponse::error(app, to, &error, now).await?)),
     };
     if let Next::Ready(permitted) = next {
         let response = match attempt {

@@ -112,6 +112,12 @@ fn authentication() -> Group {
                 Kind::Switch,
             ),
             Field::new(
+                "require_signed_request_object",
+                "It must sign its authorization requests",
+                "With one of its keys.",
+                Kind::Switch,
+            ),
+            Field::new(
                 "pkce_required",
                 "It must use PKCE",
                 "Leave it on: it is off only for clients that predate it.",

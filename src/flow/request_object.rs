@@ -1,0 +1,76 @@
+//! The request object of an authorization request (RFC 9101), if it has one: by value, or by reference where the operator
+//! allows that and the client registered the address.
+
+use std::sync::Arc;
+
+use chrono::{DateTime, Utc};
+
+use crate::app::App;
+use crate::config::OutboundPurpose;
+use crate::model::client::Client;
+use crate::model::signing_alg::SigningAlg;
+use crate::protocol::error::OAuthError;
+use crate::protocol::form::Form;
+use crate::protocol::jwt::UnverifiedJwt;
+use crate::protocol::request_object::{self, Rules};
+
+/// The parameters inside of the request object; `None` if there is no object. RFC 9101 section 6.3: then nothing outside of
+/// it counts.
+pub async fn open(
+    app: &App,
+    client: &Arc<Client>,
+    form: &Form,
+    now: DateTime<Utc>,
+) -> Result<Option<Form>, OAuthError> {
+    let object = match (form.one("request")?, form.one("request_uri")?) {
+        (None, None) => {
+            return if client.settings.require_signed_request_object {
+                Err(OAuthError::invalid_request("the authorization request must be a signed request object"))
+            } else {
+                Ok(None)
+            };
+        }
+        (Some(_), Some(_)) => {
+            return Err(OAuthError::invalid_request("there must not be both request and request_uri"));
+        }
+        (Some(object), None) => object.to_owned(),
+        (None, Some(uri)) => fetched(app, client, uri).await?,
+    };
+    let invalid = |description| OAuthError::invalid_request_object(description);
+    let jwt = UnverifiedJwt::parse(&object).map_err(|_| invalid("the request object is malformed or not signed"))?;
+    if !request_object::is_typed_right(&jwt.header) {
+        return Err(invalid("the typ of the request object is another one"));
+    }
+    let alg = SigningAlg::from_name(&jwt.header.alg).filter(|alg| is_allowed(client, *alg));
+    let alg =
+        alg.ok_or_else(|| invalid("the request object is signed with an algorithm that the client may not use"))?;
+    if !app.client_keys.is_signed_by(&app.fetch, client, (&jwt, alg), now).await {
+        return Err(invalid("no key of the client made the signature of the request object"));
+    }
+    let is_strict = client.settings.require_signed_request_object;
+    let rules = Rules { client_id: &client.id, issuer: app.issuer(), is_strict, now };
+    request_object::read(&jwt.claims, rules).map(Some)
+}
+
+fn is_allowed(client: &Client, alg: SigningAlg) -> bool {
+    client.settings.request_object_signing_alg.is_none_or(|registered| registered == alg)
+}
+
+/// OpenID Connect Core section 6.2. Only addresses that the client registered are called: anything else would let whoever
+/// writes the request choose where this server goes.
+async fn fetched(app: &App, client: &Client, uri: &str) -> Result<String, OAuthError> {
+    if !app.config.oidc.request_uri {
+        return Err(OAuthError::request_uri_not_supported("request_uri is not supported"));
+    }
+    if !client.settings.request_uris.iter().any(|registered| registered == uri) {
+        return Err(OAuthError::invalid_request_uri("the request_uri is not registered for this client"));
+    }
+    let unreadable = || OAuthError::invalid_request_uri("there is no request object at the request_uri");
+    let accept = "application/oauth-authz-req+jwt, application/jwt";
+    let (_, object) = app.fetch.get_bytes(OutboundPurpose::RequestObject, uri, accept).await.map_err(|error| {
+        tracing::warn!(%error, "the request object of a client could not be fetched");
+        unreadable()
+    })?;
+    let object = std::str::from_utf8(&object).map_err(|_| unreadable())?;
+    Ok(object.trim().to_owned())
+}
