@@ -76,7 +76,7 @@ mod tests {
         let now = start + TimeDelta::seconds(1);
         let (one, two) = (mark("1", now), mark("2", now));
         assert_eq!(burn(&store, &[], now).await.unwrap(), Burnt::Now);
-        assert_eq!(burn(&store, &[one.clone()], now).await.unwrap(), Burnt::Now);
+        assert_eq!(burn(&store, std::slice::from_ref(&one), now).await.unwrap(), Burnt::Now);
         assert_eq!(burn(&store, &[two.clone(), one.clone()], now).await.unwrap(), Burnt::Before(1));
         assert_eq!(burn(&store, &[two], now).await.unwrap(), Burnt::Before(0), "a request burns all that it brings");
     }
