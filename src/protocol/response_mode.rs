@@ -118,9 +118,10 @@ mod tests {
     proptest! {
         #[test]
         fn a_mode_is_read_only_by_the_very_text_of_its_name(
-            name in prop_oneof![any::<String>(), "(query|fragment|form_post|QUERY|Fragment| |\\.|jwt){1,2}"],
+            name in prop_oneof![any::<String>(), "(query|fragment|form_post|QUERY|Fragment| |\\.|jwt){1,3}"],
         ) {
-            let expected = ["query", "fragment", "form_post"].into_iter().find(|registered| *registered == name);
+            let registered = ["query", "fragment", "form_post", "jwt", "query.jwt", "fragment.jwt", "form_post.jwt"];
+            let expected = registered.into_iter().find(|registered| *registered == name);
             match ResponseMode::parse(Some(&name)) {
                 Ok(mode) => prop_assert_eq!(Some(mode.as_str()), expected),
                 Err(error) => prop_assert_eq!((error.code(), expected), (ErrorCode::InvalidRequest, None)),
