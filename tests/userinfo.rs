@@ -210,7 +210,10 @@ async fn without_a_token_there_is_only_a_challenge() {
     ] {
         let answer = call.send().await;
         assert_eq!(answer.status, 401, "{answer:?}");
-        assert_eq!(answer.header("www-authenticate"), Some("Bearer realm=\"ostiary\""));
+        assert_eq!(
+            answer.header("www-authenticate"),
+            Some("Bearer realm=\"ostiary\", DPoP realm=\"ostiary\", algs=\"PS256 ES256 EdDSA\"")
+        );
         assert_eq!(answer.body, "", "who sent no token learns no error code");
         answer.assert_not_stored();
     }
@@ -329,10 +332,10 @@ async fn browser_clients_of_configured_origins_may_read_the_answer() {
     let allowed = preflight("https://spa.example").await;
     assert_eq!(allowed.status, 200);
     assert_eq!(allowed.header("access-control-allow-origin"), Some("https://spa.example"));
-    assert_eq!(allowed.header("access-control-allow-headers"), Some("authorization,content-type"));
+    assert_eq!(allowed.header("access-control-allow-headers"), Some("authorization,content-type,dpop"));
     assert_eq!(allowed.header("access-control-allow-credentials"), None);
     assert_eq!(preflight("https://evil.example").await.header("access-control-allow-origin"), None);
     let answer = app.get("/userinfo").header("origin", "https://spa.example").send().await;
     assert_eq!(answer.header("access-control-allow-origin"), Some("https://spa.example"));
-    assert_eq!(answer.header("access-control-expose-headers"), Some("www-authenticate,retry-after"));
+    assert_eq!(answer.header("access-control-expose-headers"), Some("www-authenticate,retry-after,dpop-nonce"));
 }

@@ -10,6 +10,7 @@ use http::header::{
 use http::{HeaderMap, HeaderValue, Method};
 use tower_http::cors::CorsLayer;
 
+use super::headers::{DPOP, DPOP_NONCE};
 use crate::config::ServerConfig;
 
 /// How long a browser may remember that it was allowed: short enough that a removed origin is soon out.
@@ -17,7 +18,7 @@ const REMEMBERED: Duration = Duration::from_secs(600);
 
 /// For what clients call with tokens, codes or secrets. No cookies: they could only do harm there.
 pub fn for_clients(server: &ServerConfig) -> CorsLayer {
-    layer(&server.cors_allowed_origins).allow_headers([AUTHORIZATION, CONTENT_TYPE])
+    layer(&server.cors_allowed_origins).allow_headers([AUTHORIZATION, CONTENT_TYPE, DPOP])
 }
 
 /// For what a frontend of the operator's own calls on behalf of the person at the browser: with cookies. Nobody else, not
@@ -38,7 +39,8 @@ pub fn open_refusal(server: &ServerConfig, request: &HeaderMap, response: &mut H
     }
     if is_frontend || server.cors_allowed_origins.iter().any(|allowed| origin == allowed.as_str()) {
         response.insert(ACCESS_CONTROL_ALLOW_ORIGIN, origin.clone());
-        response.insert(ACCESS_CONTROL_EXPOSE_HEADERS, HeaderValue::from_static("www-authenticate,retry-after"));
+        response
+            .insert(ACCESS_CONTROL_EXPOSE_HEADERS, HeaderValue::from_static("www-authenticate,retry-after,dpop-nonce"));
     }
 }
 
@@ -47,7 +49,7 @@ fn layer(origins: &[String]) -> CorsLayer {
     CorsLayer::new()
         .allow_origin(origins)
         .allow_methods([Method::GET, Method::POST])
-        .expose_headers([WWW_AUTHENTICATE, RETRY_AFTER])
+        .expose_headers([WWW_AUTHENTICATE, RETRY_AFTER, DPOP_NONCE])
         .max_age(REMEMBERED)
 }
 
@@ -117,7 +119,7 @@ mod tests {
     async fn cookies_are_for_the_frontend_only_and_no_other_origin_is_told_anything() {
         let client = call(for_clients, Method::OPTIONS, "https://app.example").await;
         assert!(!client.headers().contains_key(ACCESS_CONTROL_ALLOW_CREDENTIALS));
-        assert_eq!(client.headers()[ACCESS_CONTROL_ALLOW_HEADERS], "authorization,content-type");
+        assert_eq!(client.headers()[ACCESS_CONTROL_ALLOW_HEADERS], "authorization,content-type,dpop");
         for method in [Method::OPTIONS, Method::POST] {
             let frontend = call(for_frontend, method.clone(), "https://login.example").await;
             assert_eq!(frontend.headers()[ACCESS_CONTROL_ALLOW_ORIGIN], "https://login.example");

@@ -9,8 +9,21 @@ use http::header::{
 use http::{HeaderMap, HeaderName, HeaderValue};
 use url::Url;
 
+use crate::protocol::dpop;
+
 /// For what is not a page: it loads nothing and stands in no frame.
 const NO_PAGE: &str = "default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'";
+
+/// In which a client proves that it has a key (RFC 9449 section 4).
+pub const DPOP: HeaderName = HeaderName::from_static(dpop::HEADER);
+
+/// The nonce that the next proof must have (RFC 9449 section 8).
+pub const DPOP_NONCE: HeaderName = HeaderName::from_static("dpop-nonce");
+
+/// The nonce for the next proof, for an answer that has one to give.
+pub fn dpop_nonce(nonce: Option<&str>) -> HeaderMap {
+    nonce.and_then(|nonce| HeaderValue::try_from(nonce).ok()).map(|nonce| (DPOP_NONCE, nonce)).into_iter().collect()
+}
 
 /// No cache may keep the answer (RFC 6749 section 5.1).
 pub fn no_store() -> [(HeaderName, HeaderValue); 2] {

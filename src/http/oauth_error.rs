@@ -8,6 +8,9 @@ use http::header::{CACHE_CONTROL, CONTENT_TYPE, PRAGMA, RETRY_AFTER, WWW_AUTHENT
 use http::{HeaderMap, HeaderValue, StatusCode};
 use serde_json::json;
 
+use super::headers::DPOP_NONCE;
+use crate::model::signing_alg::SigningAlg;
+use crate::protocol::dpop;
 use crate::protocol::error::{Challenge, OAuthError};
 
 /// What both challenges call the protected space (RFC 9110 section 11.5).
@@ -22,6 +25,9 @@ impl IntoResponse for OAuthError {
         headers.insert(PRAGMA, HeaderValue::from_static("no-cache"));
         if let Some(challenge) = challenge(&self) {
             headers.insert(WWW_AUTHENTICATE, challenge);
+        }
+        if let Some(nonce) = self.dpop_nonce().and_then(|nonce| HeaderValue::try_from(nonce).ok()) {
+            headers.insert(DPOP_NONCE, nonce);
         }
         if let Some(wait) = self.retry_after() {
             headers.insert(RETRY_AFTER, HeaderValue::from(wait.as_secs().max(1)));
@@ -55,15 +61,29 @@ fn challenge(error: &OAuthError) -> Option<HeaderValue> {
         Challenge::Basic => format!(r#"Basic realm="{REALM}", charset="UTF-8""#),
         Challenge::Bearer => bearer(error),
         Challenge::BearerScope(scope) => format!(r#"{}, scope="{scope}""#, bearer(error)),
-        Challenge::BearerMissing => format!(r#"Bearer realm="{REALM}""#),
+        Challenge::BearerMissing => format!(r#"Bearer realm="{REALM}", DPoP realm="{REALM}", {}"#, dpop_algs()),
+        Challenge::BearerBound => format!(r#"{}, DPoP realm="{REALM}", {}"#, bearer(error), dpop_algs()),
+        Challenge::Dpop => format!("{}, {}", with_error("DPoP", error), dpop_algs()),
+        Challenge::DpopScope(scope) => {
+            format!(r#"{}, {}, scope="{scope}""#, with_error("DPoP", error), dpop_algs())
+        }
     };
     HeaderValue::try_from(text).ok()
 }
 
-/// Codes and descriptions contain no `"` and no `\`.
 fn bearer(error: &OAuthError) -> String {
+    with_error("Bearer", error)
+}
+
+/// Codes and descriptions contain no `"` and no `\`.
+fn with_error(scheme: &str, error: &OAuthError) -> String {
     let (code, description) = (error.code().as_str(), error.description());
-    format!(r#"Bearer realm="{REALM}", error="{code}", error_description="{description}""#)
+    format!(r#"{scheme} realm="{REALM}", error="{code}", error_description="{description}""#)
+}
+
+/// RFC 9449 section 7.1: the algorithms of proofs.
+pub fn dpop_algs() -> String {
+    format!(r#"algs="{}""#, dpop::ALGS.map(SigningAlg::as_str).join(" "))
 }
 
 fn chain(cause: &(dyn Error + 'static)) -> String {
@@ -141,8 +161,23 @@ mod tests {
         let error = OAuthError::invalid_token("an access token is required").with_challenge(Challenge::BearerMissing);
         let (status, headers, body) = sent(error).await;
         assert_eq!(status, StatusCode::UNAUTHORIZED);
-        assert_eq!(headers[WWW_AUTHENTICATE], r#"Bearer realm="ostiary""#);
+        assert_eq!(
+            headers[WWW_AUTHENTICATE],
+            r#"Bearer realm="ostiary", DPoP realm="ostiary", algs="PS256 ES256 EdDSA""#
+        );
         assert_eq!(body, "");
+    }
+
+    #[tokio::test]
+    async fn rfc_9449_section_9_a_resource_that_wants_a_nonce_says_so_with_401() {
+        let error = OAuthError::use_dpop_nonce("use the nonce").with_dpop_nonce("n-1");
+        let (status, headers, _) = sent(error.clone()).await;
+        assert_eq!((status, &headers["dpop-nonce"]), (StatusCode::BAD_REQUEST, &HeaderValue::from_static("n-1")));
+        let (status, headers, _) = sent(error.with_challenge(Challenge::Dpop)).await;
+        assert_eq!(status, StatusCode::UNAUTHORIZED);
+        let challenge = r#"DPoP realm="ostiary", error="use_dpop_nonce", error_description="use the nonce", algs="PS256 ES256 EdDSA""#;
+        assert_eq!(headers[WWW_AUTHENTICATE], challenge);
+        assert_eq!(headers.get_all("dpop-nonce").iter().count(), 1);
     }
 
     #[tokio::test]

@@ -60,6 +60,11 @@ impl PublicKey {
         }
     }
 
+    /// Whether it made `signature` over `message`.
+    pub fn is_valid(&self, message: &[u8], signature: &[u8]) -> bool {
+        self.verifier().is_some_and(|verifier| verifier.is_valid(message, signature))
+    }
+
     pub(super) fn verifier(&self) -> Option<Verifier> {
         match &self.material {
             Material::P256(key) => Verifier::of_public(self.alg, &key.to_sec1_bytes()),

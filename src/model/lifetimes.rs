@@ -12,6 +12,10 @@ use super::client::Client;
 /// by others are accepted this far in the future. FAPI 2.0 section 5.3.2.1 wants 10 s accepted and more than 60 s refused.
 pub const CLOCK_TOLERANCE: TimeDelta = TimeDelta::seconds(30);
 
+/// How old a proof of possession may be (RFC 9449 section 11.1: seconds, or a few minutes). It is remembered for as long; of the
+/// future it may be by [`CLOCK_TOLERANCE`].
+pub const PROOF_LIFETIME: TimeDelta = TimeDelta::seconds(60);
+
 /// Lifetimes of one client, in seconds; absent ones are the server's.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ClientLifetimes {

@@ -1,7 +1,7 @@
 //! One error type for every OAuth and OpenID Connect endpoint, with one table from code to status.
 //!
-//! Codes: RFC 6749 sections 4.1.2.1 and 5.2, RFC 6750 section 3.1, RFC 7009 section 2.2.1, RFC 8707 section 2, OpenID
-//! Connect Core section 3.1.2.6 and Unmet Authentication Requirements 1.0. Descriptions are fixed printable ASCII without
+//! Codes: RFC 6749 sections 4.1.2.1 and 5.2, RFC 6750 section 3.1, RFC 7009 section 2.2.1, RFC 8707 section 2, RFC 9449
+//! sections 5 and 8, OpenID Connect Core section 3.1.2.6 and Unmet Authentication Requirements 1.0. Descriptions are fixed printable ASCII without
 //! `"` and `\` (RFC 6749 section 5.2): nothing that a caller sent is ever echoed in them.
 
 use std::error::Error;
@@ -63,6 +63,10 @@ pub enum ErrorCode {
     InvalidToken,
     /// `insufficient_scope`
     InsufficientScope,
+    /// `invalid_dpop_proof`
+    InvalidDpopProof,
+    /// `use_dpop_nonce`
+    UseDpopNonce,
 }
 
 impl ErrorCode {
@@ -102,6 +106,8 @@ impl ErrorCode {
             Self::UnmetAuthenticationRequirements => ("unmet_authentication_requirements", 400),
             Self::InvalidToken => ("invalid_token", 401),
             Self::InsufficientScope => ("insufficient_scope", 403),
+            Self::InvalidDpopProof => ("invalid_dpop_proof", 400),
+            Self::UseDpopNonce => ("use_dpop_nonce", 400),
         }
     }
 }
@@ -120,6 +126,12 @@ pub enum Challenge {
     BearerScope(&'static str),
     /// A protected resource called without any token: the header carries no error code (RFC 6750 section 3.1).
     BearerMissing,
+    /// A token that is bound to a key was sent as if it were not (RFC 9449 section 7.2).
+    BearerBound,
+    /// A protected resource that was shown a proof (RFC 9449 section 7.1).
+    Dpop,
+    /// The same, with the scope that the resource needs.
+    DpopScope(&'static str),
 }
 
 /// An error of an OAuth endpoint.
@@ -130,6 +142,7 @@ pub struct OAuthError {
     challenge: Challenge,
     status: Option<u16>,
     retry_after: Option<Duration>,
+    dpop_nonce: Option<Box<str>>,
     source: Option<Arc<dyn Error + Send + Sync>>,
 }
 
@@ -147,7 +160,15 @@ macro_rules! constructors {
 impl OAuthError {
     /// An error with a fixed description in printable ASCII without `"` and `\`.
     pub fn new(code: ErrorCode, description: &'static str) -> Self {
-        Self { code, description, challenge: Challenge::None, status: None, retry_after: None, source: None }
+        Self {
+            code,
+            description,
+            challenge: Challenge::None,
+            status: None,
+            retry_after: None,
+            dpop_nonce: None,
+            source: None,
+        }
     }
 
     constructors! {
@@ -175,6 +196,8 @@ impl OAuthError {
         unmet_authentication_requirements => UnmetAuthenticationRequirements,
         invalid_token => InvalidToken,
         insufficient_scope => InsufficientScope,
+        invalid_dpop_proof => InvalidDpopProof,
+        use_dpop_nonce => UseDpopNonce,
     }
 
     /// The same error with what caused it, for the log only.
@@ -199,6 +222,17 @@ impl OAuthError {
     pub fn with_wait(mut self, wait: Duration) -> Self {
         self.retry_after = Some(wait);
         self.with_status(429)
+    }
+
+    /// The same error with the nonce that the next proof must have (RFC 9449 section 8).
+    pub fn with_dpop_nonce(mut self, nonce: &str) -> Self {
+        self.dpop_nonce = Some(nonce.into());
+        self
+    }
+
+    /// The nonce that the next proof must have.
+    pub fn dpop_nonce(&self) -> Option<&str> {
+        self.dpop_nonce.as_deref()
     }
 
     /// The code.
@@ -230,6 +264,8 @@ impl OAuthError {
             // RFC 9110 section 15.5.2: a 401 must carry a challenge, and only who tried Basic is given one (RFC 6749
             // section 5.2).
             (ErrorCode::InvalidClient, Challenge::None) => 400,
+            // RFC 9449 sections 7.1 and 9: at a resource a proof is a credential.
+            (ErrorCode::InvalidDpopProof | ErrorCode::UseDpopNonce, Challenge::Dpop | Challenge::DpopScope(_)) => 401,
             (code, _) => code.status(),
         }
     }

@@ -26,6 +26,8 @@ pub struct JwtHeader {
     pub kid: Option<String>,
     /// What kind of token (section 4.1.9).
     pub typ: Option<String>,
+    /// The key itself (section 4.1.3): whoever wrote the token put it there, so that it says nothing of who that is.
+    pub jwk: Option<Value>,
 }
 
 /// A JWT that was taken apart; nothing in it may be believed yet.
@@ -136,12 +138,13 @@ fn parse_header(text: &str) -> Result<JwtHeader, JwtError> {
     if members.contains_key("crit") {
         return Err(JwtError::Critical);
     }
+    let jwk = members.remove("jwk");
     let mut take = |name| match members.remove(name) {
         Some(Value::String(text)) => Ok(Some(text)),
         None => Ok(None),
         Some(_) => Err(JwtError::Malformed),
     };
-    Ok(JwtHeader { alg: take("alg")?.ok_or(JwtError::Malformed)?, kid: take("kid")?, typ: take("typ")? })
+    Ok(JwtHeader { alg: take("alg")?.ok_or(JwtError::Malformed)?, kid: take("kid")?, typ: take("typ")?, jwk })
 }
 
 fn decode_object(text: &str) -> Result<Map<String, Value>, JwtError> {

@@ -14,6 +14,8 @@ pub mod client_auth;
 pub mod display;
 // Whether what a client registers holds together (RFC 7591 section 2).
 pub mod client_metadata;
+// Proofs of possession (RFC 9449).
+pub mod dpop;
 // One error type for every OAuth endpoint.
 pub mod error;
 // Form bodies and query strings.

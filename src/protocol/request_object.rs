@@ -223,7 +223,12 @@ mod tests {
 
     #[test]
     fn the_type_may_be_left_out_and_its_case_does_not_matter() {
-        let header = |typ: Option<&str>| JwtHeader { alg: "ES256".into(), kid: None, typ: typ.map(ToOwned::to_owned) };
+        let header = |typ: Option<&str>| JwtHeader {
+            alg: "ES256".into(),
+            kid: None,
+            typ: typ.map(ToOwned::to_owned),
+            jwk: None,
+        };
         for typ in
             [None, Some("oauth-authz-req+jwt"), Some("OAuth-Authz-REQ+jwt"), Some("application/oauth-authz-req+JWT")]
         {

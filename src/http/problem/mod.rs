@@ -16,9 +16,11 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 pub use self::kind::ProblemType;
+use super::headers::dpop_nonce;
+use super::oauth_error::dpop_algs;
 use crate::keys::master_key::SealError;
 use crate::model::admin_scope::AdminScope;
-use crate::protocol::error::OAuthError;
+use crate::protocol::error::{Challenge, OAuthError};
 use crate::storage::StoreError;
 
 const REALM: &str = "ostiary-admin";
@@ -49,6 +51,7 @@ pub struct Problem {
     detail: Option<String>,
     errors: Vec<Violation>,
     challenge: Option<String>,
+    dpop_nonce: Option<String>,
     source: Option<Arc<dyn Error + Send + Sync>>,
 }
 
@@ -75,7 +78,7 @@ pub struct ProblemDocument {
 impl Problem {
     /// A problem of that type.
     pub fn new(kind: ProblemType) -> Self {
-        Self { kind, detail: None, errors: Vec::new(), challenge: None, source: None }
+        Self { kind, detail: None, errors: Vec::new(), challenge: None, dpop_nonce: None, source: None }
     }
 
     /// The same with what is special about it.
@@ -118,6 +121,31 @@ impl Problem {
     pub fn unauthenticated(had_token: bool) -> Self {
         let code = if had_token { r#", error="invalid_token""# } else { "" };
         Self { challenge: Some(format!(r#"Bearer realm="{REALM}"{code}"#)), ..Self::new(ProblemType::Unauthenticated) }
+    }
+
+    /// A token or a proof that was refused (RFC 6750 section 3.1, RFC 9449 section 7.1).
+    fn refused_token(error: OAuthError) -> Self {
+        let (code, description, algs) = (error.code().as_str(), error.description(), dpop_algs());
+        let (is_bound, is_proven) = match error.challenge() {
+            Challenge::BearerBound => (true, false),
+            Challenge::Dpop | Challenge::DpopScope(_) => (false, true),
+            Challenge::None
+            | Challenge::Basic
+            | Challenge::Bearer
+            | Challenge::BearerScope(_)
+            | Challenge::BearerMissing => (false, false),
+        };
+        let mut problem = Self::unauthenticated(true);
+        if is_proven {
+            let challenge =
+                format!(r#"DPoP realm="{REALM}", error="{code}", error_description="{description}", {algs}"#);
+            problem = Self { challenge: Some(challenge), ..problem }.with_detail(description);
+        } else if is_bound {
+            let challenge = format!(r#"Bearer realm="{REALM}", error="{code}", DPoP realm="{REALM}", {algs}"#);
+            problem = Self { challenge: Some(challenge), ..problem }.with_detail(description);
+        }
+        problem.dpop_nonce = error.dpop_nonce().map(ToOwned::to_owned);
+        problem.with_source(error)
     }
 
     /// The token lacks `scope`.
@@ -181,6 +209,7 @@ impl IntoResponse for Problem {
         {
             headers.insert(WWW_AUTHENTICATE, challenge);
         }
+        headers.extend(dpop_nonce(self.dpop_nonce.as_deref()));
         if status == StatusCode::SERVICE_UNAVAILABLE {
             headers.insert(RETRY_AFTER, RETRY_SECONDS);
         }
@@ -224,7 +253,7 @@ impl From<serde_json::Error> for Problem {
 impl From<OAuthError> for Problem {
     fn from(error: OAuthError) -> Self {
         let kind = match error.status() {
-            401 => return Self::unauthenticated(true).with_source(error),
+            401 => return Self::refused_token(error),
             413 => ProblemType::BodyTooLarge,
             415 => ProblemType::UnsupportedMediaType,
             503 => ProblemType::Unavailable,

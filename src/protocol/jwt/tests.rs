@@ -20,7 +20,7 @@ fn rfc_7515_appendix_a_3_is_taken_apart() {
          DtEhU3ljbEg8L38VWAfUAqOyKAM6-Xx-F4GawxaepmXFCgfTjDxw5djxLa8ISlSApmWQxfKTUJqPP3-Kg6NU1Q"
     );
     let jwt = UnverifiedJwt::parse(&text).unwrap();
-    assert_eq!(jwt.header, JwtHeader { alg: "ES256".into(), kid: None, typ: None });
+    assert_eq!(jwt.header, JwtHeader { alg: "ES256".into(), kid: None, typ: None, jwk: None });
     assert_eq!(jwt.claims["iss"], "joe");
     assert_eq!(jwt.claims["exp"], 1_300_819_380);
     assert_eq!(jwt.claims["http://example.com/is_root"], true);
@@ -55,7 +55,8 @@ fn rfc_7515_section_4_1_9_media_types_are_compared() {
     ] {
         assert!(!is_same_type(one, other), "{one} {other}");
     }
-    let header = |typ: Option<&str>| JwtHeader { alg: "ES256".into(), kid: None, typ: typ.map(str::to_owned) };
+    let header =
+        |typ: Option<&str>| JwtHeader { alg: "ES256".into(), kid: None, typ: typ.map(str::to_owned), jwk: None };
     assert!(header(Some("application/at+jwt")).is_typ("at+jwt"));
     assert!(!header(None).is_typ("JWT"));
 }
