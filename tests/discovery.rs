@@ -7,7 +7,7 @@ use crate::harness::{MAIL_API, PHOTOS_API, TestApp, every_claim};
 const PATHS: [&str; 2] = ["/.well-known/openid-configuration", "/.well-known/oauth-authorization-server"];
 
 /// What the conformance suite knows of what we could send; any other name is a warning there.
-const REGISTERED: [&str; 47] = [
+const REGISTERED: [&str; 48] = [
     "issuer",
     "authorization_endpoint",
     "token_endpoint",
@@ -48,6 +48,7 @@ const REGISTERED: [&str; 47] = [
     "require_request_uri_registration",
     "request_object_signing_alg_values_supported",
     "code_challenge_methods_supported",
+    "dpop_signing_alg_values_supported",
     "prompt_values_supported",
     "authorization_response_iss_parameter_supported",
     "backchannel_logout_supported",
@@ -111,6 +112,7 @@ async fn the_metadata_is_exactly_this_under_both_names() {
         "require_request_uri_registration": true,
         "request_object_signing_alg_values_supported": ["RS256", "PS256", "ES256", "EdDSA"],
         "code_challenge_methods_supported": ["S256"],
+        "dpop_signing_alg_values_supported": ["PS256", "ES256", "EdDSA"],
         "prompt_values_supported": ["none", "login", "consent", "select_account"],
         "authorization_response_iss_parameter_supported": true,
         "backchannel_logout_supported": true,

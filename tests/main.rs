@@ -44,6 +44,7 @@ mod contract;
 mod demo;
 mod dev;
 mod discovery;
+mod dpop;
 mod external_keys;
 mod faults;
 mod faults_valkey;

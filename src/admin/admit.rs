@@ -13,7 +13,9 @@ use http::request::Parts;
 use super::caller::Caller;
 use super::endpoint::{Access, Rule};
 use crate::app::App;
+use crate::flow::bearer::{PossessedToken, ResourceRequest};
 use crate::http::browser::Browser;
+use crate::http::headers::dpop_nonce;
 use crate::http::problem::{Problem, ProblemType};
 use crate::protocol::bearer::PresentedToken;
 use crate::protocol::form::Form;
@@ -31,10 +33,12 @@ pub(super) struct Gate {
 pub(super) async fn admit(State(gate): State<Gate>, request: Request, next: Next) -> Result<Response, Problem> {
     let (mut parts, body) = request.into_parts();
     let access = gate.find(&parts)?;
-    let caller = who(&gate.app, &mut parts).await?;
+    let (caller, nonce) = who(&gate.app, &mut parts).await?;
     access.check(&caller)?;
     parts.extensions.insert(caller);
-    Ok(next.run(Request::from_parts(parts, body)).await)
+    let mut response = next.run(Request::from_parts(parts, body)).await;
+    response.headers_mut().extend(dpop_nonce(nonce.as_deref()));
+    Ok(response)
 }
 
 impl Gate {
@@ -62,12 +66,14 @@ fn no_rule() -> Problem {
     Problem::new(ProblemType::Forbidden).with_detail("no rule says who may call this endpoint")
 }
 
-async fn who(app: &App, parts: &mut Parts) -> Result<Caller, Problem> {
+/// Who calls, and the nonce for their next proof (RFC 9449 section 8.2) if there is one to be told.
+async fn who(app: &App, parts: &mut Parts) -> Result<(Caller, Option<String>), Problem> {
     let now = app.clock.now();
     let browser = Browser::from_request_parts(parts, app).await;
     let browser = browser.map_err(|_| Problem::new(ProblemType::Internal).with_detail("the caller has no address"))?;
     if !parts.headers.contains_key(AUTHORIZATION) {
-        return Caller::of_session(app, &browser, &parts.headers, parts.method.is_safe(), now).await;
+        let caller = Caller::of_session(app, &browser, &parts.headers, parts.method.is_safe(), now).await?;
+        return Ok((caller, None));
     }
     // Of two identities one would be used that the caller did not mean.
     if browser.session.has_cookie() {
@@ -77,5 +83,8 @@ async fn who(app: &App, parts: &mut Parts) -> Result<Caller, Problem> {
     let query = Form::parse(parts.uri.query().unwrap_or_default().as_bytes())?;
     let token = PresentedToken::collect(values, &query, None)
         .map_err(|error| Problem::unauthenticated(false).with_source(error))?;
-    Caller::of_token(app, token.as_str(), browser.origin(), now).await
+    let request = ResourceRequest { method: &parts.method, path: parts.uri.path(), headers: &parts.headers };
+    let token = PossessedToken::verify(app, token, &request, now)?;
+    let nonce = token.next_nonce().map(ToOwned::to_owned);
+    Ok((Caller::of_token(app, token, browser.origin(), now).await?, nonce))
 }

@@ -12,8 +12,9 @@ use http::request::Parts;
 
 use super::PATH;
 use crate::app::App;
-use crate::flow::access_token::{AccessTokenClaims, Audience};
-use crate::flow::{bearer, session};
+use crate::flow::access_token::Audience;
+use crate::flow::bearer::{self, PossessedToken};
+use crate::flow::session;
 use crate::http::browser::Browser;
 use crate::http::csrf;
 use crate::http::problem::{Problem, ProblemType};
@@ -54,8 +55,13 @@ impl Caller {
     }
 
     /// The holder of an access token.
-    pub(super) async fn of_token(app: &App, token: &str, origin: Origin, now: DateTime<Utc>) -> Result<Self, Problem> {
-        let claims = AccessTokenClaims::decode(app, token, now).ok_or_else(|| Problem::unauthenticated(true))?;
+    pub(super) async fn of_token(
+        app: &App,
+        token: PossessedToken,
+        origin: Origin,
+        now: DateTime<Utc>,
+    ) -> Result<Self, Problem> {
+        let claims = &token.claims;
         let resource = app.url(PATH);
         if claims.aud != Audience::One(resource.clone()) {
             return Err(Problem::unauthenticated(true).with_detail("the access token is not for the admin API alone"));
@@ -69,9 +75,8 @@ impl Caller {
         let given = AdminScopes::among(client.settings.scopes.iter().map(String::as_str));
         let scopes = AdminScopes::among(claims.scope.split(' ')).within(&given);
         if claims.family().is_none() {
-            let is_standing = bearer::is_standing(app, &claims, now).await?;
-            let caller = Self { actor: Actor::Client(client_id), scopes, origin };
-            return if is_standing { Ok(caller) } else { Err(Problem::unauthenticated(true)) };
+            bearer::verify_standing(app, &token, now).await?;
+            return Ok(Self { actor: Actor::Client(client_id), scopes, origin });
         }
         let bearer = bearer::verify_person(app, token, now).await?;
         if !bearer.person.is_administrator {

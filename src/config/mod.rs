@@ -8,6 +8,8 @@
 pub mod admin;
 // Postgres.
 pub mod database;
+// Proofs of possession.
+pub mod dpop;
 // How spans of time are written.
 pub mod duration;
 // The allow-list of environment variables.
@@ -51,6 +53,7 @@ use serde::{Deserialize, Serialize};
 
 pub use self::admin::AdminConfig;
 pub use self::database::DatabaseConfig;
+pub use self::dpop::{DpopConfig, NoncePolicy};
 pub use self::error::{ConfigError, ConfigErrors};
 pub use self::interactions::InteractionsConfig;
 pub use self::keys::{ExternalKeysConfig, KeyRotationConfig, KeyStoreKind, KeysConfig};
@@ -94,6 +97,8 @@ pub struct Config {
     pub throttle: ThrottleConfig,
     /// OpenID Connect.
     pub oidc: OidcConfig,
+    /// Proofs of possession.
+    pub dpop: DpopConfig,
     /// The pages people see.
     pub pages: PagesConfig,
     /// Outbound HTTP.

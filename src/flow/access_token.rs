@@ -10,6 +10,7 @@ use crate::keys::token::OpaqueAccessToken;
 use crate::model::client::{AccessTokenFormat, Client};
 use crate::model::id::FamilyId;
 use crate::model::lifetimes::CLOCK_TOLERANCE;
+use crate::protocol::bearer::TokenScheme;
 use crate::protocol::error::OAuthError;
 use crate::random;
 
@@ -79,6 +80,17 @@ pub struct AccessTokenClaims {
     /// By which methods.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub amr: Option<Vec<String>>,
+    /// Which key whoever presents it must have (RFC 7800 section 3.1); absent: it is a bearer token.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cnf: Option<Confirmation>,
+}
+
+/// What a token is bound to. A way that this version does not know makes the token unreadable, not a bearer token.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Confirmation {
+    /// The thumbprint of a key (RFC 9449 section 6.1).
+    pub jkt: String,
 }
 
 impl AccessTokenClaims {
@@ -97,6 +109,7 @@ impl AccessTokenClaims {
             auth_time: None,
             acr: None,
             amr: None,
+            cnf: None,
         }
     }
 
@@ -120,6 +133,16 @@ impl AccessTokenClaims {
     pub fn family(&self) -> Option<FamilyId> {
         let (family, _) = self.jti.split_once('.')?;
         Uuid::try_parse(family).ok().map(FamilyId)
+    }
+
+    /// The same for whoever has the key of that thumbprint alone.
+    pub fn bound_to(self, jkt: Option<&str>) -> Self {
+        Self { cnf: jkt.map(|jkt| Confirmation { jkt: jkt.to_owned() }), ..self }
+    }
+
+    /// How it is presented, which is also its type (RFC 9449 section 5).
+    pub fn scheme(&self) -> TokenScheme {
+        if self.cnf.is_some() { TokenScheme::Dpop } else { TokenScheme::Bearer }
     }
 
     /// Whether it allows `scope`.

@@ -51,6 +51,10 @@ pub struct AuthorizationRequest {
     /// The identifier that it was pushed under (RFC 9126), if it was. Absent from the records of a version that did not know.
     #[serde(default)]
     pub pushed_as: Option<String>,
+    /// The thumbprint of the key that the code is bound to (RFC 9449 section 10). Absent from the records of a version that did
+    /// not know.
+    #[serde(default)]
+    pub dpop_jkt: Option<String>,
 }
 
 impl AuthorizationRequest {

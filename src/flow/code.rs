@@ -36,6 +36,10 @@ pub struct CodeRecord {
     pub nonce: Option<String>,
     /// What the verifier must match (RFC 7636).
     pub code_challenge: Option<String>,
+    /// The thumbprint of the key that must redeem it (RFC 9449 section 10). Absent from the records of a version that did not
+    /// know.
+    #[serde(default)]
+    pub dpop_jkt: Option<String>,
     /// When the code ends.
     pub expires_at: DateTime<Utc>,
 }
@@ -71,6 +75,7 @@ pub async fn authorization_code(
         is_redirect_uri_implied: request.is_redirect_uri_implied,
         nonce: request.nonce.clone(),
         code_challenge: request.code_challenge.clone(),
+        dpop_jkt: request.dpop_jkt.clone(),
         expires_at,
     };
     state::put_json(app.state.as_ref(), &code_key(id), &record, expires_at, now).await?;

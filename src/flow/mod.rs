@@ -20,6 +20,8 @@ pub mod client_keys;
 pub mod code;
 // The browsers that signed in to an account before.
 pub mod device;
+// Proofs of possession.
+pub mod dpop;
 // ID tokens.
 pub mod id_token;
 // One authorization attempt and its steps.

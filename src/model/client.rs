@@ -161,6 +161,8 @@ pub struct ClientSettings {
     pub request_object_signing_alg: Option<SigningAlg>,
     /// Where its request objects are, byte for byte (OpenID Connect Registration section 2).
     pub request_uris: Vec<String>,
+    /// Whether its access tokens are always bound to a key of its own (RFC 9449 section 5.2).
+    pub dpop_bound_access_tokens: bool,
     /// The scopes it may ask for.
     pub scopes: Vec<String>,
     /// The resources it may ask for. Empty: every one that is not restricted.
@@ -220,6 +222,7 @@ impl Default for ClientSettings {
             require_signed_request_object: false,
             request_object_signing_alg: None,
             request_uris: Vec::new(),
+            dpop_bound_access_tokens: false,
             scopes: vec!["openid".into(), "profile".into(), "email".into()],
             resources: Vec::new(),
             serves: Vec::new(),

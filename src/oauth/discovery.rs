@@ -18,6 +18,7 @@ use crate::model::client::{ClientAuthMethod, GrantType};
 use crate::model::signing_alg::SigningAlg;
 use crate::protocol::claims::release::SCOPES;
 use crate::protocol::display::Display;
+use crate::protocol::dpop;
 use crate::protocol::error::OAuthError;
 use crate::protocol::pkce;
 use crate::protocol::prompt::Prompt;
@@ -65,6 +66,7 @@ struct Metadata {
     require_request_uri_registration: bool,
     request_object_signing_alg_values_supported: Vec<&'static str>,
     code_challenge_methods_supported: [&'static str; 1],
+    dpop_signing_alg_values_supported: [&'static str; 3],
     prompt_values_supported: Vec<&'static str>,
     authorization_response_iss_parameter_supported: bool,
     backchannel_logout_supported: bool,
@@ -141,6 +143,7 @@ fn metadata(app: &App, keyset: &Keyset, catalog: &Catalog) -> Metadata {
         require_request_uri_registration: true,
         request_object_signing_alg_values_supported: assertions.clone(),
         code_challenge_methods_supported: [pkce::METHOD],
+        dpop_signing_alg_values_supported: dpop::ALGS.map(SigningAlg::as_str),
         prompt_values_supported: Prompt::ALL.into_iter().map(Prompt::as_str).collect(),
         authorization_response_iss_parameter_supported: true,
         backchannel_logout_supported: true,

@@ -92,8 +92,8 @@ async fn access_token(
         None if bearer::is_standing(app, &claims, now).await? => None,
         None => return Ok(None),
     };
-    let introspection =
-        Introspection { active: true, username, token_type: Some("Bearer"), ..Introspection::default() };
+    let token_type = Some(claims.scheme().as_str());
+    let introspection = Introspection { active: true, username, token_type, ..Introspection::default() };
     Ok(Some(Introspection { claims: Some(claims), ..introspection }))
 }
 

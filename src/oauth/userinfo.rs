@@ -5,57 +5,69 @@ use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use chrono::{DateTime, Utc};
 use http::header::{AUTHORIZATION, CONTENT_TYPE};
-use http::{HeaderMap, HeaderValue};
+use http::{HeaderMap, HeaderValue, Method};
 use serde_json::{Map, Value};
 
+use super::paths;
 use crate::app::App;
-use crate::flow::bearer::{self, Bearer};
+use crate::flow::bearer::{self, Bearer, PossessedToken, ResourceRequest};
 use crate::flow::id_token::claims_request;
 use crate::http::form::{OAuthQuery, OptionalOAuthForm};
-use crate::http::headers::no_store;
+use crate::http::headers::{dpop_nonce, no_store};
 use crate::model::client::Client;
 use crate::protocol::bearer::PresentedToken;
 use crate::protocol::claims::release::release_userinfo;
-use crate::protocol::error::{Challenge, OAuthError};
+use crate::protocol::error::OAuthError;
 use crate::protocol::form::Form;
 
 /// The token is in the Authorization header.
 pub async fn get(
     State(app): State<App>,
+    method: Method,
     headers: HeaderMap,
     OAuthQuery(query): OAuthQuery,
 ) -> Result<Response, OAuthError> {
-    answer(&app, &headers, &query, None).await
+    let request = ResourceRequest { method: &method, path: paths::USERINFO, headers: &headers };
+    answer(&app, &request, &query, None).await
 }
 
 /// The token is in the Authorization header or in the form (RFC 6750 sections 2.1 and 2.2).
 pub async fn post(
     State(app): State<App>,
+    method: Method,
     headers: HeaderMap,
     OAuthQuery(query): OAuthQuery,
     OptionalOAuthForm(form): OptionalOAuthForm,
 ) -> Result<Response, OAuthError> {
-    answer(&app, &headers, &query, form.as_ref()).await
+    let request = ResourceRequest { method: &method, path: paths::USERINFO, headers: &headers };
+    answer(&app, &request, &query, form.as_ref()).await
 }
 
-async fn answer(app: &App, headers: &HeaderMap, query: &Form, form: Option<&Form>) -> Result<Response, OAuthError> {
+async fn answer(
+    app: &App,
+    request: &ResourceRequest<'_>,
+    query: &Form,
+    form: Option<&Form>,
+) -> Result<Response, OAuthError> {
     let now = app.clock.now();
-    let authorization = headers.get_all(AUTHORIZATION).iter().map(HeaderValue::as_bytes);
+    let authorization = request.headers.get_all(AUTHORIZATION).iter().map(HeaderValue::as_bytes);
     let token = PresentedToken::collect(authorization, query, form)?;
-    let bearer = bearer::verify_person(app, token.as_str(), now).await?;
+    let possessed = PossessedToken::verify(app, token, request, now)?;
+    let bearer = bearer::verify_person(app, possessed, now).await?;
     if !bearer.claims.has_scope("openid") {
         let error = OAuthError::insufficient_scope("the access token does not have the scope openid");
-        return Err(error.with_challenge(Challenge::BearerScope("openid")));
+        return Err(error.with_challenge(token.scheme().challenge_for("openid")));
     }
     let client = app.registry.find_client(&bearer.family.grant.client_id, now).await?;
     let client = client.ok_or_else(|| {
-        OAuthError::invalid_token("the client of the access token is gone").with_challenge(Challenge::Bearer)
+        OAuthError::invalid_token("the client of the access token is gone").with_challenge(token.scheme().challenge())
     })?;
     let claims = released(&bearer);
-    match client.settings.userinfo_signed_response_alg {
-        None => Ok((no_store(), Json(claims)).into_response()),
-        Some(_) => signed(app, &client, claims, now).await,
-    }
+    let response = match client.settings.userinfo_signed_response_alg {
+        None => (no_store(), Json(claims)).into_response(),
+        Some(_) => signed(app, &client, claims, now).await?,
+    };
+    Ok((dpop_nonce(bearer.next_nonce.as_deref()), response).into_response())
 }
 
 fn released(bearer: &Bearer) -> Map<String, Value> {

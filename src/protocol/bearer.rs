@@ -1,4 +1,5 @@
-//! How a bearer token is presented (RFC 6750 section 2): in the header or in the body, in exactly one of them.
+//! How an access token is presented: as a bearer token in the header or in the body (RFC 6750 section 2), or in the header as
+//! one that is bound to a key (RFC 9449 section 7.1); in exactly one of these ways.
 //!
 //! A token in the query is refused: URLs end in logs, histories and `Referer` headers (RFC 6750 section 5.3, OAuth 2.1
 //! section 5.1).
@@ -7,9 +8,47 @@ use super::authorization_header::AuthorizationHeader;
 use super::error::{Challenge, OAuthError};
 use super::form::Form;
 
-/// A bearer token as it came, not verified. It has no `Debug`: it is a secret.
+/// An access token as it came, not verified. It has no `Debug`: it is a secret.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub struct PresentedToken<'a>(&'a str);
+pub struct PresentedToken<'a> {
+    token: &'a str,
+    scheme: TokenScheme,
+}
+
+/// As what a token is presented.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TokenScheme {
+    /// Good in anybody's hands (RFC 6750).
+    Bearer,
+    /// Good with a proof of the key that it is bound to (RFC 9449 section 7.1).
+    Dpop,
+}
+
+impl TokenScheme {
+    /// The registered name, which is also that of the token type.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Bearer => "Bearer",
+            Self::Dpop => "DPoP",
+        }
+    }
+
+    /// What a refusal says of how to do better.
+    pub fn challenge(self) -> Challenge {
+        match self {
+            Self::Bearer => Challenge::Bearer,
+            Self::Dpop => Challenge::Dpop,
+        }
+    }
+
+    /// The same where `scope` is needed.
+    pub fn challenge_for(self, scope: &'static str) -> Challenge {
+        match self {
+            Self::Bearer => Challenge::BearerScope(scope),
+            Self::Dpop => Challenge::DpopScope(scope),
+        }
+    }
+}
 
 impl<'a> PresentedToken<'a> {
     /// Finds the token of a request. `body` is its form, if it has one.
@@ -18,9 +57,10 @@ impl<'a> PresentedToken<'a> {
         query: &Form,
         body: Option<&'a Form>,
     ) -> Result<Self, OAuthError> {
-        Self::find(authorization, query, body).map_err(|error| {
+        let mut scheme = TokenScheme::Bearer;
+        Self::find(authorization, query, body, &mut scheme).map_err(|error| {
             let is_first = error.challenge() == Challenge::None;
-            if is_first { error.with_challenge(Challenge::Bearer) } else { error }
+            if is_first { error.with_challenge(scheme.challenge()) } else { error }
         })
     }
 
@@ -28,6 +68,7 @@ impl<'a> PresentedToken<'a> {
         authorization: impl IntoIterator<Item = &'a [u8]>,
         query: &Form,
         body: Option<&'a Form>,
+        scheme: &mut TokenScheme,
     ) -> Result<Self, OAuthError> {
         let header = AuthorizationHeader::collect(authorization)?;
         let in_body = body.map(|form| form.one("access_token")).transpose()?.flatten();
@@ -37,7 +78,11 @@ impl<'a> PresentedToken<'a> {
         let token = match (header, in_body) {
             // RFC 6750 section 2: clients must not use more than one method.
             (Some(_), Some(_)) => return Err(OAuthError::invalid_request("the access token was sent in two ways")),
-            (Some(header), None) => header.credentials("Bearer"),
+            (Some(header), None) => header.credentials("Bearer").or_else(|| {
+                let bound = header.credentials("DPoP")?;
+                *scheme = TokenScheme::Dpop;
+                Some(bound)
+            }),
             (None, in_body) => in_body,
         };
         match token {
@@ -45,14 +90,19 @@ impl<'a> PresentedToken<'a> {
                 Err(OAuthError::invalid_token("an access token is required").with_challenge(Challenge::BearerMissing))
             }
             Some("") => Err(OAuthError::invalid_request("the Authorization header has no token")),
-            Some(token) if is_b64token(token) => Ok(Self(token)),
+            Some(token) if is_b64token(token) => Ok(Self { token, scheme: *scheme }),
             Some(_) => Err(OAuthError::invalid_token("the access token is malformed")),
         }
     }
 
     /// The token.
     pub fn as_str(&self) -> &'a str {
-        self.0
+        self.token
+    }
+
+    /// As what it was presented.
+    pub fn scheme(&self) -> TokenScheme {
+        self.scheme
     }
 }
 
@@ -109,6 +159,16 @@ mod tests {
         let refused = Err((ErrorCode::InvalidRequest, Challenge::Bearer));
         assert_eq!(collect(&[], "access_token=abc", None), refused);
         assert_eq!(collect(&["Bearer abc"], "access_token=abc", None), refused);
+    }
+
+    #[test]
+    fn rfc_9449_section_7_1_a_bound_token_has_a_scheme_of_its_own() {
+        for header in ["DPoP abc", "dpop abc", "DPOP  abc"] {
+            let token = PresentedToken::collect([header.as_bytes()], &Form::default(), None).ok().unwrap();
+            assert_eq!((token.as_str(), token.scheme()), ("abc", TokenScheme::Dpop));
+        }
+        assert_eq!(collect(&["DPoP"], "", None), Err((ErrorCode::InvalidRequest, Challenge::Dpop)));
+        assert_eq!(collect(&["DPoP a b"], "", None), Err((ErrorCode::InvalidToken, Challenge::Dpop)));
     }
 
     #[test]

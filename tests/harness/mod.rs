@@ -20,6 +20,7 @@ mod page;
 mod person;
 mod port;
 pub mod program;
+pub mod proof;
 mod raw;
 mod receiver;
 mod tls;

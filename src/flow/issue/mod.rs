@@ -77,27 +77,53 @@ pub struct TokenResponse {
     id_token: Option<String>,
 }
 
-/// Reserves the signatures, makes the decision durable, then signs.
-pub async fn tokens(app: &App, issuance: Issuance, now: DateTime<Utc>) -> Result<TokenResponse, OAuthError> {
+/// Reserves the signatures, makes the decision durable, then signs. `jkt` is the thumbprint of the key that the client proved to
+/// have: then the access token is bound to it, and so is the refresh token of a public client (RFC 9449 section 5).
+pub async fn tokens(
+    app: &App,
+    issuance: Issuance,
+    jkt: Option<&str>,
+    now: DateTime<Utc>,
+) -> Result<TokenResponse, OAuthError> {
     match issuance {
         Issuance::Redemption { client, id, record, resources } => {
-            redeem(app, &client, id, *record, &resources, now).await
+            let holder = Holder { client: &client, jkt };
+            redeem(app, holder, id, *record, &resources, now).await
         }
         Issuance::Rotation { client, presented, scopes, resources } => {
-            rotate(app, &client, &presented, &scopes, &resources, now).await
+            rotate(app, Holder { client: &client, jkt }, &presented, &scopes, &resources, now).await
         }
-        Issuance::Machine { client, scopes, resources } => machine(app, &client, &scopes, &resources, now).await,
+        Issuance::Machine { client, scopes, resources } => {
+            machine(app, Holder { client: &client, jkt }, &scopes, &resources, now).await
+        }
+    }
+}
+
+/// Who gets tokens.
+#[derive(Clone, Copy)]
+struct Holder<'a> {
+    client: &'a Client,
+    /// The thumbprint of the key that access tokens are bound to.
+    jkt: Option<&'a str>,
+}
+
+impl Holder<'_> {
+    /// Whether refresh tokens are bound to the key too. Those of a confidential client are bound to the client, which may take
+    /// a new key.
+    fn binds_refresh_token(&self) -> bool {
+        self.client.is_public()
     }
 }
 
 async fn redeem(
     app: &App,
-    client: &Client,
+    holder: Holder<'_>,
     id: FamilyId,
     record: CodeRecord,
     resources: &[ResourceUri],
     now: DateTime<Utc>,
 ) -> Result<TokenResponse, OAuthError> {
+    let client = holder.client;
     let mut signatures = signatures::reserve_for_person(app, client)?;
     let lifetimes = lifetimes(app, client);
     let refresh = client.has_grant(GrantType::RefreshToken).then(|| PlainRefreshToken::first(&app.master_keys, id));
@@ -113,9 +139,10 @@ async fn redeem(
             hash: token.hash(),
             idle_expires_at: expires_at.min(now + lifetimes.refresh_idle),
         }),
+        bound_jkt: holder.jkt.filter(|_| refresh.is_some() && holder.binds_refresh_token()),
         expires_at,
     };
-    let issued = Issued { client, id, grant: &record.grant, n: 0, issued_at: now, family_expires_at: expires_at, now };
+    let issued = Issued { holder, id, grant: &record.grant, n: 0, issued_at: now, family_expires_at: expires_at, now };
     let nonce = record.nonce.as_deref();
     // Whatever may fail comes before the statement that uses the code up; a replay is one all the same.
     let prepared = match issued.prepare(app, &mut signatures, resources, refresh.as_ref(), nonce).await {
@@ -143,7 +170,7 @@ async fn redeem(
 
 async fn machine(
     app: &App,
-    client: &Client,
+    Holder { client, jkt }: Holder<'_>,
     scopes: &[String],
     resources: &[ResourceUri],
     now: DateTime<Utc>,
@@ -152,11 +179,12 @@ async fn machine(
     let mut claims = AccessTokenClaims::new(app, client, AccessTokenClaims::machine_jti(client), now, expires_at);
     claims.aud = audience::of(app, resources, now).await?;
     claims.scope = scopes.join(" ");
+    let claims = claims.bound_to(jkt);
     let mut signatures = signatures::reserve_for_machine(app, client)?;
     let access_token = claims.encode(app, client, &mut signatures).await?;
     Ok(TokenResponse {
         access_token,
-        token_type: "Bearer",
+        token_type: claims.scheme().as_str(),
         expires_in: expires_in(claims.exp, now),
         scope: claims.scope,
         refresh_token: None,
@@ -166,7 +194,7 @@ async fn machine(
 
 /// A durable fact from which tokens may be signed.
 struct Issued<'a> {
-    client: &'a Client,
+    holder: Holder<'a>,
     id: FamilyId,
     grant: &'a Grant,
     /// Which token of the family.
@@ -194,7 +222,7 @@ impl Issued<'_> {
         refresh: Option<&PlainRefreshToken>,
         nonce: Option<&str>,
     ) -> Result<Prepared, OAuthError> {
-        let reach = Reach::of(app, self.client, (self.grant, &[], resources), self.now).await?;
+        let reach = Reach::of(app, self.holder.client, (self.grant, &[], resources), self.now).await?;
         if !signatures.may_fail() {
             return Ok(Prepared::Unsigned(reach));
         }
@@ -209,27 +237,29 @@ impl Issued<'_> {
         refresh: Option<&PlainRefreshToken>,
         nonce: Option<&str>,
     ) -> Result<TokenResponse, OAuthError> {
-        let lifetime = lifetimes(app, self.client).access_token;
+        let Holder { client, jkt } = self.holder;
+        let lifetime = lifetimes(app, client).access_token;
         let expires_at = (self.issued_at + lifetime).min(self.family_expires_at);
         let jti = AccessTokenClaims::jti_of(self.id, self.n);
-        let mut claims = AccessTokenClaims::new(app, self.client, jti, self.issued_at, expires_at);
+        let mut claims = AccessTokenClaims::new(app, client, jti, self.issued_at, expires_at);
         claims.sub = self.grant.subject.to_string();
         claims.aud = reach.aud;
         claims.scope = reach.scope;
         claims.auth_time = Some(self.grant.authentication.auth_time.timestamp());
         claims.acr = Some(self.grant.authentication.acr.clone());
         claims.amr = Some(self.grant.authentication.amr.clone());
-        let access_token = claims.encode(app, self.client, signatures).await?;
+        let claims = claims.bound_to(jkt);
+        let access_token = claims.encode(app, client, signatures).await?;
         let id_token = match reach.told {
             Some(told) => {
                 let about = id_token::About { grant: self.grant, issued_at: self.issued_at, nonce, told };
-                Some(id_token::issue(app, self.client, about, &access_token, signatures).await?)
+                Some(id_token::issue(app, client, about, &access_token, signatures).await?)
             }
             None => None,
         };
         Ok(TokenResponse {
             access_token,
-            token_type: "Bearer",
+            token_type: claims.scheme().as_str(),
             expires_in: expires_in(claims.exp, self.now),
             scope: claims.scope,
             refresh_token: refresh.map(PlainRefreshToken::encode),

@@ -2,13 +2,12 @@
 
 use chrono::{DateTime, Utc};
 
-use super::{Issued, TokenResponse, lifetimes};
+use super::{Holder, Issued, TokenResponse, lifetimes};
 use crate::app::App;
 use crate::flow::reach::Reach;
 use crate::flow::signatures;
 use crate::keys::keyset::ReservedSignatures;
 use crate::keys::token::PlainRefreshToken;
-use crate::model::client::Client;
 use crate::model::family::Grant;
 use crate::model::id::ResourceUri;
 use crate::protocol::error::OAuthError;
@@ -18,12 +17,13 @@ use crate::storage::postgres::family::rotate::{RotateOutcome, Rotated, Rotation}
 /// Rotates a refresh token and makes what it gives.
 pub(super) async fn rotate(
     app: &App,
-    client: &Client,
+    holder: Holder<'_>,
     presented: &PlainRefreshToken,
     scopes: &[String],
     resources: &[ResourceUri],
     now: DateTime<Utc>,
 ) -> Result<TokenResponse, OAuthError> {
+    let client = holder.client;
     let mut signatures = signatures::reserve_for_person(app, client)?;
     let lifetimes = lifetimes(app, client);
     let no_key = || OAuthError::server_error("the key that made the refresh token is missing");
@@ -36,6 +36,8 @@ pub(super) async fn rotate(
         client_id: &client.id,
         scopes,
         resources,
+        jkt: holder.jkt,
+        binds_successor: holder.binds_refresh_token(),
         salt,
         key_id,
         successor_hash: successor.hash(),
@@ -44,7 +46,7 @@ pub(super) async fn rotate(
     };
     let early = if signatures.may_fail() {
         let asked_for = AskedFor { scopes, resources, refresh: &successor };
-        sign_before_rotation(app, client, presented, &asked_for, &mut signatures, now).await?
+        sign_before_rotation(app, holder, presented, &asked_for, &mut signatures, now).await?
     } else {
         None
     };
@@ -60,7 +62,7 @@ pub(super) async fn rotate(
     // The grant is only known now. Should this fail, the same token may be sent again: see the grace of its client.
     let reach = Reach::of(app, client, (&grant, scopes, resources), now).await?;
     let issued =
-        Issued { client, id, grant: &grant, n: seq, issued_at: rotated_at, family_expires_at: expires_at, now };
+        Issued { holder, id, grant: &grant, n: seq, issued_at: rotated_at, family_expires_at: expires_at, now };
     issued.respond(app, &mut signatures, reach, Some(&successor), None).await
 }
 
@@ -88,7 +90,7 @@ impl EarlyResponse {
 /// The response to a token that looks as if it could be rotated. `None`: it does not, and the rotation will say why.
 async fn sign_before_rotation(
     app: &App,
-    client: &Client,
+    holder: Holder<'_>,
     presented: &PlainRefreshToken,
     asked_for: &AskedFor<'_>,
     signatures: &mut ReservedSignatures,
@@ -96,13 +98,13 @@ async fn sign_before_rotation(
 ) -> Result<Option<EarlyResponse>, OAuthError> {
     let id = presented.id();
     let Some(family) = app.postgres.find_family(id, None, now).await? else { return Ok(None) };
-    if !family.is_alive || family.seq != presented.seq() || family.grant.client_id != client.id {
+    if !family.is_alive || family.seq != presented.seq() || family.grant.client_id != holder.client.id {
         return Ok(None);
     }
     let (grant, seq, expires_at) = (family.grant, presented.seq() + 1, family.expires_at);
-    let issued = Issued { client, id, grant: &grant, n: seq, issued_at: now, family_expires_at: expires_at, now };
+    let issued = Issued { holder, id, grant: &grant, n: seq, issued_at: now, family_expires_at: expires_at, now };
     let AskedFor { scopes, resources, refresh } = asked_for;
-    let reach = Reach::of(app, client, (&grant, scopes, resources), now).await?;
+    let reach = Reach::of(app, holder.client, (&grant, scopes, resources), now).await?;
     let response = issued.respond(app, signatures, reach, Some(refresh), None).await?;
     Ok(Some(EarlyResponse { response, grant, seq, expires_at }))
 }
@@ -120,6 +122,7 @@ fn refusal(outcome: &RotateOutcome) -> OAuthError {
         RotateOutcome::Ended | RotateOutcome::WrongClient => {
             OAuthError::invalid_grant("the refresh token is not valid")
         }
+        RotateOutcome::WrongKey => OAuthError::invalid_grant("the refresh token is bound to another key"),
         RotateOutcome::ScopeNotGranted => OAuthError::invalid_scope("a scope was asked for that was not granted"),
         RotateOutcome::ResourceNotGranted => {
             OAuthError::invalid_target("a resource was asked for that was not granted")

@@ -26,6 +26,8 @@ pub enum Purpose {
     Admin,
     /// Private signing keys in the database.
     SigningKey,
+    /// The nonces that proofs of possession must have.
+    DpopNonce,
 }
 
 impl Purpose {
@@ -41,6 +43,7 @@ impl Purpose {
             Self::Cookie => b"cookie",
             Self::Admin => b"admin",
             Self::SigningKey => b"signing key",
+            Self::DpopNonce => b"dpop nonce",
         }
     }
 }
@@ -56,6 +59,7 @@ pub(super) struct VersionKeys {
     cookie: PurposeKeys,
     admin: PurposeKeys,
     signing_key: PurposeKeys,
+    dpop_nonce: PurposeKeys,
 }
 
 impl VersionKeys {
@@ -71,6 +75,7 @@ impl VersionKeys {
             cookie: PurposeKeys::derive(&prk, Purpose::Cookie)?,
             admin: PurposeKeys::derive(&prk, Purpose::Admin)?,
             signing_key: PurposeKeys::derive(&prk, Purpose::SigningKey)?,
+            dpop_nonce: PurposeKeys::derive(&prk, Purpose::DpopNonce)?,
         })
     }
 
@@ -85,6 +90,7 @@ impl VersionKeys {
             Purpose::Cookie => &self.cookie,
             Purpose::Admin => &self.admin,
             Purpose::SigningKey => &self.signing_key,
+            Purpose::DpopNonce => &self.dpop_nonce,
         }
     }
 }

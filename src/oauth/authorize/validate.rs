@@ -10,6 +10,7 @@ use crate::model::client::{Client, GrantType, Profile};
 use crate::model::id::SubjectId;
 use crate::protocol::claims::ClaimsRequest;
 use crate::protocol::display::Display;
+use crate::protocol::dpop;
 use crate::protocol::error::OAuthError;
 use crate::protocol::form::Form;
 use crate::protocol::prompt;
@@ -46,6 +47,7 @@ pub async fn validate(
     Ok(AuthorizationRequest {
         client_id: client.id.clone(),
         code_challenge: code_challenge(&client, form)?,
+        dpop_jkt: form.one("dpop_jkt")?.map(dpop::parse_jkt).transpose()?.map(ToOwned::to_owned),
         state: echoed(to.state.as_deref())?,
         nonce: echoed(form.one("nonce")?)?,
         prompts: prompt::parse(form.one("prompt")?)?,

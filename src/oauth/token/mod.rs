@@ -1,4 +1,4 @@
-//! `/token` (RFC 6749 section 3.2): who calls, which grant, and what the grant decided.
+//! `/token` (RFC 6749 section 3.2): who calls, which key they have (RFC 9449 section 5), which grant, and what the grant decided.
 
 // The grants: one file each.
 pub mod grants;
@@ -10,7 +10,7 @@ use http::HeaderMap;
 
 use super::paths;
 use crate::app::App;
-use crate::flow::{client, issue};
+use crate::flow::{client, dpop, issue};
 use crate::http::form::OAuthForm;
 use crate::http::headers;
 use crate::model::client::GrantType;
@@ -24,7 +24,15 @@ pub async fn post(
 ) -> Result<Response, OAuthError> {
     let now = app.clock.now();
     form.refuse_repeats()?;
-    let client = client::authenticate(&app, &[paths::TOKEN], &request_headers, &form, now).await?;
+    let (client, assertion) = client::verify(&app, &[paths::TOKEN], &request_headers, &form, now).await?;
+    let proof = dpop::verify_optional(&app, paths::TOKEN, &request_headers, now)?;
+    if client.settings.dpop_bound_access_tokens && proof.is_none() {
+        return Err(OAuthError::invalid_dpop_proof(
+            "the tokens of the client are bound to a key: a DPoP proof is required",
+        ));
+    }
+    dpop::burn(&app, assertion, proof.as_ref(), now).await?;
+    let jkt = proof.as_ref().map(|proof| proof.jkt.as_str());
     let grant_type = form.required("grant_type", "the parameter grant_type is missing")?;
     let grant = GrantType::from_name(grant_type)
         .ok_or_else(|| OAuthError::unsupported_grant_type("the grant_type is not supported"))?;
@@ -32,11 +40,12 @@ pub async fn post(
         return Err(OAuthError::unauthorized_client("the client may not use this grant_type"));
     }
     let issuance = match grant {
-        GrantType::AuthorizationCode => grants::authorization_code::decide(&app, client, &form, now).await?,
+        GrantType::AuthorizationCode => grants::authorization_code::decide(&app, client, &form, jkt, now).await?,
         GrantType::RefreshToken => grants::refresh_token::decide(&app, client, &form, now).await?,
         GrantType::ClientCredentials => grants::client_credentials::decide(&app, client, &form, now).await?,
     };
-    let response = issue::tokens(&app, issuance, now).await?;
+    let response = issue::tokens(&app, issuance, jkt, now).await?;
     // RFC 6749 section 5.1.
-    Ok((headers::no_store(), Json(response)).into_response())
+    let nonce = headers::dpop_nonce(proof.as_ref().and_then(|proof| proof.next_nonce.as_deref()));
+    Ok((headers::no_store(), nonce, Json(response)).into_response())
 }

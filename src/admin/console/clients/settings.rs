@@ -118,6 +118,12 @@ fn authentication() -> Group {
                 Kind::Switch,
             ),
             Field::new(
+                "dpop_bound_access_tokens",
+                "Its access tokens are bound to a key of its own",
+                "Then it must prove that it has the key (DPoP), and a stolen token is of no use.",
+                Kind::Switch,
+            ),
+            Field::new(
                 "pkce_required",
                 "It must use PKCE",
                 "Leave it on: it is off only for clients that predate it.",

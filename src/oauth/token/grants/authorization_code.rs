@@ -18,8 +18,14 @@ use crate::protocol::error::OAuthError;
 use crate::protocol::form::Form;
 use crate::protocol::pkce;
 
-/// Verifies a code and what must come with it.
-pub async fn decide(app: &App, client: Arc<Client>, form: &Form, now: DateTime<Utc>) -> Result<Issuance, OAuthError> {
+/// Verifies a code and what must come with it. `jkt` is the thumbprint of the key that the client proved to have.
+pub async fn decide(
+    app: &App,
+    client: Arc<Client>,
+    form: &Form,
+    jkt: Option<&str>,
+    now: DateTime<Utc>,
+) -> Result<Issuance, OAuthError> {
     let invalid = || OAuthError::invalid_grant("the code is not valid");
     let presented = form.required("code", "the parameter code is missing")?;
     // A bad tag costs no look-up.
@@ -37,6 +43,7 @@ pub async fn decide(app: &App, client: Arc<Client>, form: &Form, now: DateTime<U
     }
     check_redirect_uri(&record, form)?;
     pkce::verify(record.code_challenge.as_deref(), verifier)?;
+    check_key(&record, jkt)?;
     let resources = resources(app, &client, form, now).await?;
     // RFC 8707 section 2.2: a subset of what was granted. Where none was asked for, none was shown to the person: the grant is
     // for the default audience and nothing else, here as at every refresh.
@@ -44,6 +51,17 @@ pub async fn decide(app: &App, client: Arc<Client>, form: &Form, now: DateTime<U
         return Err(OAuthError::invalid_target("a resource was asked for that was not granted"));
     }
     Ok(Issuance::Redemption { client, id: code.id(), record: Box::new(record), resources })
+}
+
+/// RFC 9449 section 10: whoever redeems a code has the key that the authorization request named.
+fn check_key(record: &CodeRecord, jkt: Option<&str>) -> Result<(), OAuthError> {
+    match (record.dpop_jkt.as_deref(), jkt) {
+        (Some(_), None) => Err(OAuthError::invalid_dpop_proof("the code is bound to a key: a DPoP proof is required")),
+        (Some(bound), Some(jkt)) if bound != jkt => {
+            Err(OAuthError::invalid_grant("the code is bound to another key than that of the DPoP proof"))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// RFC 6749 section 4.1.3 asks for it again if the authorization request had it; OAuth 2.1 section 4.1.3 does not, because

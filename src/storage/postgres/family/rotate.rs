@@ -31,6 +31,10 @@ pub struct Rotation<'a> {
     pub scopes: &'a [String],
     /// The resources asked for; empty: all that were granted.
     pub resources: &'a [ResourceUri],
+    /// The thumbprint of the key that was proven with the request.
+    pub jkt: Option<&'a str>,
+    /// Whether the successor is bound to that key (RFC 9449 section 5), as those of public clients are.
+    pub binds_successor: bool,
     /// What the successor is made with, if this rotation wins.
     pub salt: [u8; 32],
     /// The version of the key that the successor is made with.
@@ -75,20 +79,30 @@ pub enum RotateOutcome {
     Ended,
     /// It belongs to another client. Nothing was changed.
     WrongClient,
+    /// It is bound to a key that was not proven. Nothing was changed.
+    WrongKey,
     /// It does not cover the scopes. Nothing was changed.
     ScopeNotGranted,
     /// It does not cover the resources. Nothing was changed.
     ResourceNotGranted,
 }
 
-/// No verb writes `bound_jkt` or `bound_x5t` yet; a later version's sender-constrained token must not be rotated here by
-/// whoever merely holds it (RFC 9449 section 5).
+/// Whether whoever presents a token has what its family `f` is bound to (RFC 9449 section 5). No verb writes `bound_x5t` yet; a
+/// later version's token that is bound to a certificate must not be rotated here by whoever merely holds it.
+macro_rules! key_fits {
+    ($jkt:literal) => {
+        concat!("((f.bound_jkt IS NULL OR coalesce(f.bound_jkt = ", $jkt, ", false)) AND f.bound_x5t IS NULL)")
+    };
+}
+
 const ROTATE: &str = concat!(
     "UPDATE token_family f SET seq = f.seq + 1, prev_hash = f.cur_hash, cur_hash = $7, salt = $8, key_id = $9, \
-        rotated_at = $11, idle_expires_at = least($10, f.expires_at) \
+        rotated_at = $11, idle_expires_at = least($10, f.expires_at), \
+        bound_jkt = coalesce(f.bound_jkt, CASE WHEN $13 THEN $12 END) \
      WHERE f.id = $1 AND f.seq = $2 AND f.cur_hash = $3 AND f.client_id = $4 \
-        AND f.scopes @> $5 AND f.resources @> $6 AND f.bound_jkt IS NULL AND f.bound_x5t IS NULL \
-        AND f.revoked_at IS NULL AND f.expires_at > $11 AND f.idle_expires_at > $11 \
+        AND f.scopes @> $5 AND f.resources @> $6 AND ",
+    key_fits!("$12"),
+    " AND f.revoked_at IS NULL AND f.expires_at > $11 AND f.idle_expires_at > $11 \
         AND EXISTS (SELECT 1 FROM client c \
             WHERE c.client_id = f.client_id AND c.enabled AND c.generation = f.client_generation) \
         AND EXISTS (SELECT 1 FROM subject s \
@@ -105,8 +119,10 @@ const CLASSIFY: &str = concat!(
     grant_columns!(),
     ", f.client_id = $2 AS is_of_client, f.cur_hash = $3 AS is_current, f.prev_hash = $3 AS is_previous, \
         f.scopes @> $4 AS has_scopes, f.resources @> $5 AS has_resources, ",
+    key_fits!("$7"),
+    " AS has_key, ",
     family_stands!("$6"),
-    " AND coalesce(f.idle_expires_at > $6, false) AND f.bound_jkt IS NULL AND f.bound_x5t IS NULL AS stands \
+    " AND coalesce(f.idle_expires_at > $6, false) AS stands \
      FROM token_family f ",
     family_joins!(),
     " WHERE f.id = $1"
@@ -156,6 +172,8 @@ struct ClassifyRow {
     has_scopes: bool,
     #[diesel(sql_type = Bool)]
     has_resources: bool,
+    #[diesel(sql_type = Bool)]
+    has_key: bool,
     #[diesel(sql_type = Bool)]
     stands: bool,
 }
@@ -229,6 +247,8 @@ fn statement<'a>(rotation: &Rotation<'a>, now: DateTime<Utc>) -> Statement<'a> {
         .bind::<SmallInt, _>(i16::from(rotation.key_id))
         .bind::<Timestamptz, _>(rotation.idle_expires_at)
         .bind::<Timestamptz, _>(now)
+        .bind::<Nullable<Text>, _>(rotation.jkt)
+        .bind::<Bool, _>(rotation.binds_successor)
 }
 
 fn resources<'a>(rotation: &Rotation<'a>) -> Vec<&'a str> {
@@ -243,6 +263,7 @@ async fn find(conn: &mut AsyncPgConnection, rotation: &Rotation<'_>, now: DateTi
         .bind::<Array<Text>, _>(rotation.scopes)
         .bind::<Array<Text>, _>(resources(rotation))
         .bind::<Timestamptz, _>(now)
+        .bind::<Nullable<Text>, _>(rotation.jkt)
         .get_result::<ClassifyRow>(conn)
         .await
         .optional()?;
@@ -250,11 +271,14 @@ async fn find(conn: &mut AsyncPgConnection, rotation: &Rotation<'_>, now: DateTi
 }
 
 impl ClassifyRow {
-    /// The order matters: another client learns nothing and revokes nothing; a dead family has nothing left to revoke; a
+    /// The order matters: another client, or whoever lacks the key, learns nothing and revokes nothing; a dead family has nothing left to revoke; a
     /// replay is a replay whatever scopes it asks for.
     fn judge(self, rotation: &Rotation<'_>, now: DateTime<Utc>) -> Finding {
         if !self.is_of_client {
             return Finding::Settled(RotateOutcome::WrongClient);
+        }
+        if !self.has_key {
+            return Finding::Settled(RotateOutcome::WrongKey);
         }
         if !self.stands {
             return Finding::Settled(RotateOutcome::Ended);

@@ -49,6 +49,7 @@ async fn begin(setting: &Setting, scopes: &[&str]) -> FamilyId {
         code_hash: [0; 32],
         code_challenge: None,
         refresh: Some(NewRefresh { hash: [1; 32], idle_expires_at: noon() + TimeDelta::days(7) }),
+        bound_jkt: None,
         expires_at: noon() + TimeDelta::days(30),
     };
     assert_eq!(setting.db.postgres.redeem_code(&redemption, noon()).await.unwrap(), RedeemOutcome::Won);
@@ -63,6 +64,8 @@ fn rotation(client_id: &ClientId, id: FamilyId, seq: u8) -> Rotation<'_> {
         client_id,
         scopes: &[],
         resources: &[],
+        jkt: None,
+        binds_successor: false,
         salt: [seq + 101; 32],
         key_id: 200,
         successor_hash: [seq + 2; 32],
@@ -216,9 +219,56 @@ async fn a_sender_constrained_family_is_not_rotated_for_a_mere_bearer() {
     for column in ["bound_jkt", "bound_x5t"] {
         let family = Family::new(&["openid"]).await;
         family.setting.db.execute(&format!("UPDATE token_family SET {column} = 'thumbprint'")).await;
-        assert_eq!(family.rotate(&family.rotation(0), noon()).await, RotateOutcome::Ended);
+        assert_eq!(family.rotate(&family.rotation(0), noon()).await, RotateOutcome::WrongKey);
         assert!(family.is_alive().await);
     }
+    // No proof of a key is the certificate that this version does not ask for.
+    let family = Family::new(&["openid"]).await;
+    family.setting.db.execute("UPDATE token_family SET bound_x5t = 'thumbprint', bound_jkt = 'key'").await;
+    let proven = Rotation { jkt: Some("key"), ..family.rotation(0) };
+    assert_eq!(family.rotate(&proven, noon()).await, RotateOutcome::WrongKey);
+}
+
+#[tokio::test]
+async fn rfc_9449_section_5_a_bound_family_is_rotated_with_its_key_alone() {
+    let family = Family::new(&["openid"]).await;
+    family.setting.db.execute("UPDATE token_family SET bound_jkt = 'key'").await;
+    let proven = |seq| Rotation { jkt: Some("key"), binds_successor: true, ..family.rotation(seq) };
+    let stolen = |seq| Rotation { jkt: Some("other"), binds_successor: true, ..family.rotation(seq) };
+    for wrong in [family.rotation(0), stolen(0)] {
+        assert_eq!(family.rotate(&wrong, noon()).await, RotateOutcome::WrongKey);
+    }
+    let first = rotated(family.rotate(&proven(0), noon()).await);
+    // The same while the grace lasts, and for an old token: who lacks the key can end nothing.
+    assert_eq!(repeated(family.rotate(&proven(0), noon()).await), first);
+    for now in [noon(), noon() + TimeDelta::minutes(1)] {
+        for wrong in [family.rotation(0), stolen(0), stolen(1)] {
+            assert_eq!(family.rotate(&wrong, now).await, RotateOutcome::WrongKey);
+        }
+    }
+    assert!(family.is_alive().await);
+    rotated(family.rotate(&proven(1), noon()).await);
+    assert_eq!(family.rotate(&proven(0), noon()).await, RotateOutcome::Replayed);
+    assert!(!family.is_alive().await);
+}
+
+#[tokio::test]
+async fn a_rotation_binds_a_family_where_it_should_and_does_not_change_its_key() {
+    let bound = "SELECT count(*) FROM token_family WHERE bound_jkt = 'key'";
+    let family = Family::new(&["openid"]).await;
+    let with = |seq, jkt, binds_successor| Rotation { jkt: Some(jkt), binds_successor, ..family.rotation(seq) };
+    // A confidential client may take a new key each time.
+    rotated(family.rotate(&with(0, "one", false), noon()).await);
+    rotated(family.rotate(&with(1, "two", false), noon()).await);
+    assert_eq!(family.setting.db.count("SELECT count(*) FROM token_family WHERE bound_jkt IS NULL").await, 1);
+    rotated(family.rotate(&with(2, "key", true), noon()).await);
+    assert_eq!(family.setting.db.count(bound).await, 1);
+    // The token before it was not bound; the answer that is given again is.
+    assert_eq!(family.rotate(&with(2, "two", true), noon()).await, RotateOutcome::WrongKey);
+    assert_eq!(family.rotate(&family.rotation(2), noon()).await, RotateOutcome::WrongKey);
+    repeated(family.rotate(&with(2, "key", true), noon()).await);
+    rotated(family.rotate(&with(3, "key", true), noon()).await);
+    assert_eq!(family.setting.db.count(bound).await, 1);
 }
 
 #[tokio::test]

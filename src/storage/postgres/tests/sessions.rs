@@ -23,6 +23,7 @@ async fn exchange(setting: &Setting, client_id: &str, sid: Sid, lifetime: TimeDe
         code_hash: [0; 32],
         code_challenge: None,
         refresh: None,
+        bound_jkt: None,
         expires_at: noon() + lifetime,
     };
     assert_eq!(setting.db.postgres.redeem_code(&redemption, noon()).await.unwrap(), RedeemOutcome::Won);
