@@ -9,13 +9,15 @@ use crate::bootstrap::health;
 use crate::config::Installation;
 use crate::http::method::{self, without_head};
 use crate::http::{cors, session};
-use crate::oauth::{authorize, discovery, introspection, jwks, logout, par, paths, revocation, token, userinfo};
+use crate::oauth::{
+    authorize, discovery, introspection, jwks, logout, par, paths, revocation, sample_resource, token, userinfo,
+};
 use crate::web;
 
 /// What this server answers.
 pub fn router(app: App) -> Router {
     // What clients and resource servers call: no cookies, open to the scripts of configured origins.
-    let api = Router::new()
+    let mut api = Router::new()
         .route(paths::PAR, post(par::post))
         .route(paths::TOKEN, post(token::post))
         .route(paths::USERINFO, get(userinfo::get).post(userinfo::post))
@@ -23,7 +25,12 @@ pub fn router(app: App) -> Router {
         .route(paths::REVOKE, post(revocation::post))
         .route(paths::JWKS, get(jwks::get))
         .route(paths::OPENID_CONFIGURATION, get(discovery::get))
-        .route(paths::OAUTH_AUTHORIZATION_SERVER, get(discovery::get))
+        .route(paths::OAUTH_AUTHORIZATION_SERVER, get(discovery::get));
+    let is_dev = app.config.installation == Installation::Dev;
+    if is_dev || app.config.oidc.sample_resource {
+        api = api.route(paths::RESOURCE, get(sample_resource::get));
+    }
+    let api = api
         // Before the layer, which has to see the preflight: its method is none of the above.
         .method_not_allowed_fallback(method::not_allowed)
         .layer(cors::for_clients(&app.config.server));
@@ -34,7 +41,7 @@ pub fn router(app: App) -> Router {
         .route(paths::LOGOUT, without_head(get(logout::rp_initiated::get).post(logout::rp_initiated::post), "GET,POST"))
         .route(paths::LOGGED_OUT, without_head(get(logout::pages::get), "GET"))
         .merge(web::routes(&app));
-    if app.config.installation == Installation::Dev {
+    if is_dev {
         browser = browser.merge(web::demo::routes());
     }
     Router::new()

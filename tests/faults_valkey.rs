@@ -4,10 +4,14 @@ use chrono::TimeDelta;
 use ostiary::model::client::ConsentPolicy;
 use serde_json::{Value, json};
 
-use crate::harness::{Authorization, TestApp, Tokens, Valkey, eventually};
+use crate::harness::{Authorization, ClientKey, TestApp, Tokens, Valkey, eventually};
 
 async fn server(valkey: &Valkey) -> TestApp {
-    TestApp::with_config(|config| config.state.valkey_url = Some(valkey.url().into())).await
+    TestApp::with_config(|config| {
+        config.state.valkey_url = Some(valkey.url().into());
+        config.oidc.sample_resource = true;
+    })
+    .await
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -20,8 +24,17 @@ async fn without_valkey_nothing_begins_and_what_began_goes_on() {
     let request = Authorization::of(&client);
     let code = app.code(&mut browser, &request, &alice).await;
     let login = stranger.open(&Authorization::of(&client).path()).await;
+    let key = ClientKey::generate("ES256");
+    let bound = [("grant_type", "client_credentials"), ("scope", "mail.read")];
+    let proof = || key.proof(&app, "POST", "/token", json!({}));
+    let answer = app.proven_token(&machine, &bound, &proof()).await.json();
+    let bound_token = answer["access_token"].as_str().unwrap().to_owned();
+    assert_eq!(app.get_with_key("/resource", &bound_token, &key).await.status, 200);
 
     valkey.kill();
+    // Nobody knows whether a proof was used before.
+    app.proven_token(&machine, &bound, &proof()).await.assert_unavailable();
+    app.get_with_key("/resource", &bound_token, &key).await.assert_unavailable();
     stranger.log_in(&login, &alice).await.assert_unavailable("/login");
     stranger.open(login.url.as_str()).await.assert_unavailable("/login");
     // Somebody who is signed in is not taken for a stranger.

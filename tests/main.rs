@@ -72,6 +72,7 @@ mod process;
 mod proxies;
 mod races;
 mod revocation;
+mod sample_resource;
 mod token_client_credentials;
 mod token_code;
 mod token_refresh;

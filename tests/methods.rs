@@ -10,7 +10,7 @@ use crate::contract::routes;
 use crate::harness::TestApp;
 
 /// The paths that routers name one by one. Those of the admin API and of the console come from their tables.
-const NAMED: [(&str, &[&str]); 33] = [
+const NAMED: [(&str, &[&str]); 34] = [
     ("/", &["GET", "HEAD"]),
     ("/.well-known/oauth-authorization-server", &["GET", "HEAD"]),
     ("/.well-known/openid-configuration", &["GET", "HEAD"]),
@@ -40,6 +40,7 @@ const NAMED: [(&str, &[&str]); 33] = [
     ("/logout", &["GET", "POST"]),
     ("/par", &["POST"]),
     ("/ready", &["GET", "HEAD"]),
+    ("/resource", &["GET", "HEAD"]),
     ("/revoke", &["POST"]),
     ("/select-account", &["GET", "POST"]),
     ("/token", &["POST"]),

@@ -12,10 +12,17 @@ pub struct OidcConfig {
     pub request_uri: bool,
     /// The audience of access tokens when the client asked for no resource; absent: the issuer.
     pub default_resource: Option<String>,
+    /// Whether there is a protected resource to try tokens at, `/resource`; `ostiary dev` has it in any case.
+    pub sample_resource: bool,
 }
 
 impl Default for OidcConfig {
     fn default() -> Self {
-        Self { acr_values: vec!["urn:ostiary:acr:pwd".into()], request_uri: false, default_resource: None }
+        Self {
+            acr_values: vec!["urn:ostiary:acr:pwd".into()],
+            request_uri: false,
+            default_resource: None,
+            sample_resource: false,
+        }
     }
 }

@@ -16,6 +16,8 @@ pub mod par;
 pub mod paths;
 // `/revoke`
 pub mod revocation;
+// `/resource`
+pub mod sample_resource;
 // `/token`
 pub mod token;
 // `/userinfo`

@@ -10,6 +10,8 @@ pub const PAR: &str = "/par";
 pub const TOKEN: &str = "/token";
 /// OpenID Connect Core section 5.3.
 pub const USERINFO: &str = "/userinfo";
+/// A protected resource to try tokens at.
+pub const RESOURCE: &str = "/resource";
 /// RFC 7662 section 2.
 pub const INTROSPECT: &str = "/introspect";
 /// RFC 7009 section 2.

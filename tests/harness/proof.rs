@@ -9,7 +9,7 @@ use ostiary::random;
 use serde_json::{Value, json};
 
 use super::answer::Answer;
-use super::app::TestApp;
+use super::app::{Call, TestApp};
 use super::client::TestClient;
 use super::client_key::ClientKey;
 
@@ -59,6 +59,11 @@ pub fn changed(mut value: Value, change: Value) -> Value {
 fn both(base: &Value, change: &Value) -> Value {
     let members = |value: &Value| value.as_object().expect("members").clone();
     Value::Object(members(base).into_iter().chain(members(change)).collect())
+}
+
+/// The `ath` of an access token.
+pub fn ath(token: &str) -> Value {
+    hash(token).into()
 }
 
 fn hash(text: &str) -> String {
@@ -146,5 +151,18 @@ impl TestApp {
     /// A token request with a proof.
     pub async fn proven_token(&self, client: &TestClient, form: &[(&str, &str)], proof: &str) -> Answer {
         client.sign(self.post("/token"), form).header("dpop", proof).send().await
+    }
+
+    /// A GET with a token that is bound to `key`, and a good proof.
+    pub async fn get_with_key(&self, path: &str, token: &str, key: &ClientKey) -> Answer {
+        let proof = key.proof(self, "GET", path, json!({"ath": ath(token)}));
+        self.get(path).dpop(token, &proof).send().await
+    }
+}
+
+impl Call {
+    /// A token that is bound to a key, and a proof of that.
+    pub fn dpop(self, token: &str, proof: &str) -> Self {
+        self.header("authorization", &format!("DPoP {token}")).header("dpop", proof)
     }
 }
