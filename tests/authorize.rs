@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use ostiary::model::client::{ApplicationType, ConsentPolicy, GrantType, Profile};
+use ostiary::model::client::{ApplicationType, ConsentPolicy, GrantType};
+use ostiary::model::profile::Profile;
 use serde_json::json;
 
 use crate::harness::{ADMIN_API, Authorization, MAIL_API, PHOTOS_API, TestApp, jwt};

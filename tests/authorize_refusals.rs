@@ -1,6 +1,7 @@
 //! `/authorize`: what is refused, where it is said, and that the answer says exactly what it should.
 
-use ostiary::model::client::{ApplicationType, GrantType, Profile};
+use ostiary::model::client::{ApplicationType, GrantType};
+use ostiary::model::profile::Profile;
 use serde_json::json;
 
 use crate::harness::{ADMIN_API, Authorization, PHOTOS_API, TestApp};

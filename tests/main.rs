@@ -46,6 +46,7 @@ mod dev;
 mod discovery;
 mod dpop;
 mod external_keys;
+mod fapi2;
 mod faults;
 mod faults_valkey;
 mod flows;

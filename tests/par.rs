@@ -293,6 +293,38 @@ async fn a_request_uri_may_come_by_post() {
 }
 
 #[tokio::test]
+async fn rfc_9449_section_10_1_a_proof_binds_the_code_to_its_key() {
+    let app = TestApp::start().await;
+    let (client, alice) = (app.web_client().await, app.alice().await);
+    let (key, other) = (ClientKey::generate("ES256"), ClientKey::generate("ES256"));
+    let push = |request: Authorization, proof: &str| {
+        client.sign(app.post("/par").header("dpop", proof), &request.without("client_id").parameters()).send()
+    };
+    let proof_for = |path: &str| key.proof(&app, "POST", path, json!({}));
+    let request = Authorization::of(&client);
+    let proof = proof_for("/par");
+    for request in [request.clone(), request.clone().with("dpop_jkt", &key.thumbprint())] {
+        let answer = push(request.clone(), &proof_for("/par")).await;
+        assert_eq!(answer.status, 201, "{answer:?}");
+        let body: Value = serde_json::from_str(&answer.body).unwrap();
+        let request = request.pushed_as(body["request_uri"].as_str().unwrap());
+        let code = app.code(&mut app.browser(), &request, &alice).await;
+        let form = app.redemption(&request, &code);
+        let wrong = app.proven_token(&client, &form, &other.proof(&app, "POST", "/token", json!({}))).await;
+        assert_eq!((wrong.status, wrong.error().as_str()), (400, "invalid_grant"));
+        assert_eq!(app.token(&client, &form).await.error(), "invalid_grant");
+        assert_eq!(app.proven_token(&client, &form, &proof_for("/token")).await.json()["token_type"], "DPoP");
+    }
+    let description = "the DPoP proof is by another key than dpop_jkt names";
+    let answer = push(request.clone().with("dpop_jkt", &other.thumbprint()), &proof_for("/par")).await;
+    answer.assert_error(400, "invalid_dpop_proof", description);
+    // It is used once, here or elsewhere, and for this address.
+    assert_eq!(push(request.clone(), &proof).await.status, 201);
+    push(request.clone(), &proof).await.assert_error(400, "invalid_dpop_proof", "the DPoP proof was used before");
+    assert_eq!(push(request, &proof_for("/token")).await.error(), "invalid_dpop_proof");
+}
+
+#[tokio::test]
 async fn where_pushing_is_required_nothing_else_will_do() {
     let app = TestApp::start().await;
     let client = app.web_client_with(|settings| settings.require_pushed_authorization_requests = true).await;

@@ -58,6 +58,7 @@ pub const VARIABLES: &[Variable] = &[
     plain("SESSION_LIFETIME", "sessions.lifetime"),
     plain("SESSION_IDLE_LIFETIME", "sessions.idle"),
     plain("INTERACTION_LIFETIME", "interactions.lifetime"),
+    plain("PROFILE", "oidc.profile"),
     plain("REQUIRE_PUSHED_REQUESTS", "pushed_requests.required"),
     plain("DEFAULT_RESOURCE", "oidc.default_resource"),
     plain("DEFAULT_LOCALE", "pages.default_locale"),

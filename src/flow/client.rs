@@ -13,6 +13,7 @@ use super::replay::{self, Burnt, Mark};
 use crate::app::App;
 use crate::model::client::{Client, ClientAuthMethod};
 use crate::model::lifetimes::CLOCK_TOLERANCE;
+use crate::model::profile::Profile;
 use crate::model::signing_alg::SigningAlg;
 use crate::protocol::client_auth::private_key_jwt::{self, AudienceRule};
 use crate::protocol::client_auth::{self, Presented};
@@ -20,6 +21,11 @@ use crate::protocol::error::OAuthError;
 use crate::protocol::form::Form;
 use crate::protocol::jwt::UnverifiedJwt;
 use crate::storage::StoreError;
+
+/// What `client` is held to: what it registered, or what everybody is, whichever is stricter.
+pub fn profile(app: &App, client: &Client) -> Profile {
+    client.settings.profile.max(app.config.oidc.profile)
+}
 
 /// The client that sent a request, verified (RFC 6749 section 2.3). `endpoints` are the paths whose URLs may be the audience of
 /// its assertion: the one that was called, and the token endpoint.
@@ -94,7 +100,8 @@ async fn is_signed(app: &App, client: &Arc<Client>, assertion: &UnverifiedJwt<'_
         return false;
     }
     let Some(alg) = SigningAlg::from_name(&assertion.header.alg) else { return false };
-    if settings.token_endpoint_auth_signing_alg.is_some_and(|registered| registered != alg) {
+    let is_registered = settings.token_endpoint_auth_signing_alg.is_none_or(|registered| registered == alg);
+    if !is_registered || !profile(app, client).allows_alg(alg) {
         return false;
     }
     app.client_keys.is_signed_by(&app.fetch, client, (assertion, alg), now).await
@@ -108,8 +115,12 @@ fn mark(
     assertion: &UnverifiedJwt<'_>,
     now: DateTime<Utc>,
 ) -> Result<Mark, OAuthError> {
-    let endpoints = endpoints.iter().map(|path| app.url(path));
-    let audience = AudienceRule::AnyOf(endpoints.chain([app.issuer().to_owned()]).collect());
+    let issuer = app.issuer().to_owned();
+    let audience = if profile(app, client).is_fapi2() {
+        AudienceRule::IssuerAlone(issuer)
+    } else {
+        AudienceRule::AnyOf(endpoints.iter().map(|path| app.url(path)).chain([issuer]).collect())
+    };
     let assertion = private_key_jwt::check(&assertion.claims, &client.id, &audience, now)?;
     let until = assertion.expires_at + CLOCK_TOLERANCE;
     Ok(Mark::new(&["client assertion", client.id.as_str(), &assertion.jti], assertion.issued_at, until))

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 
+use super::client::profile;
 use crate::app::App;
 use crate::config::OutboundPurpose;
 use crate::model::client::Client;
@@ -22,9 +23,11 @@ pub async fn open(
     form: &Form,
     now: DateTime<Utc>,
 ) -> Result<Option<Form>, OAuthError> {
+    let profile = profile(app, client);
+    let must_sign = client.settings.require_signed_request_object || profile.requires_signed_requests();
     let object = match (form.one("request")?, form.one("request_uri")?) {
         (None, None) => {
-            return if client.settings.require_signed_request_object {
+            return if must_sign {
                 Err(OAuthError::invalid_request("the authorization request must be a signed request object"))
             } else {
                 Ok(None)
@@ -41,18 +44,18 @@ pub async fn open(
     if !request_object::is_typed_right(&jwt.header) {
         return Err(invalid("the typ of the request object is another one"));
     }
-    let alg = SigningAlg::from_name(&jwt.header.alg).filter(|alg| is_allowed(client, *alg));
+    let alg =
+        SigningAlg::from_name(&jwt.header.alg).filter(|alg| is_registered(client, *alg) && profile.allows_alg(*alg));
     let alg =
         alg.ok_or_else(|| invalid("the request object is signed with an algorithm that the client may not use"))?;
     if !app.client_keys.is_signed_by(&app.fetch, client, (&jwt, alg), now).await {
         return Err(invalid("no key of the client made the signature of the request object"));
     }
-    let is_strict = client.settings.require_signed_request_object;
-    let rules = Rules { client_id: &client.id, issuer: app.issuer(), is_strict, now };
+    let rules = Rules { client_id: &client.id, issuer: app.issuer(), is_strict: must_sign, now };
     request_object::read(&jwt.claims, rules).map(Some)
 }
 
-fn is_allowed(client: &Client, alg: SigningAlg) -> bool {
+fn is_registered(client: &Client, alg: SigningAlg) -> bool {
     client.settings.request_object_signing_alg.is_none_or(|registered| registered == alg)
 }
 

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::catalog::Localized;
 use super::id::{ClientId, ResourceUri};
 use super::lifetimes::ClientLifetimes;
+use super::profile::Profile;
 use super::signing_alg::SigningAlg;
 
 /// A grant type that this server implements (RFC 7591 section 2, `grant_types`).
@@ -72,17 +73,6 @@ impl ClientAuthMethod {
     pub fn has_secret(self) -> bool {
         matches!(self, Self::ClientSecretBasic | Self::ClientSecretPost)
     }
-}
-
-/// The rules a client is held to; single switches of [`ClientSettings`] relax or tighten them.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case")]
-pub enum Profile {
-    /// OAuth 2.1.
-    Oauth2,
-    /// OpenID Connect Core on top of it.
-    #[default]
-    Oidc,
 }
 
 /// The kind of application (OpenID Connect Registration section 2, `application_type`).

@@ -16,6 +16,8 @@ pub mod id;
 pub mod jwks_fetch;
 // How long what is issued lives.
 pub mod lifetimes;
+// Sets of rules that clients are held to.
+pub mod profile;
 // A person's sign-in in one browser.
 pub mod session;
 // Signature algorithms by their registered names.

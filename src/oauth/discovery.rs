@@ -116,7 +116,8 @@ fn metadata(app: &App, keyset: &Keyset, catalog: &Catalog) -> Metadata {
         revocation_endpoint: app.url(paths::REVOKE),
         end_session_endpoint: app.url(paths::LOGOUT),
         pushed_authorization_request_endpoint: app.url(paths::PAR),
-        require_pushed_authorization_requests: app.config.pushed_requests.required,
+        require_pushed_authorization_requests: app.config.pushed_requests.required
+            || app.config.oidc.profile.is_fapi2(),
         scopes_supported: catalog.scopes.iter().filter(published).map(|scope| scope.name.clone()).collect(),
         response_types_supported: ["code"],
         response_modes_supported: ResponseMode::ALL.into_iter().map(ResponseMode::as_str).collect(),

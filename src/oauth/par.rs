@@ -11,6 +11,8 @@ use serde::Serialize;
 
 use super::{authorize, paths};
 use crate::app::App;
+use crate::flow::authorization_request::AuthorizationRequest;
+use crate::flow::dpop::{self, Proof};
 use crate::flow::{client, pushed_request, throttle};
 use crate::http::client_ip::ClientIp;
 use crate::http::form::OAuthForm;
@@ -33,7 +35,10 @@ pub async fn post(
 ) -> Result<Response, OAuthError> {
     let now = app.clock.now();
     form.refuse_repeats()?;
-    let client = client::authenticate(&app, &[paths::PAR, paths::TOKEN], &request_headers, &form, now).await?;
+    let (client, assertion) =
+        client::verify(&app, &[paths::PAR, paths::TOKEN], &request_headers, &form, now).await?;
+    let proof = dpop::verify_optional(&app, paths::PAR, &request_headers, now)?;
+    dpop::burn(&app, assertion, proof.as_ref(), now).await?;
     // RFC 9126 section 2.1.
     if form.has("request_uri") {
         return Err(OAuthError::invalid_request("a pushed request must not have the parameter request_uri"));
@@ -46,8 +51,20 @@ pub async fn post(
             return Err(error.with_wait(wait));
         }
     }
-    let request = authorize::read_from(&app, client, &form, now).await?;
+    let mut request = authorize::read_from(&app, client, &form, now).await?;
+    bind(&mut request, proof.as_ref())?;
     let request_uri = pushed_request::push(&app, request, now).await?;
     let expires_in = app.config.pushed_requests.lifetime.num_seconds();
-    Ok((StatusCode::CREATED, headers::no_store(), Json(Pushed { request_uri, expires_in })).into_response())
+    let nonce = headers::dpop_nonce(proof.as_ref().and_then(|proof| proof.next_nonce.as_deref()));
+    Ok((StatusCode::CREATED, headers::no_store(), nonce, Json(Pushed { request_uri, expires_in })).into_response())
+}
+
+/// RFC 9449 section 10.1: a proof binds the code to its key, like `dpop_jkt` does; both have to be the same one.
+fn bind(request: &mut AuthorizationRequest, proof: Option<&Proof>) -> Result<(), OAuthError> {
+    let Some(proof) = proof else { return Ok(()) };
+    if request.dpop_jkt.as_ref().is_some_and(|jkt| *jkt != proof.jkt) {
+        return Err(OAuthError::invalid_dpop_proof("the DPoP proof is by another key than dpop_jkt names"));
+    }
+    request.dpop_jkt = Some(proof.jkt.clone());
+    Ok(())
 }

@@ -3,12 +3,15 @@
 //!
 //! Whether scopes and resources are registered is for the caller, who has the catalog.
 
+mod profile;
+
 use std::collections::BTreeSet;
 
 use chrono::TimeDelta;
 use serde_json::Value;
 use url::Url;
 
+pub use self::profile::profile_violations;
 use super::locale;
 use super::redirect_uri;
 use super::resource;
@@ -43,6 +46,7 @@ pub fn violations(settings: &ClientSettings) -> Vec<Violation> {
     found.logout(settings);
     found.scopes_and_resources(settings);
     found.lifetimes(settings.lifetimes);
+    found.0.extend(profile_violations(settings, settings.profile));
     found.0
 }
 

@@ -34,6 +34,7 @@ use crate::model::admin_scope::AdminArea;
 use crate::model::audit::{AuditEvent, AuditEventKind};
 use crate::model::client::{Client, ClientSecret, ClientSettings};
 use crate::model::id::{ClientId, ResourceUri};
+use crate::protocol::client_metadata::profile_violations;
 use crate::random;
 use crate::storage::postgres::client_record::ClientRecord;
 
@@ -250,7 +251,21 @@ pub(in crate::admin) async fn check(
     if !unregistered.is_empty() {
         return Err(Problem::invalid_body(unregistered));
     }
+    let broken = below_the_floor(app, settings);
+    if !broken.is_empty() {
+        return Err(Problem::invalid_body(broken));
+    }
     check_covers(app, caller, settings)
+}
+
+/// What breaks the profile that everybody is held to. A registration was held to its own one when it was read.
+pub(in crate::admin) fn below_the_floor(app: &App, settings: &ClientSettings) -> Vec<Violation> {
+    let floor = app.config.oidc.profile;
+    if settings.profile >= floor {
+        return Vec::new();
+    }
+    let broken = profile_violations(settings, floor).into_iter();
+    broken.map(|(pointer, what)| Violation::new(pointer, what)).collect()
 }
 
 fn check_covers(app: &App, caller: &Caller, settings: &ClientSettings) -> Result<(), Problem> {

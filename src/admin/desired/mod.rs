@@ -26,6 +26,7 @@ use serde_json::{Map, Value};
 pub use self::diff::{Member, Step};
 use self::document::{Desired, client_object, resource_object, scope_object};
 use self::secret::Secret;
+use super::clients::below_the_floor;
 use super::clients::document::unregistered;
 use super::json::escape;
 use crate::app::App;
@@ -156,7 +157,7 @@ pub async fn plan(app: &App, text: &str, folder: &Path, now: DateTime<Utc>) -> R
     let is_named = |key: &Key| objects.contains_key(key) || applied.contains_key(key);
     let unmanaged = actual.keys().filter(|key| !is_named(key)).cloned().collect();
     let mut changes = PolicyChanges { applied: to_remember(&objects), ..PolicyChanges::default() };
-    check_references(&desired, &after(&catalog, &desired, &steps, app.registry.built_in()))?;
+    check_references(app, &desired, &after(&catalog, &desired, &steps, app.registry.built_in()))?;
     let mut generated = Vec::new();
     let mut violations = Vec::new();
     for client in &desired.clients {
@@ -230,11 +231,12 @@ fn after(catalog: &Catalog, desired: &Desired, steps: &[(Key, Step)], built_in: 
     after
 }
 
-fn check_references(desired: &Desired, catalog: &Catalog) -> Result<(), DesiredError> {
+fn check_references(app: &App, desired: &Desired, catalog: &Catalog) -> Result<(), DesiredError> {
     let mut violations = Vec::new();
     for client in &desired.clients {
         let at = Key::client(&client.id);
-        let found = unregistered(&client.settings, catalog);
+        let mut found = unregistered(&client.settings, catalog);
+        found.extend(below_the_floor(app, &client.settings));
         violations.extend(found.into_iter().map(|one| Violation::new(format!("{at}{}", one.pointer), one.detail)));
     }
     for resource in &desired.resources {

@@ -18,6 +18,7 @@ use chrono::{DateTime, Utc};
 use super::paths::AUTHORIZE_RESUME;
 use crate::app::App;
 use crate::flow::authorization_request::{AuthorizationRequest, ReturnAddress};
+use crate::flow::client::profile;
 use crate::flow::interaction::{self, Found};
 use crate::flow::{pushed_request, request_object};
 use crate::http::browser::Browser;
@@ -93,7 +94,9 @@ async fn read(app: &App, form: &Form, now: DateTime<Utc>) -> Result<Authorizatio
         return pushed::read(app, form, uri, now).await;
     }
     let client = request::client(app, form, now).await.map_err(Refusal::Page)?;
-    let must_push = app.config.pushed_requests.required || client.settings.require_pushed_authorization_requests;
+    let must_push = app.config.pushed_requests.required
+        || client.settings.require_pushed_authorization_requests
+        || profile(app, &client).is_fapi2();
     let inside = match request_object::open(app, &client, form, now).await {
         Ok(inside) => inside,
         Err(error) => return Err(about_the_object(client, form, error)),

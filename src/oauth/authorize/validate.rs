@@ -5,9 +5,11 @@ use chrono::{DateTime, Utc};
 use super::request::Trusted;
 use crate::app::App;
 use crate::flow::authorization_request::AuthorizationRequest;
+use crate::flow::client::profile;
 use crate::flow::{audience, id_token};
-use crate::model::client::{Client, GrantType, Profile};
+use crate::model::client::{Client, GrantType};
 use crate::model::id::SubjectId;
+use crate::model::profile::Profile;
 use crate::protocol::claims::ClaimsRequest;
 use crate::protocol::display::Display;
 use crate::protocol::dpop;
@@ -46,7 +48,7 @@ pub async fn validate(
     let acr_values = acr_values(app, &client, form, claims.as_ref())?;
     Ok(AuthorizationRequest {
         client_id: client.id.clone(),
-        code_challenge: code_challenge(&client, form)?,
+        code_challenge: code_challenge(app, &client, form)?,
         dpop_jkt: form.one("dpop_jkt")?.map(dpop::parse_jkt).transpose()?.map(ToOwned::to_owned),
         state: echoed(to.state.as_deref())?,
         nonce: echoed(form.one("nonce")?)?,
@@ -107,9 +109,10 @@ async fn scopes(app: &App, client: &Client, form: &Form, now: DateTime<Utc>) -> 
 }
 
 /// RFC 7636 section 4.4.1, RFC 9700 section 2.1.1.
-fn code_challenge(client: &Client, form: &Form) -> Result<Option<String>, OAuthError> {
+fn code_challenge(app: &App, client: &Client, form: &Form) -> Result<Option<String>, OAuthError> {
     let challenge = pkce::parse_challenge(form.one("code_challenge")?, form.one("code_challenge_method")?)?;
-    if challenge.is_none() && (client.settings.pkce_required || client.is_public()) {
+    let is_required = client.settings.pkce_required || client.is_public() || profile(app, client).is_fapi2();
+    if challenge.is_none() && is_required {
         return Err(OAuthError::invalid_request("the parameter code_challenge is missing: PKCE is required"));
     }
     Ok(challenge)

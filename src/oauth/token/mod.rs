@@ -26,7 +26,8 @@ pub async fn post(
     form.refuse_repeats()?;
     let (client, assertion) = client::verify(&app, &[paths::TOKEN], &request_headers, &form, now).await?;
     let proof = dpop::verify_optional(&app, paths::TOKEN, &request_headers, now)?;
-    if client.settings.dpop_bound_access_tokens && proof.is_none() {
+    let is_bound = client.settings.dpop_bound_access_tokens || client::profile(&app, &client).is_fapi2();
+    if is_bound && proof.is_none() {
         return Err(OAuthError::invalid_dpop_proof(
             "the tokens of the client are bound to a key: a DPoP proof is required",
         ));

@@ -1,0 +1,36 @@
+//! What a profile asks of a registration (FAPI 2.0 Security Profile section 5.3.2, Message Signing section 5.3).
+
+use super::Violation;
+use crate::model::client::{ClientAuthMethod, ClientSettings};
+use crate::model::profile::Profile;
+use crate::model::signing_alg::SigningAlg;
+
+/// What of `settings` breaks `profile`, with the switch that does.
+pub fn profile_violations(settings: &ClientSettings, profile: Profile) -> Vec<Violation> {
+    if !profile.is_fapi2() {
+        return Vec::new();
+    }
+    let breaks = |pointer: &str, what: &str| (pointer.to_owned(), format!("{} {what}", profile.as_str()));
+    let mut found = Vec::new();
+    if settings.token_endpoint_auth_method != ClientAuthMethod::PrivateKeyJwt {
+        found.push(breaks("/token_endpoint_auth_method", "needs a client that signs: private_key_jwt"));
+    }
+    if !settings.dpop_bound_access_tokens {
+        found.push(breaks("/dpop_bound_access_tokens", "needs access tokens that are bound to a key"));
+    }
+    if !settings.pkce_required {
+        found.push(breaks("/pkce_required", "needs PKCE"));
+    }
+    let algs: [(&str, Option<SigningAlg>); 6] = [
+        ("/access_token_signed_response_alg", Some(settings.access_token_signed_response_alg)),
+        ("/id_token_signed_response_alg", Some(settings.id_token_signed_response_alg)),
+        ("/authorization_signed_response_alg", Some(settings.authorization_signed_response_alg)),
+        ("/userinfo_signed_response_alg", settings.userinfo_signed_response_alg),
+        ("/token_endpoint_auth_signing_alg", settings.token_endpoint_auth_signing_alg),
+        ("/request_object_signing_alg", settings.request_object_signing_alg),
+    ];
+    let is_weak = |alg: Option<SigningAlg>| alg.is_some_and(|alg| !profile.allows_alg(alg));
+    let weak = algs.into_iter().filter(|(_, alg)| is_weak(*alg));
+    found.extend(weak.map(|(pointer, _)| breaks(pointer, "allows PS256, ES256 and EdDSA")));
+    found
+}
