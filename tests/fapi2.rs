@@ -37,11 +37,11 @@ async fn a_registration_that_breaks_the_profile_is_refused_with_each_switch_that
     assert_eq!(
         json!(pointers),
         json!([
-            "/token_endpoint_auth_method",
-            "/dpop_bound_access_tokens",
-            "/pkce_required",
-            "/id_token_signed_response_alg",
             "/authorization_signed_response_alg",
+            "/dpop_bound_access_tokens",
+            "/id_token_signed_response_alg",
+            "/pkce_required",
+            "/token_endpoint_auth_method",
             "/userinfo_signed_response_alg",
         ])
     );
@@ -58,10 +58,13 @@ async fn a_registration_that_breaks_the_profile_is_refused_with_each_switch_that
     admin.post("/admin/clients", &settings).await.document(201);
     // A server that holds everybody to it refuses what is looser, whatever it calls itself.
     let strict = TestApp::with_config(|config| config.oidc.profile = Profile::Fapi2Security).await;
-    let admin = strict.admin(&["admin:clients"]).await;
+    let browser = strict.console().await;
+    let session = strict.fetch(&browser, http::Method::GET, "/auth/session").send().await.json();
+    let csrf = session["csrf"].as_str().unwrap().to_owned();
     let plain = json!({"profile": "oauth2", "redirect_uris": ["https://app.example/callback"]});
-    let problem = admin.post("/admin/clients", &plain).await.problem(422, "invalid-body");
-    assert_eq!(problem["errors"][0]["pointer"], "/token_endpoint_auth_method");
+    let call = strict.fetch(&browser, http::Method::POST, "/admin/clients").header("x-csrf-token", &csrf);
+    let problem = call.json(&plain).send().await.problem(422, "invalid-body");
+    assert_eq!(problem["errors"][1]["pointer"], "/dpop_bound_access_tokens");
 }
 
 #[tokio::test]

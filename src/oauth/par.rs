@@ -35,8 +35,7 @@ pub async fn post(
 ) -> Result<Response, OAuthError> {
     let now = app.clock.now();
     form.refuse_repeats()?;
-    let (client, assertion) =
-        client::verify(&app, &[paths::PAR, paths::TOKEN], &request_headers, &form, now).await?;
+    let (client, assertion) = client::verify(&app, &[paths::PAR, paths::TOKEN], &request_headers, &form, now).await?;
     let proof = dpop::verify_optional(&app, paths::PAR, &request_headers, now)?;
     dpop::burn(&app, assertion, proof.as_ref(), now).await?;
     // RFC 9126 section 2.1.
