@@ -1,6 +1,7 @@
 //! `/token` with `grant_type=refresh_token`.
 
 use chrono::TimeDelta;
+use ostiary::model::id::ResourceUri;
 use ostiary::model::lifetimes::ClientLifetimes;
 use serde_json::json;
 
@@ -9,6 +10,48 @@ use crate::token_code::forgeries;
 
 const USED: &str = "the refresh token was used before";
 const INVALID: &str = "the refresh token is not valid";
+
+#[tokio::test]
+async fn an_answer_that_cannot_be_given_uses_nothing_up() {
+    let app = TestApp::start().await;
+    let alice = app.alice().await;
+    for grace in [10, 0] {
+        let client = app.web_client_with(|settings| {
+            settings.lifetimes = ClientLifetimes { refresh_grace: Some(grace), ..ClientLifetimes::default() };
+        });
+        let client = client.await;
+        let request = Authorization::of(&client).with("scope", "openid photos.read").with("resource", PHOTOS_API);
+        let tokens = app.tokens_in(&mut app.browser(), &client, &request, &alice).await;
+        let allow = async |scopes: &[&str], resources: &[&str]| {
+            app.change_client(&client, |client| {
+                client.settings.scopes = scopes.iter().map(|&scope| scope.to_owned()).collect();
+                client.settings.resources = resources.iter().copied().map(ResourceUri::new).collect();
+            })
+            .await;
+        };
+        let narrow = [("grant_type", "refresh_token"), ("refresh_token", tokens.refresh()), ("scope", "openid")];
+        let scope = "the client may not have the scope any more";
+        allow(&["mail.read"], &[]).await;
+        app.refresh(&client, tokens.refresh()).await.assert_error(400, "invalid_scope", scope);
+        allow(&["photos.read"], &[]).await;
+        app.token(&client, &narrow).await.assert_error(400, "invalid_scope", scope);
+        allow(&["openid", "photos.read"], &[MAIL_API]).await;
+        let resource = "the client may not have the resource any more";
+        app.refresh(&client, tokens.refresh()).await.assert_error(400, "invalid_target", resource);
+        // Long after the grace of a rotation, had there been one.
+        app.pass_seconds(60);
+        allow(&["openid", "photos.read"], &[]).await;
+        let tokens = app.assert_family_stands(&client, &tokens).await;
+        // What is a replay is one whatever may be had.
+        app.pass_seconds(60);
+        let used = app.refreshed(&client, tokens.refresh()).await;
+        app.pass_seconds(60);
+        allow(&["mail.read"], &[]).await;
+        app.refresh(&client, tokens.refresh()).await.assert_error(400, "invalid_grant", USED);
+        allow(&["openid", "photos.read"], &[]).await;
+        app.assert_family_is_over(&client, &used).await;
+    }
+}
 
 #[tokio::test]
 async fn success_rotates_and_renews_everything() {

@@ -84,6 +84,13 @@ pub async fn still_allowed(
     }
 }
 
+/// Every resource that `client` may ask for.
+pub async fn allowed(app: &App, client: &Client, now: DateTime<Utc>) -> Result<Vec<ResourceUri>, OAuthError> {
+    let catalog = app.registry.catalog(now).await?;
+    let uris = catalog.resources.iter().map(|resource| &resource.uri);
+    Ok(uris.filter(|uri| may_ask(&catalog, client, uri)).cloned().collect())
+}
+
 fn may_ask(catalog: &Catalog, client: &Client, uri: &ResourceUri) -> bool {
     let given = &client.settings.resources;
     catalog.find_resource(uri).is_some_and(|resource| {

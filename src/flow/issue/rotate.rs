@@ -5,7 +5,7 @@ use chrono::{DateTime, Utc};
 use super::{Holder, Issued, TokenResponse, lifetimes};
 use crate::app::App;
 use crate::flow::reach::Reach;
-use crate::flow::signatures;
+use crate::flow::{audience, signatures};
 use crate::keys::keyset::ReservedSignatures;
 use crate::keys::token::PlainRefreshToken;
 use crate::model::family::Grant;
@@ -29,6 +29,8 @@ pub(super) async fn rotate(
     let no_key = || OAuthError::server_error("the key that made the refresh token is missing");
     let (salt, key_id) = (random::bytes(), app.master_keys.current());
     let successor = presented.successor(&app.master_keys, key_id, &salt).ok_or_else(no_key)?;
+    // Before the statement that uses the token up: what may be had is part of its condition.
+    let allowed_resources = audience::allowed(app, client, now).await?;
     let rotation = Rotation {
         id: presented.id(),
         seq: presented.seq(),
@@ -36,6 +38,8 @@ pub(super) async fn rotate(
         client_id: &client.id,
         scopes,
         resources,
+        allowed_scopes: &client.settings.scopes,
+        allowed_resources: &allowed_resources,
         jkt: holder.jkt,
         binds_successor: holder.binds_refresh_token(),
         salt,
@@ -59,7 +63,8 @@ pub(super) async fn rotate(
     let successor = presented.successor(&app.master_keys, rotated.key_id, &rotated.salt).ok_or_else(no_key)?;
     let Rotated { grant, seq, rotated_at, expires_at, .. } = rotated;
     let id = presented.id();
-    // The grant is only known now. Should this fail, the same token may be sent again: see the grace of its client.
+    // The grant is only known now, and that it leaves something was part of the statement. Should a store go away in this very
+    // moment, that is an answer that was lost: the same token may be sent again, see the grace of its client.
     let reach = Reach::of(app, client, (&grant, scopes, resources), now).await?;
     let issued =
         Issued { holder, id, grant: &grant, n: seq, issued_at: rotated_at, family_expires_at: expires_at, now };
@@ -124,6 +129,8 @@ fn refusal(outcome: &RotateOutcome) -> OAuthError {
         }
         RotateOutcome::WrongKey => OAuthError::invalid_grant("the refresh token is bound to another key"),
         RotateOutcome::ScopeNotGranted => OAuthError::invalid_scope("a scope was asked for that was not granted"),
+        RotateOutcome::ScopeTaken => OAuthError::invalid_scope("the client may not have the scope any more"),
+        RotateOutcome::ResourceTaken => OAuthError::invalid_target("the client may not have the resource any more"),
         RotateOutcome::ResourceNotGranted => {
             OAuthError::invalid_target("a resource was asked for that was not granted")
         }

@@ -3,12 +3,16 @@
 //! The successor is not stored: it follows from the presented token and the row's `salt` and `key_id`. So everybody who
 //! presents the same token, in parallel or again after a lost answer, gets the same successor on any node.
 
+// Why one was not rotated.
+mod classify;
+
 use chrono::{DateTime, TimeDelta, Utc};
 use diesel::prelude::*;
 use diesel::sql_types::{Array, Binary, Bool, Integer, Nullable, SmallInt, Text, Timestamptz, Uuid as SqlUuid};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 
-use super::row::{GrantRow, family_joins, family_stands, grant_columns};
+use self::classify::{Finding, find};
+use super::row::{GrantRow, grant_columns};
 use crate::model::family::Grant;
 use crate::model::id::{ClientId, FamilyId, ResourceUri};
 use crate::storage::StoreError;
@@ -31,6 +35,10 @@ pub struct Rotation<'a> {
     pub scopes: &'a [String],
     /// The resources asked for; empty: all that were granted.
     pub resources: &'a [ResourceUri],
+    /// The scopes that the client may have today: one that is asked for has to be among them.
+    pub allowed_scopes: &'a [String],
+    /// The resources that it may ask for today, the same.
+    pub allowed_resources: &'a [ResourceUri],
     /// The thumbprint of the key that was proven with the request.
     pub jkt: Option<&'a str>,
     /// Whether the successor is bound to that key (RFC 9449 section 5), as those of public clients are.
@@ -85,6 +93,10 @@ pub enum RotateOutcome {
     ScopeNotGranted,
     /// It does not cover the resources. Nothing was changed.
     ResourceNotGranted,
+    /// None of the scopes may be had any more. Nothing was changed.
+    ScopeTaken,
+    /// None of the resources may be had any more. Nothing was changed.
+    ResourceTaken,
 }
 
 /// Whether whoever presents a token has what its family `f` is bound to (RFC 9449 section 5). No verb writes `bound_x5t` yet; a
@@ -95,12 +107,40 @@ macro_rules! key_fits {
     };
 }
 
+/// Whether what is asked for, or all that was granted, still leaves something: a token that could not be given must not be used
+/// up.
+macro_rules! leaves_scopes {
+    ($asked:literal, $allowed:literal) => {
+        concat!("(CASE WHEN cardinality(", $asked, ") = 0 THEN f.scopes ELSE ", $asked, " END && ", $allowed, ")")
+    };
+}
+
+macro_rules! leaves_resources {
+    ($asked:literal, $allowed:literal) => {
+        concat!(
+            "(CASE WHEN cardinality(",
+            $asked,
+            ") = 0 THEN cardinality(f.resources) = 0 OR f.resources && ",
+            $allowed,
+            " ELSE ",
+            $asked,
+            " && ",
+            $allowed,
+            " END)"
+        )
+    };
+}
+
 const ROTATE: &str = concat!(
     "UPDATE token_family f SET seq = f.seq + 1, prev_hash = f.cur_hash, cur_hash = $7, salt = $8, key_id = $9, \
         rotated_at = $11, idle_expires_at = least($10, f.expires_at), \
         bound_jkt = coalesce(f.bound_jkt, CASE WHEN $13 THEN $12 END) \
      WHERE f.id = $1 AND f.seq = $2 AND f.cur_hash = $3 AND f.client_id = $4 \
         AND f.scopes @> $5 AND f.resources @> $6 AND ",
+    leaves_scopes!("$5", "$14"),
+    " AND ",
+    leaves_resources!("$6", "$15"),
+    " AND ",
     key_fits!("$12"),
     " AND f.revoked_at IS NULL AND f.expires_at > $11 AND f.idle_expires_at > $11 \
         AND EXISTS (SELECT 1 FROM client c \
@@ -112,20 +152,6 @@ const ROTATE: &str = concat!(
      RETURNING CASE WHEN 'offline_access' <> ALL (f.scopes) THEN (SELECT e.seen_at FROM session e WHERE e.sid = f.sid) END \
         AS session_seen_at, f.seq, f.rotated_at, f.salt, f.key_id, f.expires_at, ",
     grant_columns!()
-);
-
-const CLASSIFY: &str = concat!(
-    "SELECT f.seq, f.rotated_at, f.salt, f.key_id, f.expires_at, ",
-    grant_columns!(),
-    ", f.client_id = $2 AS is_of_client, f.cur_hash = $3 AS is_current, f.prev_hash = $3 AS is_previous, \
-        f.scopes @> $4 AS has_scopes, f.resources @> $5 AS has_resources, ",
-    key_fits!("$7"),
-    " AS has_key, ",
-    family_stands!("$6"),
-    " AND coalesce(f.idle_expires_at > $6, false) AS stands \
-     FROM token_family f ",
-    family_joins!(),
-    " WHERE f.id = $1"
 );
 
 const REVOKE: &str = "
@@ -148,6 +174,8 @@ struct RotatedRow {
     grant: GrantRow,
 }
 
+use {key_fits, leaves_resources, leaves_scopes};
+
 /// A row that was rotated now.
 #[derive(QueryableByName)]
 struct WonRow {
@@ -156,35 +184,6 @@ struct WonRow {
     /// When the session was last in use, if the family ends with it.
     #[diesel(sql_type = Nullable<Timestamptz>)]
     session_seen_at: Option<DateTime<Utc>>,
-}
-
-#[derive(QueryableByName)]
-struct ClassifyRow {
-    #[diesel(embed)]
-    rotated: RotatedRow,
-    #[diesel(sql_type = Bool)]
-    is_of_client: bool,
-    #[diesel(sql_type = Nullable<Bool>)]
-    is_current: Option<bool>,
-    #[diesel(sql_type = Nullable<Bool>)]
-    is_previous: Option<bool>,
-    #[diesel(sql_type = Bool)]
-    has_scopes: bool,
-    #[diesel(sql_type = Bool)]
-    has_resources: bool,
-    #[diesel(sql_type = Bool)]
-    has_key: bool,
-    #[diesel(sql_type = Bool)]
-    stands: bool,
-}
-
-/// What the row, read after the update matched nothing, says of a token.
-enum Finding {
-    Settled(RotateOutcome),
-    Previous(RotatedRow),
-    Older,
-    /// The update would match now: what it waited for changed in between.
-    Current,
 }
 
 impl Postgres {
@@ -241,7 +240,7 @@ fn statement<'a>(rotation: &Rotation<'a>, now: DateTime<Utc>) -> Statement<'a> {
         .bind::<Binary, _>(rotation.presented_hash.to_vec())
         .bind::<Text, _>(rotation.client_id.as_str())
         .bind::<Array<Text>, _>(rotation.scopes)
-        .bind::<Array<Text>, _>(resources(rotation))
+        .bind::<Array<Text>, _>(names(rotation.resources))
         .bind::<Binary, _>(rotation.successor_hash.to_vec())
         .bind::<Binary, _>(rotation.salt.to_vec())
         .bind::<SmallInt, _>(i16::from(rotation.key_id))
@@ -249,59 +248,12 @@ fn statement<'a>(rotation: &Rotation<'a>, now: DateTime<Utc>) -> Statement<'a> {
         .bind::<Timestamptz, _>(now)
         .bind::<Nullable<Text>, _>(rotation.jkt)
         .bind::<Bool, _>(rotation.binds_successor)
+        .bind::<Array<Text>, _>(rotation.allowed_scopes)
+        .bind::<Array<Text>, _>(names(rotation.allowed_resources))
 }
 
-fn resources<'a>(rotation: &Rotation<'a>) -> Vec<&'a str> {
-    rotation.resources.iter().map(ResourceUri::as_str).collect()
-}
-
-async fn find(conn: &mut AsyncPgConnection, rotation: &Rotation<'_>, now: DateTime<Utc>) -> QueryResult<Finding> {
-    let row = Statement::new(CLASSIFY)
-        .bind::<SqlUuid, _>(rotation.id.0)
-        .bind::<Text, _>(rotation.client_id.as_str())
-        .bind::<Binary, _>(rotation.presented_hash.to_vec())
-        .bind::<Array<Text>, _>(rotation.scopes)
-        .bind::<Array<Text>, _>(resources(rotation))
-        .bind::<Timestamptz, _>(now)
-        .bind::<Nullable<Text>, _>(rotation.jkt)
-        .get_result::<ClassifyRow>(conn)
-        .await
-        .optional()?;
-    Ok(row.map_or(Finding::Settled(RotateOutcome::Ended), |row| row.judge(rotation, now)))
-}
-
-impl ClassifyRow {
-    /// The order matters: another client, or whoever lacks the key, learns nothing and revokes nothing; a dead family has nothing left to revoke; a
-    /// replay is a replay whatever scopes it asks for.
-    fn judge(self, rotation: &Rotation<'_>, now: DateTime<Utc>) -> Finding {
-        if !self.is_of_client {
-            return Finding::Settled(RotateOutcome::WrongClient);
-        }
-        if !self.has_key {
-            return Finding::Settled(RotateOutcome::WrongKey);
-        }
-        if !self.stands {
-            return Finding::Settled(RotateOutcome::Ended);
-        }
-        if rotation.seq > self.rotated.seq {
-            return Finding::Settled(RotateOutcome::FromTheFuture);
-        }
-        let is_current = rotation.seq == self.rotated.seq && self.is_current == Some(true);
-        let is_previous = rotation.seq.checked_add(1) == Some(self.rotated.seq) && self.is_previous == Some(true);
-        let is_in_grace = rotation.grace > TimeDelta::zero()
-            && self.rotated.rotated_at.is_some_and(|rotated_at| now < rotated_at + rotation.grace);
-        let is_usable = is_current || (is_previous && is_in_grace);
-        if !is_usable {
-            return Finding::Older;
-        }
-        if !self.has_scopes {
-            return Finding::Settled(RotateOutcome::ScopeNotGranted);
-        }
-        if !self.has_resources {
-            return Finding::Settled(RotateOutcome::ResourceNotGranted);
-        }
-        if is_previous { Finding::Previous(self.rotated) } else { Finding::Current }
-    }
+fn names(resources: &[ResourceUri]) -> Vec<&str> {
+    resources.iter().map(ResourceUri::as_str).collect()
 }
 
 impl RotatedRow {

@@ -1,5 +1,7 @@
 //! RFC 9700 section 4.14.2: refresh tokens rotate, a lost answer costs nothing, a replay ends the family.
 
+use std::sync::LazyLock;
+
 use chrono::{DateTime, TimeDelta, Utc};
 use futures_util::future::join_all;
 use uuid::Uuid;
@@ -56,6 +58,12 @@ async fn begin(setting: &Setting, scopes: &[&str]) -> FamilyId {
     id
 }
 
+/// What the client may have.
+static ALLOWED: LazyLock<(Vec<String>, Vec<ResourceUri>)> = LazyLock::new(|| {
+    let scopes = ["openid", "email", "phone", "offline_access"].map(ToOwned::to_owned);
+    (scopes.into(), vec![ResourceUri::new("https://api.example"), ResourceUri::new("https://other.example")])
+});
+
 fn rotation(client_id: &ClientId, id: FamilyId, seq: u8) -> Rotation<'_> {
     Rotation {
         id,
@@ -64,6 +72,8 @@ fn rotation(client_id: &ClientId, id: FamilyId, seq: u8) -> Rotation<'_> {
         client_id,
         scopes: &[],
         resources: &[],
+        allowed_scopes: &ALLOWED.0,
+        allowed_resources: &ALLOWED.1,
         jkt: None,
         binds_successor: false,
         salt: [seq + 101; 32],
