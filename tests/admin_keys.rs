@@ -66,7 +66,9 @@ async fn conditions_are_passed_over_when_that_is_said() {
     let admin = app.admin(&["admin:keys"]).await;
     let made = admin.post("/admin/keys", &json!({"keys": [{"alg": "EdDSA", "purpose": "logout"}]})).await.document(200);
     let path = format!("/admin/keys/{}/activate", made["keys"][0]["kid"].as_str().unwrap());
-    admin.post(&path, &json!({"force": false})).await.problem(409, "conflict");
+    let refused = admin.post(&path, &json!({"force": false})).await.problem(409, "conflict");
+    let detail = refused["detail"].as_str().unwrap();
+    assert!(detail.contains(r#"or send {"force": true} and accept"#) && !detail.contains("--force"), "{refused}");
     assert_eq!(admin.post(&path, &json!({"force": true})).await.document(200)["state"], "active");
     // The only key that signs stays.
     let active = key_in_state(&admin, "ES256", "active").await["kid"].as_str().unwrap().to_owned();

@@ -40,7 +40,10 @@ async fn a_key_is_made_signs_and_the_one_before_is_retired() {
     let question = browser.click(&page, "activate").await;
     assert!(question.visible_text().contains("It was not listed for long enough"), "{question:?}");
     assert!(question.has("force"), "{question:?}");
-    browser.submit(&question, "confirm", &[]).await.assert_refused(409);
+    let refused = browser.submit(&question, "confirm", &[]).await;
+    refused.assert_refused(409);
+    let said = refused.visible_text();
+    assert!(said.contains("or tick the box of the question") && !said.contains("--force"), "{refused:?}");
     app.pass(TimeDelta::hours(24));
     let mut browser = app.at_console(&root).await;
     let question = browser.open(&format!("{next}/activate")).await;

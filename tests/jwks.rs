@@ -187,3 +187,44 @@ async fn a_rehearsal_tells_who_has_not_fetched_the_newest_key() {
     let line = |client: &TestClient| text.lines().find(|line| line.ends_with(&client.id)).unwrap().to_owned();
     assert!(line(&prompt).contains("has it") && line(&late).contains("NOT SINCE THEN"), "{text}");
 }
+
+#[tokio::test]
+async fn the_admin_api_and_the_console_tell_who_has_not_fetched_the_newest_key() {
+    let keys = copied_directory();
+    let app = TestApp::with_config(|config| config.keys.directory = keys.path().to_owned()).await;
+    let (prompt, late, alice) = (app.web_client().await, app.public_client().await, app.alice().await);
+    for client in [&prompt, &late] {
+        app.tokens(client, &alice, "openid").await;
+        app.fetch_keys(&name(client), "any/1").await;
+    }
+    app.fetch_keys("", "reader/2.1").await;
+    app.pass_seconds(60);
+    let admin = app.admin(&["admin:keys"]).await;
+    let made = admin.post("/admin/keys", &serde_json::json!({"keys": [{"alg": "ES256"}]})).await.document(200);
+    app.pass_seconds(60);
+    app.fetch_keys(&name(&prompt), "any/1").await;
+    Job::JwksFetches.run_once(&app.app, app.now()).await.unwrap();
+
+    let reader = app.admin(&["admin:keys:read"]).await;
+    let told = reader.get("/admin/keys/rehearsal").await.document(200);
+    assert_eq!(told["timeline"], reader.get("/admin/keys").await.document(200)["timeline"]);
+    let audience = &told["audience"];
+    assert_eq!(
+        (&audience["kid"], &audience["since"]),
+        (&made["keys"][0]["kid"], &made["keys"][0]["published_at"]),
+        "{told}"
+    );
+    let has_fetched = |client: &TestClient| {
+        let clients = audience["clients"].as_array().unwrap();
+        clients.iter().find(|told| told["client_id"] == client.id.as_str()).unwrap()["has_fetched"].clone()
+    };
+    assert_eq!((has_fetched(&prompt), has_fetched(&late)), (Value::Bool(true), Value::Bool(false)), "{told}");
+    let other = &audience["others"][0];
+    assert_eq!((&other["agent"], &other["has_fetched"]), (&"reader".into(), &false.into()), "{told}");
+
+    let page = app.console().await.open("/console/keys").await;
+    page.assert_shown("/console/keys", &["audience", "audience-ready", "audience-late"]);
+    let ready = page.text("audience-ready");
+    assert_eq!(ready, "1 of 2 applications in use fetched it. One program without a name did not.");
+    assert_eq!(page.attributes("#audience-late a", "href"), [format!("/console/clients/{}", late.id)]);
+}

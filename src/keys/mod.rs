@@ -3,6 +3,8 @@
 //! A store keeps the keys, running servers read it: [`Keys`] holds the state that was read last and takes up a new one
 //! without a pause. A state that cannot be used is reported and the old one stays.
 
+// Who has the newest key.
+pub mod audience;
 // What changes the keys.
 pub mod change;
 // Keys that a program signs with.

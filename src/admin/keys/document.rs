@@ -7,6 +7,7 @@ use serde_json::{Map, Value};
 
 use crate::admin::json::{self, FromObject};
 use crate::http::problem::Violation;
+use crate::keys::audience::KeyAudience;
 use crate::keys::lifecycle::{Action, Insistence, Step};
 use crate::model::signing_alg::SigningAlg;
 use crate::model::signing_key::{KeyEntry, KeyPurpose, KeyState};
@@ -19,6 +20,16 @@ pub(in crate::admin) struct KeysDocument {
     pub(in crate::admin) keys: Vec<KeyDocument>,
     /// What the automatic life cycle does, and when; in the past if it is due.
     pub(in crate::admin) timeline: Vec<StepDocument>,
+}
+
+/// What the next rotation does, and who is not ready for it.
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "KeyRehearsal")]
+pub(in crate::admin) struct RehearsalDocument {
+    /// What the automatic life cycle does, and when; in the past if it is due.
+    pub(in crate::admin) timeline: Vec<StepDocument>,
+    /// Who fetched the key set since the newest key was listed; null if there is no key.
+    pub(in crate::admin) audience: Option<KeyAudience>,
 }
 
 /// A key.

@@ -11,13 +11,16 @@ use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use chrono::{DateTime, Utc};
 
-use self::document::{Emphasis, KeyDocument, KeysDocument, Prepublication, Prepublished, StepDocument};
+use self::document::{
+    Emphasis, KeyDocument, KeysDocument, Prepublication, Prepublished, RehearsalDocument, StepDocument,
+};
 use super::caller::Caller;
 use super::endpoint::{Doc, Endpoints};
 use super::json::Json;
 use super::path::Path;
 use crate::app::App;
 use crate::http::problem::{Problem, ProblemType};
+use crate::keys::audience::find_audience;
 use crate::keys::change::ChangeError;
 use crate::keys::lifecycle::{Insistence, Refusal, RotationPolicy};
 use crate::keys::open;
@@ -28,9 +31,16 @@ use crate::model::signing_alg::SigningAlg;
 use crate::model::signing_key::KeyPurpose;
 
 const KEYS: &str = "/admin/keys";
+const REHEARSAL: &str = "/admin/keys/rehearsal";
 const KEY: &str = "/admin/keys/{kid}";
 const ACTIVATE: &str = "/admin/keys/{kid}/activate";
 const RETIRE: &str = "/admin/keys/{kid}/retire";
+
+/// How a caller of the API insists.
+const INSIST: &str = r#"send {"force": true}"#;
+
+/// So many of those who fetch the key set without a name are told.
+const MOST_UNNAMED: usize = 100;
 
 /// The endpoints of this file.
 pub(super) fn endpoints(endpoints: Endpoints) -> Endpoints {
@@ -53,6 +63,13 @@ pub(super) fn endpoints(endpoints: Endpoints) -> Endpoints {
                 .example(r#"{"keys": [{"alg": "ES256", "purpose": "tokens"}]}"#)
                 .answers::<Prepublished>()
                 .refuses(&[409]),
+        )
+        .get(
+            REHEARSAL,
+            read,
+            get_rehearsal,
+            doc("Tell what the next rotation does and who is not ready", "The timeline, and who fetched the key set since the newest key was listed. Whoever did not would refuse what that key signs. Nobody proves the name of a client here: take it for a hint. Of those without a name, the 100 are told that wait longest.")
+                .answers::<RehearsalDocument>(),
         )
         .get(KEY, read, get_one, doc("Show a key", "Its state and its times.").answers::<KeyDocument>())
         .post(
@@ -81,6 +98,10 @@ async fn get(State(app): State<App>) -> Result<Response, Problem> {
     Ok(JsonAnswer(status(&app, app.clock.now()).await?).into_response())
 }
 
+async fn get_rehearsal(State(app): State<App>) -> Result<Response, Problem> {
+    Ok(JsonAnswer(rehearsal(&app, app.clock.now()).await?).into_response())
+}
+
 async fn get_one(State(app): State<App>, Path(kid): Path<String>) -> Result<Response, Problem> {
     shown(&app, &kid)
 }
@@ -97,7 +118,7 @@ async fn post_activate(
     Path(kid): Path<String>,
     Json(emphasis): Json<Emphasis>,
 ) -> Result<Response, Problem> {
-    activate(&app, &caller, &kid, emphasis.insistence(), app.clock.now()).await?;
+    activate(&app, &caller, &kid, (emphasis.insistence(), INSIST), app.clock.now()).await?;
     shown(&app, &kid)
 }
 
@@ -107,7 +128,7 @@ async fn post_retire(
     Path(kid): Path<String>,
     Json(emphasis): Json<Emphasis>,
 ) -> Result<Response, Problem> {
-    retire(&app, &caller, &kid, emphasis.insistence(), app.clock.now()).await?;
+    retire(&app, &caller, &kid, (emphasis.insistence(), INSIST), app.clock.now()).await?;
     shown(&app, &kid)
 }
 
@@ -124,15 +145,15 @@ pub(in crate::admin) async fn prepublish(
         let kids = made.iter().map(|key| key.kid.clone()).collect();
         Ok((made.iter().map(KeyDocument::new).collect(), kids))
     };
-    recorded(app, caller, AuditEventKind::KeyPrepublished, now, change).await
+    recorded(app, caller, (AuditEventKind::KeyPrepublished, INSIST), now, change).await
 }
 
-/// Lets a prepublished key sign.
+/// Lets a prepublished key sign. A refusal says in which words the caller could have insisted.
 pub(in crate::admin) async fn activate(
     app: &App,
     caller: &Caller,
     kid: &str,
-    insistence: Insistence,
+    (insistence, insist): (Insistence, &'static str),
     now: DateTime<Utc>,
 ) -> Result<(), Problem> {
     let (server, kid, policy) = (app.clone(), kid.to_owned(), policy(app).await?);
@@ -140,15 +161,15 @@ pub(in crate::admin) async fn activate(
         server.keys.activate(&kid, &policy, insistence, now).await?;
         Ok(((), vec![kid]))
     };
-    recorded(app, caller, AuditEventKind::KeyActivated, now, change).await
+    recorded(app, caller, (AuditEventKind::KeyActivated, insist), now, change).await
 }
 
-/// Retires a key.
+/// Retires a key. A refusal says in which words the caller could have insisted.
 pub(in crate::admin) async fn retire(
     app: &App,
     caller: &Caller,
     kid: &str,
-    insistence: Insistence,
+    (insistence, insist): (Insistence, &'static str),
     now: DateTime<Utc>,
 ) -> Result<(), Problem> {
     let (server, kid) = (app.clone(), kid.to_owned());
@@ -156,7 +177,7 @@ pub(in crate::admin) async fn retire(
         server.keys.retire(&kid, insistence, now).await?;
         Ok(((), vec![kid]))
     };
-    recorded(app, caller, AuditEventKind::KeyRetired, now, change).await
+    recorded(app, caller, (AuditEventKind::KeyRetired, insist), now, change).await
 }
 
 /// A key, as far as this instance knows.
@@ -174,6 +195,17 @@ pub(in crate::admin) async fn status(app: &App, now: DateTime<Utc>) -> Result<Ke
     })
 }
 
+/// What the next rotation does, and who did not fetch the newest key yet.
+pub(in crate::admin) async fn rehearsal(app: &App, now: DateTime<Utc>) -> Result<RehearsalDocument, Problem> {
+    let timeline = status(app, now).await?.timeline;
+    let keyset = app.keys.current();
+    let mut audience = find_audience(&app.postgres, keyset.ring(), now).await?;
+    if let Some(audience) = &mut audience {
+        audience.others.truncate(MOST_UNNAMED);
+    }
+    Ok(RehearsalDocument { timeline, audience })
+}
+
 fn shown(app: &App, kid: &str) -> Result<Response, Problem> {
     Ok(JsonAnswer(find(app, kid)?).into_response())
 }
@@ -188,13 +220,13 @@ pub(in crate::admin) async fn policy(app: &App) -> Result<RotationPolicy, Proble
 async fn recorded<T: Send + 'static>(
     app: &App,
     caller: &Caller,
-    kind: AuditEventKind,
+    (kind, insist): (AuditEventKind, &'static str),
     now: DateTime<Utc>,
     change: impl Future<Output = Result<(T, Vec<String>), ChangeError>> + Send + 'static,
 ) -> Result<T, Problem> {
     let (app, caller) = (app.clone(), caller.clone());
     let task = tokio::spawn(async move {
-        let (made, kids) = change.await.map_err(refused)?;
+        let (made, kids) = change.await.map_err(|error| refused(error, insist))?;
         for kid in kids {
             let record = caller.record(AuditEvent::new(kind).to_object(&kid), now);
             if let Err(error) = app.postgres.insert_audit_record(&record).await {
@@ -208,10 +240,12 @@ async fn recorded<T: Send + 'static>(
 }
 
 /// What the life cycle does not allow is told to the caller, what the store cannot do to the operator.
-fn refused(error: ChangeError) -> Problem {
+fn refused(error: ChangeError, insist: &str) -> Problem {
     match error {
         ChangeError::Refused(Refusal::UnknownKey { .. }) => Problem::not_found(),
-        ChangeError::Refused(refusal) => Problem::new(ProblemType::Conflict).with_detail(refusal.to_string()),
+        ChangeError::Refused(refusal) => {
+            Problem::new(ProblemType::Conflict).with_detail(refusal.problem_with(insist).to_string())
+        }
         ChangeError::Store(error @ KeyStoreError::Conflict) => {
             Problem::new(ProblemType::Conflict).with_detail(error.to_string())
         }

@@ -87,13 +87,18 @@ pub enum Refusal {
 }
 
 impl Refusal {
-    /// What is wrong, and what to do instead.
+    /// What is wrong, and what to do instead, for whoever types a command.
     pub fn problem(&self) -> Problem {
-        let (what, mend) = self.words();
+        self.problem_with("use --force")
+    }
+
+    /// The same for whoever insists in another way, which `insist` says in the imperative.
+    pub fn problem_with(&self, insist: &str) -> Problem {
+        let (what, mend) = self.words(insist);
         Problem::new(what, mend)
     }
 
-    fn words(&self) -> (String, String) {
+    fn words(&self, insist: &str) -> (String, String) {
         match self {
             Self::UnknownKey { kid } => {
                 (format!("there is no key {kid}"), "take a kid that `ostiary-keyctl list` shows".to_owned())
@@ -114,11 +119,11 @@ impl Refusal {
                     "the key {kid} was not listed for long enough: whoever holds an older copy of the key set could not \
                      verify what it signs"
                 ),
-                format!("wait until {}, or use --force and accept failures until then", instant(*allowed_at)),
+                format!("wait until {}, or {insist} and accept failures until then", instant(*allowed_at)),
             ),
             Self::StillNeeded { kid, retire_at } => (
                 format!("tokens that the key {kid} signed may still be in use"),
-                format!("wait until {}, or use --force and let them fail", instant(*retire_at)),
+                format!("wait until {}, or {insist} and let them fail", instant(*retire_at)),
             ),
             Self::Signs { kid } => (
                 format!("the key {kid} signs"),

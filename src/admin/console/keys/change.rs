@@ -23,6 +23,9 @@ use crate::model::admin_scope::AdminArea;
 use crate::model::signing_alg::SigningAlg;
 use crate::model::signing_key::KeyPurpose;
 
+/// How it is said here that something is to be done all the same.
+const INSIST: &str = "tick the box of the question";
+
 /// The pages of this file.
 pub(super) fn pages(pages: Pages) -> Pages {
     let full = AdminArea::Keys.full();
@@ -102,7 +105,7 @@ async fn get_activate(State(app): State<App>, visit: Visit, Path(kid): Path<Stri
 }
 
 async fn post_activate(State(app): State<App>, visit: Visit, Path(kid): Path<String>) -> Result<Response, Problem> {
-    keys::activate(&app, &visit.caller, &kid, insistence(&visit), visit.now).await?;
+    keys::activate(&app, &visit.caller, &kid, (insistence(&visit), INSIST), visit.now).await?;
     visit.go_on(&app, &below(KEYS, &kid), "The key signs.").await
 }
 
@@ -129,7 +132,7 @@ async fn get_retire(State(app): State<App>, visit: Visit, Path(kid): Path<String
 }
 
 async fn post_retire(State(app): State<App>, visit: Visit, Path(kid): Path<String>) -> Result<Response, Problem> {
-    keys::retire(&app, &visit.caller, &kid, insistence(&visit), visit.now).await?;
+    keys::retire(&app, &visit.caller, &kid, (insistence(&visit), INSIST), visit.now).await?;
     visit.go_on(&app, &below(KEYS, &kid), "The key is retired.").await
 }
 

@@ -12,6 +12,7 @@ use chrono::{DateTime, Utc};
 
 use self::drawing::Drawing;
 use super::frame::{Frame, Room};
+use super::link::{Link, Names};
 use super::listing::below;
 use super::table::Pages;
 use super::thing::{ThingPage, Tool};
@@ -22,6 +23,7 @@ use crate::admin::keys::document::{KeyDocument, KeysDocument, StepDocument};
 use crate::admin::path::Path;
 use crate::app::App;
 use crate::http::problem::Problem;
+use crate::keys::audience::KeyAudience;
 use crate::model::admin_scope::AdminArea;
 use crate::model::signing_alg::SigningAlg;
 use crate::model::signing_key::{KeyPurpose, KeyState};
@@ -39,6 +41,7 @@ pub(super) fn pages(pages: Pages) -> Pages {
 struct KeysPage {
     frame: Frame,
     kinds: Vec<KindView>,
+    audience: Option<AudienceView>,
 }
 
 /// The keys of one algorithm and purpose.
@@ -48,6 +51,18 @@ struct KindView {
     steps: Vec<String>,
     drawing: Drawing,
     keys: Vec<KeyView>,
+}
+
+/// Who fetched the newest key and who did not.
+struct AudienceView {
+    kid: String,
+    since: String,
+    /// The clients that did not, and since when.
+    late: Vec<(Link, String)>,
+    /// How many clients that people use did.
+    ready: usize,
+    /// How many others did not.
+    late_others: usize,
 }
 
 /// A key in the list.
@@ -64,7 +79,28 @@ struct KeyView {
 async fn get(State(app): State<App>, visit: Visit) -> Result<Response, Problem> {
     let status = keys::status(&app, visit.now).await?;
     let kinds = kinds(&status).into_iter().map(|kind| KindView::new(kind, &status, visit.now)).collect();
-    Ok(visit.page(&KeysPage { frame: visit.frame(&app, Room::Keys).await?, kinds }))
+    let audience = match keys::rehearsal(&app, visit.now).await?.audience {
+        Some(audience) => Some(AudienceView::new(&Names::new(&app, visit.now), audience).await?),
+        None => None,
+    };
+    Ok(visit.page(&KeysPage { frame: visit.frame(&app, Room::Keys).await?, kinds, audience }))
+}
+
+impl AudienceView {
+    async fn new(names: &Names<'_>, audience: KeyAudience) -> Result<Self, Problem> {
+        let mut late = Vec::new();
+        for client in audience.clients.iter().filter(|client| !client.has_fetched) {
+            let last = client.fetched_at.map_or_else(|| "never by its name".to_owned(), time::words);
+            late.push((names.client(&client.client_id).await?, format!("fetched last: {last}")));
+        }
+        Ok(Self {
+            kid: short(&audience.kid),
+            since: time::words(audience.since),
+            ready: audience.clients.len() - late.len(),
+            late,
+            late_others: audience.others.iter().filter(|other| !other.has_fetched).count(),
+        })
+    }
 }
 
 fn kinds(status: &KeysDocument) -> Vec<(SigningAlg, KeyPurpose)> {
