@@ -1,5 +1,7 @@
 //! Sessions, consents and tokens at the console.
 
+use serde_json::json;
+
 use crate::harness::{Authorization, TestApp, TestPerson};
 
 async fn sid_of(app: &TestApp, person: &TestPerson) -> String {
@@ -26,6 +28,7 @@ async fn sessions_are_listed_by_person_and_ended() {
     }
     let none = browser.submit(&list, "search-submit", &[("person", "nobody")]).await;
     none.assert_shown("/console/sessions", &["none"]);
+    assert_eq!(none.text("none"), "Nobody has that name.");
     let path = format!("/console/sessions/{first}");
     let page = browser.open(&path).await;
     page.assert_shown(&path, &["session-clients", "session-clients-all", "session-end"]);
@@ -115,4 +118,33 @@ async fn a_consent_is_withdrawn_with_its_tokens() {
     done.assert_shown("/console/consents", &["none"]);
     browser.open(&path).await.assert_refused(404);
     browser.submit(&question, "confirm", &[]).await.assert_refused(404);
+}
+
+#[tokio::test]
+async fn a_person_is_found_by_the_exact_name_whatever_it_looks_like_and_however_many_are_like_it() {
+    let app = TestApp::start().await;
+    let admin = app.admin_of_everything().await;
+    let register = async |username: &str| {
+        let made = admin.post("/admin/users", &json!({ "username": username })).await.document(201);
+        made["subject"].as_str().unwrap().to_owned()
+    };
+    // More than a page of the API, and all of them before her in its order.
+    for number in 0..201 {
+        register(&format!("a{number:03}.zoe")).await;
+    }
+    let (zoe, odd) = (register("zoe").await, register("u.nusual").await);
+    let mut browser = app.console().await;
+    for (typed, subject) in [("zoe", &zoe), (" ZOE ", &zoe), ("u.nusual", &odd), (odd.as_str(), &odd)] {
+        let list = browser.open("/console/audit").await;
+        let found = browser.submit(&list, "search-submit", &[("person", typed)]).await;
+        let people = found.attributes("#audit tbody td a", "href");
+        assert!(people.contains(&format!("/console/people/{subject}")), "{typed}: {found:?}");
+        assert_eq!(found.texts("#audit tbody tr").len(), 1, "{typed}: {found:?}");
+    }
+    // Part of a name is not a name. What looks like an identifier may be one.
+    for (typed, said) in [("zo", "Nobody has that name."), ("u.nobody", "There is no such record.")] {
+        let list = browser.open("/console/audit").await;
+        let none = browser.submit(&list, "search-submit", &[("person", typed)]).await;
+        assert_eq!(none.text("none"), said, "{typed}");
+    }
 }

@@ -26,10 +26,7 @@ pub(super) fn pages(pages: Pages) -> Pages {
 
 async fn get(State(app): State<App>, visit: Visit) -> Result<Response, Problem> {
     let (person, client, event) = (visit.asked("person")?, visit.asked("client")?, visit.asked("event")?);
-    let subject = match person {
-        Some(typed) => Some(find_subject(&app, typed).await?),
-        None => None,
-    };
+    let (subject, none) = find_subject(&app, person, "There is no such record.").await?;
     let query = ListQuery {
         limit: Some(listing::LIMIT),
         cursor: visit.asked("cursor")?.map(str::to_owned),
@@ -60,7 +57,7 @@ async fn get(State(app): State<App>, visit: Visit) -> Result<Response, Problem> 
         caption: "What was done, the newest first",
         columns: vec![("What", false), ("To", false), ("By", false), ("When (UTC)", false), ("Address", true)],
         rows,
-        none: "There is no such record.",
+        none,
         listing: Listing::new(&visit, &["event", "person", "client"], page.next.as_deref())?,
     };
     Ok(visit.page(&page))

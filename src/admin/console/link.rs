@@ -5,8 +5,6 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, Utc};
 
 use super::listing::below;
-use crate::admin::page::{MAX_LIMIT, Span};
-use crate::admin::users;
 use crate::app::App;
 use crate::http::problem::Problem;
 use crate::model::id::{ClientId, SubjectId};
@@ -71,16 +69,21 @@ impl<'a> Names<'a> {
     }
 }
 
-/// Whom a search means: a username, or an identifier.
-pub(super) async fn find_subject(app: &App, typed: &str) -> Result<SubjectId, Problem> {
-    let is_identifier = typed.starts_with(SubjectId::PREFIX) || app.people.is_none();
-    if !is_identifier {
-        let found = users::list(app, Some(typed.trim()), &Span::read(Some(MAX_LIMIT), None)?).await?;
-        let is_meant = |username: &str| username.to_lowercase() == typed.trim().to_lowercase();
-        if let Some(person) = found.items.into_iter().find(|person| is_meant(&person.username)) {
-            return Ok(person.subject);
-        }
+/// Whom a search means that was typed, if one was: a username, or an identifier. With it what is said of an empty list.
+pub(super) async fn find_subject(
+    app: &App,
+    typed: Option<&str>,
+    none: &'static str,
+) -> Result<(Option<SubjectId>, &'static str), Problem> {
+    let Some(typed) = typed.map(str::trim) else { return Ok((None, none)) };
+    let identifier = SubjectId::new(typed);
+    if app.people.is_none() || app.postgres.find_person_record(&identifier).await?.is_some() {
+        return Ok((Some(identifier), none));
     }
-    // An identifier that nobody has finds nothing.
-    Ok(SubjectId::new(typed.trim()))
+    if let Some(subject) = app.postgres.find_subject_named(typed).await? {
+        return Ok((Some(subject), none));
+    }
+    // What looks like an identifier may be that of somebody who was deleted. Anything else finds nothing, and it is said why.
+    let none = if typed.starts_with(SubjectId::PREFIX) { none } else { "Nobody has that name." };
+    Ok((Some(identifier), none))
 }

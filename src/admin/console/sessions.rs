@@ -37,10 +37,7 @@ pub(super) fn pages(pages: Pages) -> Pages {
 
 async fn get(State(app): State<App>, visit: Visit) -> Result<Response, Problem> {
     let (person, state) = (visit.asked("person")?, visit.asked("state")?);
-    let subject = match person {
-        Some(typed) => Some(find_subject(&app, typed).await?),
-        None => None,
-    };
+    let (subject, none) = find_subject(&app, person, "There is no such session.").await?;
     let query = ListQuery {
         limit: Some(listing::LIMIT),
         cursor: visit.asked("cursor")?.map(str::to_owned),
@@ -68,7 +65,7 @@ async fn get(State(app): State<App>, visit: Visit) -> Result<Response, Problem> 
         caption: "Sessions, the newest first",
         columns: vec![("Began", false), ("Person", false), ("Last used", true), ("State", false)],
         rows,
-        none: "There is no such session.",
+        none,
         listing: Listing::new(&visit, &["person", "state"], page.next.as_deref())?,
     };
     Ok(visit.page(&page))

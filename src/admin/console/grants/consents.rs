@@ -31,10 +31,7 @@ pub(super) fn pages(pages: Pages) -> Pages {
 }
 
 async fn get(State(app): State<App>, visit: Visit) -> Result<Response, Problem> {
-    let subject = match visit.asked("person")? {
-        Some(typed) => Some(find_subject(&app, typed).await?),
-        None => None,
-    };
+    let (subject, none) = find_subject(&app, visit.asked("person")?, "There is no such consent.").await?;
     let query = ListQuery {
         limit: Some(listing::LIMIT),
         cursor: visit.asked("cursor")?.map(str::to_owned),
@@ -64,7 +61,7 @@ async fn get(State(app): State<App>, visit: Visit) -> Result<Response, Problem> 
         caption: "Consents, by person and application",
         columns: vec![("Person", false), ("Application", false), ("Scopes", true), ("Given", true), ("Action", false)],
         rows,
-        none: "There is no such consent.",
+        none,
         listing: Listing::new(&visit, &["person", "client"], page.next.as_deref())?,
     };
     Ok(visit.page(&page))

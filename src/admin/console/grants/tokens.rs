@@ -36,7 +36,8 @@ pub(super) fn pages(pages: Pages) -> Pages {
 }
 
 async fn get(State(app): State<App>, visit: Visit) -> Result<Response, Problem> {
-    let page = list_families(&app, &query(&app, &visit).await?, visit.now).await?;
+    let (query, none) = query(&app, &visit).await?;
+    let page = list_families(&app, &query, visit.now).await?;
     let mut names = Names::new(&app, visit.now);
     let mut rows = Vec::new();
     for family in &page.items {
@@ -59,26 +60,25 @@ async fn get(State(app): State<App>, visit: Visit) -> Result<Response, Problem> 
         caption: "Token families, the newest first",
         columns: vec![("Began", false), ("Person", false), ("Application", false), ("State", false)],
         rows,
-        none: "There are no such tokens.",
+        none,
         listing: Listing::new(&visit, &["person", "client", "session"], page.next.as_deref())?,
     };
     Ok(visit.page(&page))
 }
 
-async fn query(app: &App, visit: &Visit) -> Result<ListQuery, Problem> {
-    let subject = match visit.asked("person")? {
-        Some(typed) => Some(find_subject(app, typed).await?),
-        None => None,
-    };
+/// What is asked for, and what is said if there is nothing.
+async fn query(app: &App, visit: &Visit) -> Result<(ListQuery, &'static str), Problem> {
+    let (subject, none) = find_subject(app, visit.asked("person")?, "There are no such tokens.").await?;
     let sid = visit.asked("session")?.map(Uuid::try_parse).transpose();
     let sid = sid.map_err(|_| Problem::invalid_parameter("session must be the identifier of a session"))?;
-    Ok(ListQuery {
+    let query = ListQuery {
         limit: Some(listing::LIMIT),
         cursor: visit.asked("cursor")?.map(str::to_owned),
         subject,
         client_id: visit.asked("client")?.map(ClientId::new),
         sid: sid.map(Sid),
-    })
+    };
+    Ok((query, none))
 }
 
 async fn get_one(State(app): State<App>, visit: Visit, Path(id): Path<FamilyId>) -> Result<Response, Problem> {

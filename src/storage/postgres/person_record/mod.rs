@@ -85,6 +85,11 @@ const FIND: &str = "
     JOIN person p ON p.id = CASE s.backend WHEN 'local' THEN s.backend_ref::uuid END
     WHERE s.id = $1 AND s.deleted_at IS NULL";
 
+const FIND_SUBJECT: &str = "
+    SELECT s.id FROM person p
+    JOIN subject s ON s.backend = 'local' AND s.backend_ref = p.id::text
+    WHERE p.username_key = $1 AND s.deleted_at IS NULL";
+
 const LIST: &str = "
     SELECT s.id, p.username, p.claims, p.is_administrator, s.status = 'active' AS enabled,
         EXISTS (SELECT 1 FROM person_password w WHERE w.person_id = p.id) AS has_password,
@@ -118,6 +123,12 @@ struct RecordRow {
 }
 
 #[derive(QueryableByName)]
+struct SubjectRow {
+    #[diesel(sql_type = Text)]
+    id: String,
+}
+
+#[derive(QueryableByName)]
 pub(super) struct PersonIdRow {
     #[diesel(sql_type = SqlUuid)]
     pub(super) id: Uuid,
@@ -129,6 +140,13 @@ impl Postgres {
         let statement = Statement::new(FIND).bind::<Text, _>(subject.as_str());
         let row = self.run(async |conn| statement.get_result::<RecordRow>(conn).await.optional()).await?;
         row.map(RecordRow::into_record).transpose()
+    }
+
+    /// The subject of whoever has that username, in any case, disabled or not.
+    pub async fn find_subject_named(&self, username: &str) -> Result<Option<SubjectId>, StoreError> {
+        let statement = Statement::new(FIND_SUBJECT).bind::<Text, _>(username_key(username));
+        let row = self.run(async |conn| statement.get_result::<SubjectRow>(conn).await.optional()).await?;
+        Ok(row.map(|row| SubjectId::new(row.id)))
     }
 
     /// Up to `limit` people in the order of their usernames, beginning behind the username `after`. With `search`, those
