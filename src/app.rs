@@ -46,7 +46,7 @@ pub struct Parts {
     pub master_keys: MasterKeys,
     /// The people.
     pub identity: Arc<dyn IdentityBackend>,
-    /// The people again, where they are kept and can be managed: absent on a server that asks an authority.
+    /// The people again, where they are kept and can be managed: absent where they are kept elsewhere.
     pub people: Option<LocalPeople>,
     /// Outbound HTTP.
     pub fetch: Fetch,

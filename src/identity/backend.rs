@@ -1,4 +1,4 @@
-//! What a people backend must do: the local one keeps people in Postgres, the remote one asks an authority.
+//! What a people backend must do. The one that there is, the local one, keeps people in Postgres.
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};

@@ -224,7 +224,7 @@ fn judged(chosen: Chosen) -> Result<(), Option<PasswordProblem>> {
 
 fn people(app: &App) -> Result<&LocalPeople, OAuthError> {
     let elsewhere =
-        || OAuthError::invalid_request("passwords are chosen at the authority of this server").with_status(404);
+        || OAuthError::invalid_request("this server does not keep the passwords of its people").with_status(404);
     app.people.as_ref().ok_or_else(elsewhere)
 }
 

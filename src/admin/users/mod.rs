@@ -4,7 +4,7 @@
 //!   a password: an administrator in person, or a machine that could make itself one anyway. For anybody else a new password
 //!   of an administrator would be a way to more rights.
 //! - The last administrator who may sign in is never deleted, disabled or demoted. The statement of the change sees to it.
-//! - A server that asks an authority for its people has none to manage, and answers 404.
+//! - A server that does not keep its people itself has none to manage, and answers 404.
 
 // A person as JSON.
 pub(in crate::admin) mod document;
@@ -218,7 +218,7 @@ pub(in crate::admin) async fn delete(
 /// The people, if they are kept here.
 fn people(app: &App) -> Result<&LocalPeople, Problem> {
     let elsewhere =
-        || Problem::not_found().with_detail("this server asks an authority for its people: manage them there");
+        || Problem::not_found().with_detail("this server does not keep its people: manage them where they are kept");
     app.people.as_ref().ok_or_else(elsewhere)
 }
 

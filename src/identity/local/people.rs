@@ -1,8 +1,8 @@
 //! The people where they are kept: what registering them and giving them passwords needs beside the store.
 //!
-//! This is no part of [`IdentityBackend`](crate::identity::backend::IdentityBackend). An edge asks its authority who somebody
-//! is and whether a password is theirs; people are managed, invited and given passwords at the authority alone, where their
-//! rows are. So an [`App`](crate::app::App) either has these people or has none to manage, and says so.
+//! This is no part of [`IdentityBackend`](crate::identity::backend::IdentityBackend), which says who somebody is and whether a
+//! password is theirs: people are managed, invited and given passwords only where their rows are. So an
+//! [`App`](crate::app::App) either has these people or has none to manage, and says so.
 
 use secrecy::SecretString;
 

@@ -9,6 +9,7 @@ use serde_json::{Map, Value};
 
 use super::error::OAuthError;
 use super::jwt::parse_object;
+use super::strict_json::has_nul;
 
 // Which claims of a person are told, and where.
 pub mod release;
@@ -176,15 +177,6 @@ fn is_within(value: &Value, depth: usize) -> bool {
         Value::Array(items) => depth > 0 && items.iter().all(|item| is_within(item, depth - 1)),
         Value::Object(members) => depth > 0 && members.values().all(|member| is_within(member, depth - 1)),
         Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => true,
-    }
-}
-
-fn has_nul(value: &Value) -> bool {
-    match value {
-        Value::String(text) => text.contains('\0'),
-        Value::Array(items) => items.iter().any(has_nul),
-        Value::Object(members) => members.iter().any(|(name, member)| name.contains('\0') || has_nul(member)),
-        Value::Null | Value::Bool(_) | Value::Number(_) => false,
     }
 }
 
