@@ -1,5 +1,6 @@
 //! People at the console: finding, registering, changing, passwords, signing out, deleting.
 
+use chrono::TimeDelta;
 use serde_json::json;
 
 use crate::harness::{Browser, PASSWORD, Page, TestApp, TestPerson};
@@ -232,4 +233,45 @@ async fn the_last_administrator_stays() {
     let question = ask(&mut browser, &path, "person-disable").await;
     browser.submit(&question, "confirm", &[]).await;
     assert_eq!(browser.open("/console/people").await.url.path(), "/login");
+}
+
+#[tokio::test]
+async fn a_password_typed_before_a_sign_in_is_asked_for_again_and_no_invitation_takes_its_place() {
+    let app = TestApp::start().await;
+    let root = app.administrator().await;
+    let mut browser = app.at_console(&root).await;
+    let page = browser.open("/console/new/person").await;
+    app.pass(TimeDelta::hours(2));
+    let typed = [("username", "dora"), ("password", "correct horse battery")];
+    let page = browser.submit(&page, "save", &typed).await;
+    let page = browser.log_in(&page, &root).await;
+    page.assert_shown("/console/new/person", &["form-error"]);
+    assert_eq!(page.attribute("username", "value").as_deref(), Some("dora"));
+    assert!(page.text("form-error").contains("type the password again"), "{page:?}");
+    assert!(!page.answer.body.contains("correct horse"), "{page:?}");
+    // Sent without it, the form makes nobody.
+    let refused = browser.submit(&page, "save", &[]).await;
+    assert_eq!((refused.answer.status, refused.text("password-notes").contains("was not kept")), (422, true));
+    let people = browser.open("/console/people?q=dora").await;
+    assert!(!people.visible_text().contains("dora"), "{people:?}");
+    // With it, it makes who was asked for.
+    let page = browser.submit(&page, "save", &[("password", "correct horse battery")]).await;
+    assert_eq!(page.text("remark"), "The person is registered, and can sign in.");
+    assert!(can_sign_in(&app, "dora", "correct horse battery").await);
+}
+
+#[tokio::test]
+async fn a_form_that_was_used_already_keeps_what_is_typed_and_says_so() {
+    let app = TestApp::start().await;
+    let mut browser = app.console().await;
+    let form = browser.open("/console/new/person").await;
+    browser.submit(&form, "save", &[("username", "dora")]).await.assert_shown("/console/new/person", &["link"]);
+    // Back, and sent once more with another name.
+    let refused = browser.submit(&form, "save", &[("username", "erik")]).await;
+    assert_eq!(refused.answer.status, 422);
+    assert!(refused.text("form-error").contains("This form was sent before"), "{refused:?}");
+    assert_eq!(refused.attribute("username", "value").as_deref(), Some("erik"));
+    let told = browser.submit(&refused, "save", &[]).await;
+    told.assert_shown("/console/new/person", &["link"]);
+    assert_eq!(told.text("username"), "erik");
 }

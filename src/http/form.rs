@@ -14,6 +14,10 @@ use crate::protocol::form::Form;
 #[derive(Clone, Debug)]
 pub struct OAuthForm(pub Form);
 
+/// The form in the body of a request from a page with lists to tick; refused like an [`OAuthForm`].
+#[derive(Clone, Debug)]
+pub struct TickedForm(pub Form);
+
 /// The parameters in the query of a request; none if there is no query.
 #[derive(Clone, Debug)]
 pub struct OAuthQuery(pub Form);
@@ -22,18 +26,30 @@ impl<S: Send + Sync> FromRequest<S> for OAuthForm {
     type Rejection = OAuthError;
 
     async fn from_request(request: Request, state: &S) -> Result<Self, OAuthError> {
-        if !is_form(request.headers()) {
-            return Err(OAuthError::invalid_request("the content type must be application/x-www-form-urlencoded"));
-        }
-        let body = Bytes::from_request(request, state).await.map_err(|rejection| {
-            if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE {
-                return OAuthError::invalid_request("the request body is too large")
-                    .with_status(StatusCode::PAYLOAD_TOO_LARGE.as_u16());
-            }
-            OAuthError::invalid_request("the request body could not be read")
-        })?;
-        Form::parse(&body).map(Self)
+        Form::parse(&read(request, state).await?).map(Self)
     }
+}
+
+impl<S: Send + Sync> FromRequest<S> for TickedForm {
+    type Rejection = OAuthError;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, OAuthError> {
+        Form::parse_ticked(&read(request, state).await?).map(Self)
+    }
+}
+
+/// The body of a request, if it is said to be a form.
+async fn read<S: Send + Sync>(request: Request, state: &S) -> Result<Bytes, OAuthError> {
+    if !is_form(request.headers()) {
+        return Err(OAuthError::invalid_request("the content type must be application/x-www-form-urlencoded"));
+    }
+    Bytes::from_request(request, state).await.map_err(|rejection| {
+        if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE {
+            return OAuthError::invalid_request("the request body is too large")
+                .with_status(StatusCode::PAYLOAD_TOO_LARGE.as_u16());
+        }
+        OAuthError::invalid_request("the request body could not be read")
+    })
 }
 
 /// The form in the body of a request that need not have one: a body of another type is not looked at.

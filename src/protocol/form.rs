@@ -26,11 +26,24 @@ impl Form {
     /// More parameters than this are refused: finding repeats compares each with each.
     pub const MAX_PARAMETERS: usize = 128;
 
+    /// What a form with lists to tick may have in place of [`Self::MAX_PARAMETERS`]: more than fits into a body of the
+    /// default length with names of 20 characters. Who reads one asks for single names, and never compares each with each.
+    pub const MAX_TICKED: usize = 2048;
+
     /// Reads a body or a query string (without its `?`).
     pub fn parse(encoded: &[u8]) -> Result<Self, OAuthError> {
+        Self::parse_up_to(Self::MAX_PARAMETERS, encoded)
+    }
+
+    /// Reads the body of a form with lists to tick.
+    pub fn parse_ticked(encoded: &[u8]) -> Result<Self, OAuthError> {
+        Self::parse_up_to(Self::MAX_TICKED, encoded)
+    }
+
+    fn parse_up_to(most: usize, encoded: &[u8]) -> Result<Self, OAuthError> {
         let mut parameters = Vec::new();
         for (index, pair) in encoded.split(|byte| *byte == b'&').filter(|pair| !pair.is_empty()).enumerate() {
-            if index >= Self::MAX_PARAMETERS {
+            if index >= most {
                 return Err(OAuthError::invalid_request("too many parameters"));
             }
             let mut halves = pair.splitn(2, |byte| *byte == b'=');
@@ -227,6 +240,9 @@ mod tests {
         assert!(Form::parse(many.as_bytes()).is_ok());
         refused(format!("{many}a=b").as_bytes());
         refused(format!("{many}a=").as_bytes());
+        let ticked = "a=b&".repeat(Form::MAX_TICKED);
+        assert_eq!(Form::parse_ticked(ticked.as_bytes()).unwrap().all("a").count(), Form::MAX_TICKED);
+        assert!(Form::parse_ticked(format!("{ticked}a=b").as_bytes()).is_err());
     }
 
     #[test]

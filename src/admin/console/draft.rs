@@ -28,6 +28,17 @@ struct Draft {
     subject: SubjectId,
     path: String,
     typed: String,
+    /// Whether a password was typed that is not kept.
+    #[serde(default)]
+    lacks_secret: bool,
+}
+
+/// What was typed before.
+pub(super) struct Kept {
+    /// The form, without its passwords.
+    pub(super) form: Form,
+    /// Whether it had one.
+    pub(super) lacks_secret: bool,
 }
 
 /// Keeps a form for the page at `path`, of somebody who was signed in: whoever never was could fill the store with them.
@@ -43,14 +54,16 @@ pub(super) async fn keep(
     if typed.len() > LONGEST {
         return Ok(());
     }
-    let draft = Draft { subject: signed_in.subject, path: path.to_owned(), typed };
+    let lacks_secret = form.iter().any(|(name, _)| name.contains(SECRET));
+    let draft = Draft { subject: signed_in.subject, path: path.to_owned(), typed, lacks_secret };
     Ok(remark::keep(app, browser, ABOUT, &draft, now).await?)
 }
 
 /// The form that this person sent for the page that is asked for.
-pub(super) async fn take(app: &App, visit: &Visit) -> Result<Option<Form>, Problem> {
+pub(super) async fn take(app: &App, visit: &Visit) -> Result<Option<Kept>, Problem> {
     let kept: Option<Draft> = remark::take(app, &visit.browser, ABOUT, visit.now).await?;
     let own =
         kept.filter(|draft| draft.path == visit.path && visit.caller.actor == Actor::Person(draft.subject.clone()));
-    Ok(own.map(|draft| Form::parse(draft.typed.as_bytes())).transpose()?)
+    let Some(Draft { typed, lacks_secret, .. }) = own else { return Ok(None) };
+    Ok(Some(Kept { form: Form::parse_ticked(typed.as_bytes())?, lacks_secret }))
 }

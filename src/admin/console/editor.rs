@@ -5,7 +5,7 @@ use axum::response::Response;
 use http::StatusCode;
 use serde_json::{Map, Value};
 
-use super::draft;
+use super::draft::{self, Kept};
 use super::field::view::{self, GroupView};
 use super::field::{self, Group};
 use super::frame::{Frame, Room};
@@ -39,9 +39,13 @@ struct EditorPage<'a> {
     editor: &'a Editor,
     action: &'a str,
     revision: Option<String>,
+    hidden: Vec<(&'static str, String)>,
     groups: Vec<GroupView>,
     refusal: Option<Refusal>,
 }
+
+/// What the form carries while a password that was typed is missing from it.
+const LACKS_SECRET: &str = "lacks_secret";
 
 /// Why nothing was saved.
 struct Refusal {
@@ -59,12 +63,18 @@ impl Editor {
         revision: Option<i64>,
     ) -> Result<Response, Problem> {
         let revision = revision.map(|revision| revision.to_string());
+        let mut hidden = self.hidden.clone();
         let (document, revision, refusal) = match draft::take(app, visit).await? {
             None => (document.clone(), revision, None),
-            Some(form) => {
+            Some(Kept { form, lacks_secret }) => {
                 let typed = Value::Object(field::read(&self.groups, &form)?);
                 let said = "Nothing was saved yet. Below is what you typed: send it again.".to_owned();
-                let refusal = Refusal { title: "You had to sign in first", sentences: vec![said] };
+                let mut sentences = vec![said];
+                if lacks_secret {
+                    sentences.push("Passwords are not kept: type the password again before you do.".to_owned());
+                    hidden.push((LACKS_SECRET, "true".to_owned()));
+                }
+                let refusal = Refusal { title: "You had to sign in first", sentences };
                 (typed, form.one("revision")?.map(str::to_owned), Some(refusal))
             }
         };
@@ -73,6 +83,7 @@ impl Editor {
             editor: self,
             action: &visit.here,
             revision,
+            hidden,
             groups: view::views(&self.groups, &document, None, &[]),
             refusal,
         };
@@ -82,6 +93,18 @@ impl Editor {
     /// What was typed, as a merge patch.
     pub(super) fn typed(&self, visit: &Visit) -> Result<Map<String, Value>, Problem> {
         field::read(&self.groups, &visit.form)
+    }
+
+    /// Refuses a form that lost its password to a sign-in and was sent without typing it again: it asked for something else than
+    /// a form without one does. The form that is shown then may be sent without one.
+    pub(super) fn check_secret(&self, visit: &Visit) -> Result<(), Problem> {
+        if !visit.form.has(LACKS_SECRET) {
+            return Ok(());
+        }
+        let said = "the password that you typed was not kept: type it again, or send the form once more without one";
+        let missing = field::missing_secrets(&self.groups, &visit.form);
+        let violations: Vec<_> = missing.map(|pointer| Violation::new(pointer, said)).collect();
+        if violations.is_empty() { Ok(()) } else { Err(Problem::invalid_body(violations)) }
     }
 
     /// Shows the form again with what was typed, and says why it was refused. If it was changed meanwhile, `now` is what is
@@ -105,11 +128,23 @@ impl Editor {
             editor: self,
             action: &visit.here,
             revision,
+            hidden: self.hidden_after(&problem),
             groups: view::views(&self.groups, &Value::Object(typed), document, problem.errors()),
             refusal: Some(refusal),
         };
         let status = StatusCode::from_u16(problem.kind().status()).unwrap_or(StatusCode::BAD_REQUEST);
         Ok(visit.page_with(status, &page))
+    }
+
+    /// What the next form carries: one that was used already gets a key of its own.
+    fn hidden_after(&self, problem: &Problem) -> Vec<(&'static str, String)> {
+        let mut hidden = self.hidden.clone();
+        if problem.kind() == ProblemType::IdempotencyKeyReused {
+            for (_, value) in hidden.iter_mut().filter(|(name, _)| *name == "key") {
+                *value = Visit::new_key();
+            }
+        }
+        hidden
     }
 
     fn refusal(&self, problem: &Problem) -> Option<Refusal> {
@@ -127,6 +162,14 @@ impl Editor {
             ProblemType::AlreadyExists => (
                 "This identifier is taken",
                 vec![detail().unwrap_or_else(|| "It belongs to something else, or did once: none is given twice.".to_owned())],
+            ),
+            ProblemType::IdempotencyKeyReused => (
+                "This form was sent before",
+                vec![
+                    "What you sent the first time was done, and nothing was done now. Below is what you typed: send it to make \
+                     another one."
+                        .to_owned(),
+                ],
             ),
             ProblemType::Conflict => ("This cannot be saved", detail().into_iter().collect()),
             ProblemType::Forbidden => ("You may not do this", detail().into_iter().collect()),

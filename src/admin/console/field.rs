@@ -142,6 +142,12 @@ pub(super) fn read(groups: &[Group], form: &Form) -> Result<Map<String, Value>, 
     Ok(typed)
 }
 
+/// The pointers of the secrets that were not typed.
+pub(super) fn missing_secrets<'a>(groups: &'a [Group], form: &'a Form) -> impl Iterator<Item = String> + 'a {
+    let fields = groups.iter().flat_map(|group| &group.fields);
+    fields.filter(|field| matches!(field.kind, Kind::Secret) && !form.has(field.name)).map(Field::pointer)
+}
+
 /// Keeps nulls, which a merge patch takes for removals.
 fn merged(mut target: Map<String, Value>, patch: Map<String, Value>) -> Map<String, Value> {
     for (name, value) in patch {

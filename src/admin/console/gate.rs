@@ -21,7 +21,7 @@ use crate::admin::admit::Gate;
 use crate::admin::caller::Caller;
 use crate::app::App;
 use crate::http::browser::{Browser, Csp};
-use crate::http::form::OAuthForm;
+use crate::http::form::TickedForm;
 use crate::http::pages::html;
 use crate::http::pages::locale::Locale;
 use crate::http::pages::view::{PersonView, Site};
@@ -124,7 +124,7 @@ async fn enter(
 async fn read_form(app: &App, browser: &Browser, request: Request) -> Result<Form, Problem> {
     // A frontend can learn the token, to sign people in; it administers nothing.
     let is_foreign = csrf::is_from_elsewhere(app, request.headers());
-    let OAuthForm(form) = OAuthForm::from_request(request, app).await?;
+    let TickedForm(form) = TickedForm::from_request(request, app).await?;
     if is_foreign || !csrf::verify(app, &browser.id, form.one("csrf")?) {
         return Err(Problem::new(ProblemType::Csrf));
     }

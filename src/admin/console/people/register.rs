@@ -36,7 +36,8 @@ async fn post(State(app): State<App>, visit: Visit) -> Result<Response, Problem>
     let typed = editor.typed(&visit)?;
     // Over nothing, so that what was left empty is absent.
     let object = MergePatch::new(claims::patch(&typed, &Map::new())?).apply(Map::new());
-    let made = match NewUser::from_object(object).map_err(Problem::invalid_body) {
+    let new = editor.check_secret(&visit).and_then(|()| NewUser::from_object(object).map_err(Problem::invalid_body));
+    let made = match new {
         Ok(new) => users::create(&app, &visit.caller, (new, visit.key(&app)?), visit.now).await,
         Err(problem) => Err(problem),
     };
