@@ -25,7 +25,7 @@ pub struct ExternalSigners {
 
 struct Shared {
     config: ExternalKeysConfig,
-    /// `None`: nobody said which programs may be started.
+    /// `None`: nobody said which programs may be started. Then only the one that an operator types is, never a stored one.
     programs: Option<Vec<PathBuf>>,
     clock: Clock,
     by_kid: Mutex<HashMap<String, Arc<ExternalSigner>>>,
@@ -37,7 +37,8 @@ impl ExternalSigners {
         Self::with(config.clone(), Some(config.programs.clone()), clock)
     }
 
-    /// With the defaults and any program: where there are no settings.
+    /// With the defaults, where there are no settings: a key can be registered with the program that its operator names, and
+    /// no program that a key store names is started.
     pub fn without_settings(clock: &Clock) -> Self {
         Self::with(ExternalKeysConfig::default(), None, clock)
     }
@@ -53,13 +54,22 @@ impl ExternalSigners {
         external.filter_map(|key| self.check_program(key).err()).collect()
     }
 
-    /// Tries each external key that signs or will, and tells which cannot. Asks every program once.
+    /// Tries each external key that signs or will, and tells which cannot. Asks every program once. Without settings it asks
+    /// none: whoever may write the key store would choose what the account that looks at it runs.
     pub async fn try_out<'a>(&self, keys: impl IntoIterator<Item = &'a KeyEntry>) -> Vec<Problem> {
         let mut problems = Vec::new();
         for entry in keys.into_iter().filter(|key| key.is_for_signing()) {
             let Some(Ok((signer, _))) = entry.external.as_ref().map(|key| self.find_or_make(entry, key)) else {
                 continue;
             };
+            if self.shared.programs.is_none() {
+                problems.push(Problem::of_key(
+                    &entry.kid,
+                    "was not tried: no settings name the program",
+                    "run the command with `--config FILE`, where keys.external.programs names it",
+                ));
+                continue;
+            }
             if let Err(error) = signer.prove().await {
                 problems.push(Problem::of_key(
                     &entry.kid,

@@ -337,3 +337,17 @@ fn our_own_answers_are_what_a_server_asks_for() {
         assert!(answer(request.as_bytes())["error"].as_str().unwrap().contains(error), "{request}");
     }
 }
+
+#[tokio::test]
+async fn without_settings_no_stored_program_is_started() {
+    let world = World::new();
+    let trace = world.path("trace");
+    let script = format!("echo started > {}", trace.display());
+    let entry = world.entry(world.key(SignerMode::Once, &["/bin/sh", "-c", &script]));
+    let found = ExternalSigners::without_settings(&Clock::manual(&world.clock)).try_out([&entry]).await;
+    assert!(found[0].what.contains("was not tried: no settings name the program"), "{found:?}");
+    assert!(!trace.exists());
+    // The same key leaves its trace where the settings name the program.
+    world.signers().try_out([&entry]).await;
+    assert!(trace.exists());
+}
