@@ -157,7 +157,9 @@ impl KeyDirectory {
         let (listed, retired): (Vec<_>, Vec<_>) = ring.keys().iter().partition(|key| key.is_published());
         // Whoever wrote the list by hand may have named one file twice.
         let is_free = |file: &&str| !listed.iter().any(|key| key.file.as_deref() == Some(*file));
-        for file in retired.iter().filter_map(|key| key.file.as_deref()).filter(is_free) {
+        let named = retired.iter().filter_map(|key| key.file.as_deref());
+        // Whatever came past the reading of the list: nothing outside the directory is removed.
+        for file in named.filter(is_free).filter(|file| keyset_file::is_plain_name(file)) {
             match fs::remove_file(self.path.join(file)) {
                 Ok(()) => {}
                 Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}

@@ -95,6 +95,12 @@ fn parse_key(version: u64, index: usize, value: Value) -> Result<KeyEntry, Probl
     };
     let entry =
         parsed.map_err(|error| Problem::new(format!("{name} in {FILE_NAME} cannot be read ({error})"), MEND))?;
+    if entry.external.is_some() && entry.file.is_some() {
+        return Err(Problem::new(
+            format!("{name} has both a `file` and an `external`: it can be in one place only"),
+            "take `file` away if a program signs with the key, else `external`",
+        ));
+    }
     if entry.external.is_none() && !entry.file.as_deref().is_some_and(is_plain_name) {
         return Err(Problem::new(
             format!("{name} has no `file`, or one that is not the plain name of a file in the key directory"),
@@ -104,9 +110,9 @@ fn parse_key(version: u64, index: usize, value: Value) -> Result<KeyEntry, Probl
     Ok(entry)
 }
 
-/// Whether a file of that name can only be one in the key directory itself.
-fn is_plain_name(name: &str) -> bool {
-    !name.is_empty() && !name.starts_with('.') && !name.contains(['/', '\\', '\0'])
+/// Whether a file of that name can only be one in the key directory itself, and not the list.
+pub(super) fn is_plain_name(name: &str) -> bool {
+    !name.is_empty() && name != FILE_NAME && !name.starts_with('.') && !name.contains(['/', '\\', '\0'])
 }
 
 impl EntryOfVersion1 {

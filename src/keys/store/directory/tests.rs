@@ -191,3 +191,42 @@ async fn a_directory_of_version_1_goes_on_as_version_2() {
     assert!(fs::read_to_string(&path).unwrap().contains("\"version\": 2"));
     assert_eq!(problems(directory.path()).await, "");
 }
+
+#[tokio::test]
+async fn a_lock_that_is_a_link_to_another_file_is_refused() {
+    let directory = key_directory();
+    let path = directory.path();
+    let elsewhere = private_folder();
+    let other = elsewhere.path().join("other");
+    fs::write(&other, "theirs").unwrap();
+    let lock = path.join(".lock");
+    let links: [fn(&Path, &Path) -> std::io::Result<()>; 2] =
+        [|other, lock| symlink(other, lock), |other, lock| fs::hard_link(other, lock)];
+    for link in links {
+        fs::remove_file(&lock).ok();
+        link(&other, &lock).unwrap();
+        let refused = prepublish(path).await.unwrap_err().to_string();
+        assert!(refused.contains(".lock cannot be locked"), "{refused}");
+    }
+    fs::remove_file(&lock).unwrap();
+    // One that points at nothing makes nothing there.
+    let nowhere = elsewhere.path().join("nowhere");
+    symlink(&nowhere, &lock).unwrap();
+    prepublish(path).await.unwrap_err();
+    assert!(!nowhere.exists());
+    fs::remove_file(&lock).unwrap();
+    prepublish(path).await.unwrap();
+}
+
+#[test]
+fn a_file_outside_the_directory_is_never_destroyed() {
+    let directory = key_directory();
+    let elsewhere = private_folder();
+    let other = elsewhere.path().join("other");
+    fs::write(&other, "theirs").unwrap();
+    let mut retired = entry(directory.path(), SigningAlg::ES256);
+    retired.state = KeyState::Retired;
+    retired.file = Some(other.to_str().unwrap().to_owned());
+    store(directory.path()).destroy_retired(&KeyRing::new(vec![retired]));
+    assert!(other.exists());
+}

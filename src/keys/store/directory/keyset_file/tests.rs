@@ -49,6 +49,7 @@ fn malformed_metadata_names_the_key_and_the_mend() {
         ("colour", json!("red")),
         ("file", Value::Null),
         ("file", json!("../x.pem")),
+        ("file", json!("keyset.json")),
         ("file", json!("/x.pem")),
         ("file", json!(".pem")),
         ("file", json!("a\\b")),
@@ -63,5 +64,16 @@ fn malformed_metadata_names_the_key_and_the_mend() {
         assert!(problems[0].what.starts_with("the key e "), "{member} {value}: {problems:?}");
         assert!(problems[1].what.starts_with("the key at place 2 "), "{problems:?}");
         assert!(problems.iter().all(|problem| problem.mend.contains("keyset.json") || problem.mend.contains("file")));
+    }
+}
+
+#[test]
+fn a_key_that_a_program_signs_with_has_no_file() {
+    for name in ["/etc/shadow", "e.pem"] {
+        let mut both = key();
+        both["external"] = json!({ "key_ref": "ours", "command": ["/bin/true"], "mode": "once", "jwk": {} });
+        both["file"] = name.into();
+        let problems = parse(&file(2, &[both])).unwrap_err();
+        assert!(problems[0].what.contains("has both a `file` and an `external`"), "{problems:?}");
     }
 }
