@@ -2,6 +2,7 @@
 
 use chrono::TimeDelta;
 use ostiary::model::client::{ClientSettings, ConsentPolicy};
+use ostiary::model::id::{ClientId, SubjectId};
 use ostiary::storage::state::{Kind, StateKey};
 use serde_json::{Value, json};
 
@@ -123,4 +124,20 @@ async fn a_newer_version_may_have_written_the_record_and_finds_again_what_it_wro
     assert_eq!(stored["risk"], newer["risk"]);
     assert_eq!(stored["steps"]["factor"], newer["steps"]["factor"]);
     assert_eq!(stored["request"]["display"], newer["request"]["display"]);
+}
+
+#[tokio::test]
+async fn an_answered_attempt_gives_no_other_code_once_its_consent_was_taken_back() {
+    let app = TestApp::start().await;
+    let (client, alice) = (app.web_client_with(asking).await, app.alice().await);
+    let mut browser = app.browser();
+    let login = browser.open(&Authorization::of(&client).path()).await;
+    let consent = browser.log_in(&login, &alice).await;
+    let page = format!("{}?{}", consent.url.path(), consent.url.query().unwrap());
+    browser.submit(&consent, "consent-allow", &[]).await.returned_code(&client.redirect_uri);
+    // A double click ends well as long as nothing was taken back.
+    browser.open(&page).await.returned_code(&client.redirect_uri);
+    let (subject, id) = (SubjectId::new(alice.sub()), ClientId::new(client.id.as_str()));
+    app.app.postgres.delete_consent(&subject, &id, app.now()).await.unwrap();
+    browser.open(&page).await.assert_consent();
 }

@@ -66,6 +66,10 @@ struct Steps {
     account: Option<SubjectId>,
     /// Who allowed what is asked, during this attempt.
     consented: Option<SubjectId>,
+    /// The number under which the person's codes were made then. A consent that is taken back raises it, and ends the step.
+    /// Absent in a record of the version before: then the person is asked once more.
+    #[serde(default)]
+    consented_generation: Option<i64>,
 }
 
 /// What [`find`] found.
@@ -204,12 +208,16 @@ pub async fn allow(
     now: DateTime<Utc>,
 ) -> Result<Interaction, StoreError> {
     let request = &interaction.request;
-    if find_standing(app, signed_in, &request.client_id, now).await?.is_none() {
+    let Some(standing) = find_standing(app, signed_in, &request.client_id, now).await? else {
         return Ok(interaction);
-    }
+    };
     let scopes = consent_scopes(request);
     app.postgres.upsert_consent(&signed_in.subject, &request.client_id, &scopes, &request.resources, now).await?;
-    change(app, interaction, now, |open| open.steps.consented = Some(signed_in.subject.clone())).await
+    change(app, interaction, now, |open| {
+        open.steps.consented = Some(signed_in.subject.clone());
+        open.steps.consented_generation = Some(standing.code_generation);
+    })
+    .await
 }
 
 /// What a request needs next, given who is signed in. `interaction` is absent while nothing was asked yet. A page that the

@@ -52,7 +52,10 @@ pub(super) fn requires_consent(
     steps: &Steps,
     standing: &Standing,
 ) -> bool {
-    if steps.consented.as_ref() == Some(&standing.session.subject) {
+    // Only while nothing was taken back: an answered attempt would give another code after that.
+    if steps.consented.as_ref() == Some(&standing.session.subject)
+        && steps.consented_generation == Some(standing.code_generation)
+    {
         return false;
     }
     let is_covered = standing.consent.as_ref().is_some_and(|consent| {
