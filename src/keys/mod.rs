@@ -207,7 +207,7 @@ impl Keys {
     /// Makes a key for each of `kinds` that is listed but does not sign yet. None: for each in use that has none waiting.
     pub async fn prepublish(&self, kinds: &[Kind], now: DateTime<Utc>) -> Result<Vec<KeyEntry>, ChangeError> {
         let made = change::prepublish(self.store(), kinds, None, now).await?;
-        self.take_up().await?;
+        self.take_up().await;
         Ok(made)
     }
 
@@ -220,34 +220,40 @@ impl Keys {
         now: DateTime<Utc>,
     ) -> Result<Option<String>, ChangeError> {
         let superseded = change::activate(self.store(), kid, policy, insistence, now).await?;
-        self.take_up().await?;
+        self.take_up().await;
         Ok(superseded)
     }
 
     /// Ends the listing of a key that is in its grace, or that never signed.
     pub async fn retire(&self, kid: &str, insistence: Insistence, now: DateTime<Utc>) -> Result<(), ChangeError> {
         change::retire(self.store(), kid, insistence, now).await?;
-        self.take_up().await
+        self.take_up().await;
+        Ok(())
     }
 
     /// Ends a key at once, and says which one signs instead if it signed.
     pub async fn revoke(&self, kid: &str, reason: &str, now: DateTime<Utc>) -> Result<Option<String>, ChangeError> {
         let next = change::revoke(self.store(), kid, reason, None, now).await?;
-        self.take_up().await?;
+        self.take_up().await;
         Ok(next)
     }
 
     /// Does everything whose time has come, and says what that was.
     pub async fn run_due(&self, policy: &RotationPolicy, now: DateTime<Utc>) -> Result<Vec<Done>, ChangeError> {
         let done = change::run_due(self.store(), policy, now).await?;
-        self.take_up().await?;
+        self.take_up().await;
         Ok(done)
     }
 
-    /// What was changed here counts here at once.
-    async fn take_up(&self) -> Result<(), ChangeError> {
-        self.reload_if_changed().await?;
-        Ok(())
+    /// What was changed here counts here at once. A failure is told to the log alone: the change stands in the store, and
+    /// whoever made it must not take it for undone. The next look at the store takes it up.
+    async fn take_up(&self) {
+        if let Err(error) = self.reload_if_changed().await {
+            tracing::error!(
+                error = %error,
+                "the keys were changed, and this instance could not read the change yet; it tries again by itself"
+            );
+        }
     }
 }
 

@@ -2,13 +2,16 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::sync::LazyLock;
+use std::sync::atomic::{AtomicBool, Ordering};
 
+use async_trait::async_trait;
 use chrono::{DateTime, TimeDelta, Utc};
 use tempfile::TempDir;
 
 use super::change::{Rotation, RotationOutcome};
 use super::private_key::RsaBits;
 use super::store::directory::{FILE_NAME, KeyDirectory, generate_initial};
+use super::store::{Change, Revision, StoredKeys, StoredRing};
 use super::*;
 use crate::clock::Clock;
 use crate::config::{KeysConfig, TokensConfig};
@@ -209,4 +212,65 @@ async fn a_directory_that_cannot_be_written_is_an_obstacle() {
     fs::create_dir(directory.path().join(".lock")).unwrap();
     let keys = open_directory(directory.path()).await;
     assert!(keys.find_obstacle().await.unwrap().what.contains("cannot be locked"));
+}
+
+/// A directory whose changes are stored and which cannot be read after that.
+struct Unreadable(KeyDirectory, AtomicBool);
+
+#[async_trait]
+impl KeyStore for Unreadable {
+    fn place(&self) -> String {
+        self.0.place()
+    }
+
+    async fn find_revision(&self) -> Result<Revision, KeyStoreError> {
+        if self.1.load(Ordering::SeqCst) {
+            return Err(crate::storage::StoreError::unavailable("the disk is gone").into());
+        }
+        self.0.find_revision().await
+    }
+
+    async fn read(&self) -> Result<StoredRing, KeyStoreError> {
+        self.0.read().await
+    }
+
+    async fn read_or_empty(&self) -> Result<StoredRing, KeyStoreError> {
+        self.0.read_or_empty().await
+    }
+
+    async fn read_keys(&self) -> Result<StoredKeys, KeyStoreError> {
+        self.0.read_keys().await
+    }
+
+    async fn replace(&self, change: Change) -> Result<(), KeyStoreError> {
+        self.0.replace(change).await?;
+        self.1.store(true, Ordering::SeqCst);
+        Ok(())
+    }
+
+    async fn rewrap(&self) -> Result<Option<usize>, KeyStoreError> {
+        self.0.rewrap().await
+    }
+
+    async fn warnings(&self) -> Vec<Problem> {
+        self.0.warnings().await
+    }
+
+    async fn obstacle(&self) -> Option<Problem> {
+        self.0.obstacle().await
+    }
+}
+
+#[tokio::test]
+async fn a_change_that_stands_is_no_failure_although_it_cannot_be_read_yet() {
+    let directory = key_directory();
+    let store = Arc::new(Unreadable(KeyDirectory::new(directory.path()), AtomicBool::new(false)));
+    let keys = Keys::open(store.clone(), ExternalSigners::without_settings(&Clock::system())).await.unwrap();
+    let kinds = [(SigningAlg::ES256, KeyPurpose::Tokens)];
+    let made = keys.prepublish(&kinds, start()).await.unwrap().remove(0);
+    assert!(entries(directory.path()).iter().any(|entry| entry.kid == made.kid));
+    assert!(keys.current().find_jwk(&made.kid).is_none());
+    store.1.store(false, Ordering::SeqCst);
+    assert!(keys.reload_if_changed().await.unwrap());
+    assert!(keys.current().find_jwk(&made.kid).is_some());
 }
