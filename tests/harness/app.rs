@@ -68,9 +68,10 @@ impl TestApp {
         config.server.bind = address;
         config.server.issuer = format!("http://{address}");
         change(&mut config);
-        let clock = ManualClock::starting_at(whole_second(Clock::system().now()));
+        // What was made in the second in which the state store began may be older than that, and is not believed: so that
+        // second is over, and the clock is none the less not ahead of those of programs that tests start.
+        let clock = ManualClock::starting_at(whole_second(Clock::system().now()) - TimeDelta::seconds(1));
         let app = bootstrap::build(config, Clock::manual(&clock)).await.expect("the server is built");
-        // What was made in the second in which the state store began may be older than that, and is not believed.
         clock.advance(TimeDelta::seconds(1));
         Self::serve(rebuild(app), clock, listener, database)
     }
