@@ -158,7 +158,8 @@ async fn a_token_in_anything_but_a_form_is_not_looked_at() {
         let answer = send(&app, "/userinfo", content_type, body).await;
         // RFC 6750 section 3.1: who shows nothing is told nothing but how.
         assert_eq!((answer.status, answer.body.as_str()), (401, ""), "{answer:?}");
-        assert_eq!(answer.header("www-authenticate"), Some("Bearer realm=\"ostiary\""), "{answer:?}");
+        let how = "Bearer realm=\"ostiary\", DPoP realm=\"ostiary\", algs=\"PS256 ES256 EdDSA\"";
+        assert_eq!(answer.header("www-authenticate"), Some(how), "{answer:?}");
     }
 }
 
