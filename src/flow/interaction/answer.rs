@@ -12,8 +12,8 @@ use crate::flow::{code, pushed_request};
 use crate::protocol::error::OAuthError;
 use crate::random;
 
-/// Closes the attempt and makes its answer, a code. A repeated submit within [`REPEAT_WINDOW`] gets a code of its own, so
-/// that a double click ends well and nothing is redeemed twice.
+/// Closes the attempt and makes its answer, a code. A repeated submit within [`REPEAT_WINDOW`](super::REPEAT_WINDOW)
+/// gets a code of its own, so that a double click ends well and nothing is redeemed twice.
 pub async fn finish(
     app: &App,
     interaction: Interaction,
