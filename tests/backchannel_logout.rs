@@ -1,10 +1,13 @@
 //! OpenID Connect Back-Channel Logout 1.0.
 
+use ostiary::config::OutboundPurpose;
 use ostiary::model::client::ClientSettings;
 use ostiary::model::signing_alg::SigningAlg;
 use serde_json::{Value, json};
 
-use crate::harness::{Authorization, Browser, Receiver, TestApp, TestClient, TestPerson, Tokens, jwt, parameters};
+use crate::harness::{
+    Authorization, Browser, Receiver, TestApp, TestClient, TestPerson, TlsPeer, Tokens, jwt, parameters,
+};
 
 const GOODBYE: &str = "https://web.example/goodbye";
 const EVENT: &str = "http://schemas.openid.net/event/backchannel-logout";
@@ -223,4 +226,35 @@ async fn an_address_inside_ones_own_network_is_not_called_without_an_exception()
     let refused = app.delivery(|row| row.last_error.is_some()).await;
     assert!(refused.attempts == 1 && !refused.is_done, "{refused:?}");
     receiver.assert_nothing_more();
+}
+
+#[tokio::test]
+async fn a_client_with_a_certificate_of_the_operators_own_authority_is_told_over_tls() {
+    let peer = TlsPeer::start();
+    peer.serve("text/plain", b"");
+    for is_trusted in [false, true] {
+        let app = TestApp::with_config(|config| match is_trusted {
+            true => peer.is_trusted_by(&mut config.outbound, OutboundPurpose::BackchannelLogout),
+            false => peer.may_be_called_by(&mut config.outbound, OutboundPurpose::BackchannelLogout),
+        })
+        .await;
+        let uri = peer.url("/backchannel");
+        let client = app.web_client_with(|settings| settings.backchannel_logout_uri = Some(uri)).await;
+        let alice = app.alice().await;
+        let mut browser = app.browser();
+        let tokens = app.tokens_in(&mut browser, &client, &Authorization::of(&client), &alice).await;
+        browser.open(&format!("/logout?id_token_hint={}", tokens.id())).await;
+        if is_trusted {
+            app.delivery(|row| row.is_done).await;
+            let request = peer.last_request();
+            assert!(request.starts_with("POST /backchannel HTTP/1.1\r\n"), "{request}");
+            let form = parameters(request.split_once("\r\n\r\n").unwrap().1);
+            let claims = jwt::verify(&app, &form["logout_token"]).await.claims;
+            assert_eq!(claims["sid"], tokens.id_claims(&app).await["sid"]);
+        } else {
+            let refused = app.delivery(|row| row.last_error.is_some()).await;
+            assert!(!refused.is_done, "{refused:?}");
+            assert_eq!(peer.last_request(), "", "nothing was said to a stranger");
+        }
+    }
 }

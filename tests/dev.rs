@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::fs;
 use std::net::TcpListener;
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::PathBuf;
 use std::process::Command;
 use std::time::{Duration, Instant};
@@ -13,7 +13,9 @@ use nix::unistd::{Pid, geteuid};
 use serde_json::{Value, json};
 
 use crate::harness::program::{OSTIARY, Program, Workplace};
-use crate::harness::{Browser, Page, basic, eventually, free_port, http_client, until};
+use crate::harness::{
+    Authorization, Browser, Page, basic, encode, eventually, every_claim, free_port, http_client, jwt, until,
+};
 
 /// A folder of `ostiary dev`, whose cluster may lie elsewhere and goes with it.
 struct Dev {
@@ -151,6 +153,19 @@ fn answer_to(command: &str) -> Value {
     serde_json::from_slice(&output.stdout).unwrap_or_else(|error| panic!("{command}: {error} {output:?}"))
 }
 
+/// Posts a form to the token endpoint as the client of `demo` with that name.
+async fn token(demo: &Value, name: &str, form: &[(&str, &str)]) -> Value {
+    let client = &demo["clients"][name];
+    let request = http_client().post(format!("{}/token", string(&demo["issuer"])));
+    let request =
+        request.header("authorization", basic(string(&client["client_id"]), string(&client["client_secret"])));
+    let request = request.header("content-type", "application/x-www-form-urlencoded").body(encode(form));
+    let answer = request.send().await.unwrap();
+    let (status, body) = (answer.status(), answer.text().await.unwrap());
+    assert_eq!(status, 200, "{body}");
+    serde_json::from_str(&body).unwrap()
+}
+
 /// Somebody whom the demo made signs in at the page shown.
 async fn log_in(browser: &mut Browser, page: &Page, person: &Value) -> Page {
     let typed = [("username", string(&person["username"])), ("password", string(&person["password"]))];
@@ -196,6 +211,68 @@ async fn everything_that_is_printed_works() {
     let mut browser = Browser::new(&issuer, &issuer);
     let page = browser.open("/console").await;
     log_in(&mut browser, &page, &demo["admin"]).await.assert_shown("/console", &[]);
+}
+
+#[tokio::test]
+async fn the_application_of_a_newcomer_gets_every_claim_and_goes_on_without_the_person() {
+    let dev = Dev::new();
+    let (_server, demo) = dev.started(&[]).await;
+    let issuer = dev.issuer();
+    let web = &demo["clients"]["web"];
+    let callback = string(&web["redirect_uris"][0]);
+    let request = Authorization::by(string(&web["client_id"]), callback)
+        .with("scope", "openid profile email address phone offline_access");
+    let mut browser = Browser::new(&issuer, &issuer);
+    let page = browser.open(&request.path()).await;
+    let consent = log_in(&mut browser, &page, &demo["user"]).await;
+    let code = browser.submit(&consent, "consent-allow", &[]).await.returned_code(callback);
+    let redemption = [
+        ("grant_type", "authorization_code"),
+        ("code", code.as_str()),
+        ("redirect_uri", callback),
+        ("code_verifier", &request.verifier),
+    ];
+    let tokens = token(&demo, "web", &redemption).await;
+    let refresh = [("grant_type", "refresh_token"), ("refresh_token", string(&tokens["refresh_token"]))];
+    let refreshed = token(&demo, "web", &refresh).await;
+    let userinfo = http_client().get(format!("{issuer}/userinfo"));
+    let userinfo = userinfo.header("authorization", format!("Bearer {}", string(&refreshed["access_token"])));
+    let claims: Value = serde_json::from_str(&userinfo.send().await.unwrap().text().await.unwrap()).unwrap();
+    let told: BTreeSet<&str> = claims.as_object().unwrap().keys().map(String::as_str).collect();
+    // OpenID Connect Core section 5.1, each of them.
+    let registered = every_claim();
+    let ours = ["sub", "preferred_username", "updated_at"];
+    assert_eq!(told, registered.keys().map(String::as_str).chain(ours).collect());
+    assert_eq!(jwt::read(string(&refreshed["id_token"])).claims["sub"], claims["sub"]);
+
+    // What was printed is what a resource server gets to see: for its audience alone, for five minutes, without power here.
+    let printed = jwt::read(string(&demo["access_token"]));
+    assert_eq!(printed.header["typ"], "at+jwt");
+    assert_eq!(printed.claims["aud"], "https://api.demo.example");
+    assert_eq!(printed.claims["scope"], "demo:read");
+    let seconds = |name: &str| printed.claims[name].as_i64().unwrap();
+    assert_eq!(seconds("exp") - seconds("iat"), 300);
+}
+
+#[tokio::test]
+async fn its_postgres_is_nobody_elses() {
+    let dev = Dev::new();
+    let (_server, _) = dev.started(&[]).await;
+    let (data, sockets) = dev.places().expect("a cluster");
+    for folder in [&data, &sockets] {
+        let mode = folder.metadata().unwrap().permissions().mode() & 0o777;
+        assert_eq!(mode, 0o700, "{}", folder.display());
+    }
+    let socket = sockets.join(".s.PGSQL.5432");
+    assert!(socket.as_os_str().len() < 107, "{}", socket.display());
+    assert!(socket.exists(), "it listens at {}", socket.display());
+    let lock_file = fs::read_to_string(data.join("postmaster.pid")).expect("the cluster runs");
+    let lines: Vec<&str> = lock_file.lines().collect();
+    // Line 6 is the address that it listens on.
+    assert_eq!(lines.get(5).map(|line| line.trim()), Some(""), "no port is open: {lock_file}");
+    let process = format!("/proc/{}", lines[0]);
+    let owner = fs::metadata(&process).map(|process| process.uid());
+    assert!(owner.is_ok_and(|uid| uid != 0) || !cfg!(target_os = "linux"), "Postgres never runs as root");
 }
 
 #[tokio::test]

@@ -174,7 +174,7 @@ async fn sub_is_the_one_of_the_id_token() {
 async fn a_client_may_have_its_answers_signed() {
     let app = TestApp::start().await;
     let alice = app.alice().await;
-    for alg in [SigningAlg::RS256, SigningAlg::ES256] {
+    for alg in [SigningAlg::RS256, SigningAlg::PS256, SigningAlg::ES256, SigningAlg::EdDSA] {
         let client = app.web_client_with(|settings| settings.userinfo_signed_response_alg = Some(alg)).await;
         let tokens = app.tokens(&client, &alice, "openid email").await;
         let answer = app.userinfo(tokens.access()).await;

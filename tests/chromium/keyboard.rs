@@ -92,3 +92,33 @@ async fn a_whole_journey_needs_only_the_keyboard() {
     app.assert_access_token_is_over(&client.client, tokens.access()).await;
     chromium.close().await;
 }
+
+#[tokio::test]
+async fn a_wrong_password_and_a_denial_need_only_the_keyboard() {
+    let app = TestApp::start().await;
+    let (mut client, _alice) = (RelyingParty::foreign(&app).await, app.alice().await);
+    let chromium = Chromium::start(&app).await;
+    chromium.open(&Authorization::of(&client.client).path()).await;
+    chromium.type_text("alice").await;
+    chromium.press(Key::Tab).await;
+    chromium.type_text("wrong").await;
+    chromium.press_and_leave(Key::Enter).await;
+    chromium.shows("/login").await;
+    assert!(chromium.text("login-error").await.contains("not right"));
+    // Where one types next is where one is.
+    assert_eq!(chromium.focus().await, "password");
+    assert_eq!(chromium.run(HAS_VISIBLE_FOCUS).await, json!(true));
+    chromium.type_text(PASSWORD).await;
+    chromium.press_and_leave(Key::Enter).await;
+    chromium.shows("/consent").await;
+    chromium.tab_to("consent-deny").await;
+    chromium.press(Key::Space).await;
+    assert_eq!(client.answer(&chromium).await["error"], "access_denied");
+    // Cancel, on the page before.
+    let again = Authorization::of(&client.client).with("prompt", "login");
+    chromium.open(&again.path()).await;
+    chromium.tab_to("login-cancel").await;
+    chromium.press(Key::Enter).await;
+    assert_eq!(client.answer(&chromium).await["error"], "access_denied");
+    chromium.close().await;
+}

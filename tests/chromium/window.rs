@@ -108,6 +108,11 @@ impl Chromium {
         self.type_text(&char::from(key).to_string()).await;
     }
 
+    /// Presses what leads to another page.
+    pub async fn press_and_leave(&self, key: Key) {
+        self.leave("a key", self.press(key)).await;
+    }
+
     /// Fills in the sign-in page and sends it.
     pub async fn sign_in(&self, person: &TestPerson) {
         self.fill_in("username", &person.username).await;

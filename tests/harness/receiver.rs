@@ -25,7 +25,8 @@ pub struct Receiver {
 struct Answers {
     statuses: VecDeque<u16>,
     redirects: HashMap<String, String>,
-    documents: HashMap<String, String>,
+    /// Each with its media type.
+    documents: HashMap<String, (&'static str, String)>,
 }
 
 /// A request that arrived.
@@ -69,7 +70,17 @@ impl Receiver {
 
     /// The same with any text.
     pub fn serve_text(&self, path: &str, text: &str) {
-        self.answers.lock().expect("a lock").documents.insert(path.to_owned(), text.to_owned());
+        self.serve_as("application/json", path, text);
+    }
+
+    /// The same with a page.
+    pub fn serve_page(&self, path: &str, html: &str) {
+        self.serve_as("text/html; charset=utf-8", path, html);
+    }
+
+    fn serve_as(&self, media_type: &'static str, path: &str, text: &str) {
+        let document = (media_type, text.to_owned());
+        self.answers.lock().expect("a lock").documents.insert(path.to_owned(), document);
     }
 
     /// Lets a server deliver logout tokens here.
@@ -124,7 +135,7 @@ async fn receive(State((sender, answers)): State<Shared>, request: Request) -> R
     let status = StatusCode::from_u16(status).expect("a status");
     match (location, document) {
         (Some(location), _) => (StatusCode::SEE_OTHER, [(LOCATION, location)]).into_response(),
-        (None, Some(document)) => (status, [(CONTENT_TYPE, "application/json")], document).into_response(),
+        (None, Some((media_type, text))) => (status, [(CONTENT_TYPE, media_type)], text).into_response(),
         (None, None) => status.into_response(),
     }
 }

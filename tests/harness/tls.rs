@@ -16,6 +16,7 @@ pub struct TlsPeer {
     port: u16,
     calls: Arc<AtomicUsize>,
     answer: Arc<Mutex<Option<Vec<u8>>>>,
+    last_request: Arc<Mutex<String>>,
 }
 
 impl TlsPeer {
@@ -23,7 +24,13 @@ impl TlsPeer {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
         let port = listener.local_addr().expect("its address").port();
         let (calls, answer) = (Arc::new(AtomicUsize::new(0)), Arc::new(Mutex::new(None)));
-        let peer = Self { port, calls: Arc::clone(&calls), answer: Arc::clone(&answer) };
+        let last_request = Arc::new(Mutex::new(String::new()));
+        let peer = Self {
+            port,
+            calls: Arc::clone(&calls),
+            answer: Arc::clone(&answer),
+            last_request: Arc::clone(&last_request),
+        };
         let config = server_config();
         std::thread::spawn(move || {
             // Those that are never answered.
@@ -32,7 +39,11 @@ impl TlsPeer {
                 calls.fetch_add(1, Ordering::SeqCst);
                 let connection = ServerConnection::new(Arc::clone(&config)).expect("a connection");
                 let mut stream = StreamOwned::new(connection, socket.expect("a socket"));
-                let has_asked = stream.read(&mut [0; 4096]).is_ok();
+                let request = read_request(&mut stream);
+                let has_asked = request.is_some();
+                if let Some(request) = request {
+                    *last_request.lock().expect("a lock") = request;
+                }
                 match answer.lock().expect("a lock").clone() {
                     // A caller that has heard enough hangs up.
                     Some(bytes) if has_asked => {
@@ -65,9 +76,19 @@ impl TlsPeer {
         self.calls.load(Ordering::SeqCst)
     }
 
+    /// The last request, head and body.
+    pub fn last_request(&self) -> String {
+        self.last_request.lock().expect("a lock").clone()
+    }
+
     /// Lets a server believe this one, and call it for `purpose`.
     pub fn is_trusted_by(&self, config: &mut OutboundConfig, purpose: OutboundPurpose) {
         config.extra_ca_file = Some(fixture("ca.pem"));
+        self.may_be_called_by(config, purpose);
+    }
+
+    /// Lets a server call this one for `purpose`, whether or not it believes it.
+    pub fn may_be_called_by(&self, config: &mut OutboundConfig, purpose: OutboundPurpose) {
         config.allow.push(OutboundException {
             purpose,
             host: "localhost".to_owned(),
@@ -75,6 +96,23 @@ impl TlsPeer {
             network: "127.0.0.0/8".parse().expect("a network"),
             allow_http: false,
         });
+    }
+}
+
+/// A whole request; `None` if the caller hangs up before, because it does not believe us.
+fn read_request(stream: &mut impl Read) -> Option<String> {
+    let mut read = Vec::new();
+    loop {
+        let mut part = [0; 4096];
+        let count = stream.read(&mut part).ok().filter(|count| *count > 0)?;
+        read.extend_from_slice(part.get(..count)?);
+        let text = String::from_utf8_lossy(&read);
+        let Some((head, body)) = text.split_once("\r\n\r\n") else { continue };
+        let lower = head.to_ascii_lowercase();
+        let length = lower.lines().find_map(|line| line.strip_prefix("content-length:")?.trim().parse().ok());
+        if body.len() >= length.unwrap_or(0) {
+            return Some(text.into_owned());
+        }
     }
 }
 
