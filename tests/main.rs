@@ -59,6 +59,7 @@ mod jar;
 mod jarm;
 mod jwks;
 mod key_rotation;
+mod least_work;
 mod logout;
 mod methods;
 mod migrate;

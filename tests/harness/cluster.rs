@@ -48,6 +48,11 @@ impl Cluster {
         format!("postgres:///postgres?host={}&user=ostiary", self.home().display())
     }
 
+    /// What it has written down so far.
+    pub fn log(&self) -> String {
+        fs::read_to_string(self.log_file()).expect("a log")
+    }
+
     /// `kill -9` of the postmaster: its backends notice by themselves that it is gone.
     pub async fn kill(&mut self) {
         self.end(Signal::SIGKILL).await;
@@ -82,7 +87,7 @@ impl Cluster {
 
     fn spawn(&mut self) {
         let home = self.home();
-        let log = fs::File::options().create(true).append(true).open(self.folder.path().join("log")).expect("a log");
+        let log = fs::File::options().create(true).append(true).open(self.log_file()).expect("a log");
         let mut postgres = self.command("postgres");
         postgres.arg("-D").arg(home.join("data")).stdout(log.try_clone().expect("a log")).stderr(log);
         // Acknowledged commits survive the death of the server; that of the machine they need not.
@@ -114,6 +119,10 @@ impl Cluster {
         let mut server = self.server.take().expect("the cluster runs");
         kill(pid(&server), signal).expect("the signal is sent");
         until("Postgres ends", move || server.try_wait().expect("its status").is_some()).await;
+    }
+
+    fn log_file(&self) -> PathBuf {
+        self.folder.path().join("log")
     }
 
     fn home(&self) -> PathBuf {

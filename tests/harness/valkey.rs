@@ -31,6 +31,11 @@ impl Valkey {
         format!("redis://127.0.0.1:{}/0", self.port)
     }
 
+    /// A connection to ask it about itself.
+    pub async fn connect(&self) -> Questions {
+        Questions { stream: TcpStream::connect(("127.0.0.1", self.port)).await.expect("a connection") }
+    }
+
     /// `kill -9`.
     pub fn kill(&mut self) {
         let mut server = self.server.take().expect("Valkey runs");
@@ -63,6 +68,31 @@ impl Valkey {
         .await;
         self.server = has_begun.then_some(server);
         has_begun
+    }
+}
+
+/// What a test asks a server itself.
+pub struct Questions {
+    stream: TcpStream,
+}
+
+impl Questions {
+    /// How often it read something, this question included: mostly once for each time that it was waited for.
+    pub async fn reads(&mut self) -> u64 {
+        self.stream.write_all(b"*2\r\n$4\r\nINFO\r\n$5\r\nstats\r\n").await.expect("a question");
+        let mut answer = Vec::new();
+        loop {
+            assert_ne!(self.stream.read_buf(&mut answer).await.expect("an answer"), 0, "the server answers");
+            let text = String::from_utf8_lossy(&answer);
+            let Some((length, text)) = text.strip_prefix('$').and_then(|text| text.split_once("\r\n")) else {
+                continue;
+            };
+            if text.len() < length.parse::<usize>().expect("a length") + 2 {
+                continue;
+            }
+            let counted = text.lines().find_map(|line| line.strip_prefix("total_reads_processed:"));
+            return counted.expect("a counter").parse().expect("a number");
+        }
     }
 }
 
