@@ -57,6 +57,9 @@ fn main() -> Result<(), Box<dyn Error>> {
 fn find(folder: &Path) -> Result<Found, Box<dyn Error>> {
     let name = folder.file_name().and_then(|name| name.to_str()).ok_or("a migration has no name")?.to_owned();
     let wrong = |what: &str| format!("migrations: {name}: {what}");
+    if let Some(missing) = ["up.sql", "down.sql"].into_iter().find(|file| !folder.join(file).is_file()) {
+        return Err(wrong(&format!("{missing} is missing")).into());
+    }
     let version = name.split('_').next().unwrap_or_default().parse();
     let version =
         version.map_err(|_| wrong("its name does not begin with a version, as in 00000000000001_protocol"))?;

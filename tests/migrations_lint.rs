@@ -79,13 +79,22 @@ fn lint_after_first(up: &'static str, change: impl FnOnce(&mut Migration)) -> Ve
         up: "CREATE TABLE schema_meta (version integer, compatible_from integer);
              INSERT INTO schema_meta (version, compatible_from) VALUES (1, 1);
              CREATE TABLE big (id integer, name text);
-             CREATE INDEX big_name ON big (name);",
-        down: "",
+             CREATE INDEX big_name ON big (name);
+             CREATE UNIQUE INDEX big_one ON big (name);
+             ALTER TABLE big ADD CONSTRAINT big_unlike UNIQUE (id);
+             ALTER TABLE big ADD CONSTRAINT big_good CHECK (id > 0);",
+        down: "DROP TABLE big",
         run_in_transaction: true,
         is_contract: false,
     };
     let up: &'static str = format!("{up};\nUPDATE schema_meta SET version = 2").leak();
-    let mut second = Migration { version: 2, name: "00000000000002_second", up, ..first };
+    let mut second = Migration {
+        version: 2,
+        name: "00000000000002_second",
+        up,
+        down: "UPDATE schema_meta SET version = 1",
+        ..first
+    };
     change(&mut second);
     lint(&[first, second])
 }
@@ -94,7 +103,7 @@ fn rules_of(findings: &[String]) -> Vec<&str> {
     findings.iter().map(|finding| finding.split(": ").nth(1).unwrap()).collect()
 }
 
-const REFUSED: [(&str, &str); 42] = [
+const REFUSED: [(&str, &str); 55] = [
     ("index-not-concurrent", "CREATE INDEX big_id ON big (id)"),
     ("index-not-concurrent", "CREATE UNIQUE INDEX IF NOT EXISTS big_id ON big (id)"),
     ("index-not-concurrent", "DROP INDEX big_name"),
@@ -108,6 +117,8 @@ const REFUSED: [(&str, &str); 42] = [
     ("rewrite", "ALTER TABLE big SET UNLOGGED"),
     ("not-null-without-default", "ALTER TABLE big ADD COLUMN note text NOT NULL"),
     ("set-not-null", "ALTER TABLE big ALTER COLUMN name SET NOT NULL"),
+    ("set-not-null", "ALTER TABLE big ADD CONSTRAINT big_pkey PRIMARY KEY USING INDEX big_one"),
+    ("set-not-null", "ALTER TABLE big ADD CONSTRAINT big_pkey PRIMARY KEY USING INDEX big_unknown"),
     ("constraint-not-valid", "ALTER TABLE big ADD CONSTRAINT big_check CHECK (id > 0)"),
     ("constraint-not-valid", "ALTER TABLE big ADD FOREIGN KEY (id) REFERENCES other (id)"),
     ("constraint-not-valid", "ALTER TABLE big ADD COLUMN other integer REFERENCES other (id)"),
@@ -119,12 +130,23 @@ const REFUSED: [(&str, &str); 42] = [
     ("contract", "ALTER TABLE big RENAME COLUMN name TO title"),
     ("contract", "ALTER TABLE big RENAME TO large"),
     ("contract", "ALTER TABLE big ALTER COLUMN name DROP DEFAULT"),
+    ("contract", "ALTER TABLE big ALTER COLUMN name SET NOT NULL"),
+    ("contract", "ALTER TABLE big ADD CONSTRAINT big_check CHECK (id > 0) NOT VALID"),
+    ("contract", "ALTER TABLE big ADD CONSTRAINT big_other FOREIGN KEY (id) REFERENCES other (id) NOT VALID"),
+    ("contract", "ALTER TABLE big DROP CONSTRAINT big_unlike"),
+    ("contract", "ALTER TABLE big DROP CONSTRAINT big_name_key"),
+    ("contract", "DROP INDEX big_one"),
     ("contract", "DROP TABLE big"),
     ("contract", "DROP VIEW big_view"),
     ("contract", "DROP TYPE big_type"),
     ("contract", "TRUNCATE big"),
     ("full-table", "UPDATE big SET name = 'x'"),
     ("full-table", "UPDATE big SET name = 'x' WHERE true"),
+    ("full-table", "UPDATE big SET name = 'x' WHERE 1 = 1"),
+    ("full-table", "UPDATE big SET name = 'x' WHERE id IS NOT NULL"),
+    ("full-table", "UPDATE big SET name = 'x' WHERE name IS NULL"),
+    ("full-table", "UPDATE big SET name = 'x' WHERE (id = 1) OR id > 0"),
+    ("full-table", "DELETE FROM big WHERE id = id"),
     ("full-table", "DELETE FROM big"),
     ("full-table", "VACUUM FULL big"),
     ("lock-table", "LOCK TABLE big"),
@@ -150,6 +172,7 @@ fn what_locks_a_big_table_or_breaks_the_version_before_is_refused() {
         {
             let fresh = format!(
                 "CREATE TABLE small (id integer, name text); CREATE INDEX small_name ON small (name); \
+                 CREATE UNIQUE INDEX small_one ON small (name); \
                  CREATE TYPE small_type AS ENUM ('a'); {}",
                 text.replace("big", "small")
             );
@@ -170,14 +193,17 @@ fn what_does_neither_is_let_through() {
         "ALTER TABLE big ADD COLUMN note text",
         "ALTER TABLE big ADD COLUMN note text NOT NULL DEFAULT ''",
         "ALTER TABLE big ADD COLUMN seen timestamptz NOT NULL DEFAULT now()",
-        "ALTER TABLE big ADD CONSTRAINT big_check CHECK (id > 0) NOT VALID",
-        "ALTER TABLE big ADD CONSTRAINT big_other FOREIGN KEY (id) REFERENCES other (id) NOT VALID",
+        "ALTER TABLE big ADD COLUMN note text; ALTER TABLE big ADD CONSTRAINT big_noted CHECK (note <> '') NOT VALID",
+        "ALTER TABLE big ADD COLUMN other integer; \
+         ALTER TABLE big ADD CONSTRAINT big_other FOREIGN KEY (other) REFERENCES other (id) NOT VALID",
         "ALTER TABLE big ADD CONSTRAINT big_key UNIQUE USING INDEX big_name",
         "ALTER TABLE big ALTER COLUMN name DROP NOT NULL",
         "ALTER TABLE big ALTER COLUMN name SET DEFAULT 'x'",
         "ALTER TABLE big DROP CONSTRAINT big_check",
+        "ALTER TABLE big DROP CONSTRAINT big_good",
         "CREATE TABLE new (id integer REFERENCES big (id), name text UNIQUE); CREATE INDEX new_name ON new (name)",
         "UPDATE big SET name = 'x' WHERE id = 1",
+        "UPDATE big SET name = 'x' WHERE name IS NULL AND id IN (1, 2)",
         "INSERT INTO big (id) VALUES (1)",
         "CREATE VIEW big_view AS SELECT id FROM big",
     ] {
@@ -204,7 +230,14 @@ fn a_column_becomes_not_null_by_a_constraint_that_was_validated_before() {
     assert!(together(&[other, validate, set]).contains(&"set-not-null".to_owned()));
     // In one transaction the table would be locked while it is read.
     let findings = lint_after_first(format!("{first}; {validate}").leak(), |_| {});
-    assert_eq!(rules_of(&findings), ["validated-at-once"]);
+    assert_eq!(rules_of(&findings), ["contract", "validated-at-once"]);
+    let key = "ALTER TABLE big ADD CONSTRAINT big_pkey PRIMARY KEY USING INDEX big_one";
+    assert!(together(&[first, key]).contains(&"set-not-null".to_owned()));
+    assert!(!together(&[first, validate, key]).contains(&"set-not-null".to_owned()));
+    assert!(
+        !together(&[first, validate, set, "ALTER TABLE big DROP CONSTRAINT big_named", key])
+            .contains(&"set-not-null".to_owned())
+    );
 }
 
 #[test]
@@ -258,6 +291,21 @@ fn every_migration_writes_its_version_at_its_end() {
     assert_eq!(rules_of(&with("UPDATE schema_meta SET version = 3")), ["version"]);
     let early = with("UPDATE schema_meta SET version = 2; CREATE TABLE new (id integer)");
     assert!(early[0].contains("not its last statement"), "{early:?}");
+}
+
+#[test]
+fn every_migration_says_how_it_is_taken_back() {
+    let with = |down: &'static str| lint_after_first("SELECT 1", |migration| migration.down = down);
+    assert!(with("UPDATE schema_meta SET version = 1; SELECT 1").is_empty());
+    for (down, words) in [
+        ("", "is empty"),
+        ("-- nothing", "is empty"),
+        ("SELECT 1; UPDATE schema_meta SET version = 1", "does not begin with the version before"),
+        ("UPDATE schema_meta SET version = 2", "does not begin with the version before"),
+    ] {
+        let findings = with(down);
+        assert!(findings.len() == 1 && findings[0].contains(words), "{down}: {findings:?}");
+    }
 }
 
 #[test]

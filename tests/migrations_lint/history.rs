@@ -2,10 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use ostiary::storage::postgres::migrate::{Migration, sql::Sql};
+use ostiary::storage::postgres::migrate::Migration;
+use ostiary::storage::postgres::migrate::sql::{self, Sql};
 use sqlparser::ast::{
-    AlterTable, AlterTableOperation, AssignmentTarget, Expr, Insert, ObjectName, SetExpr, Statement, TableConstraint,
-    TableFactor, TableObject, Update,
+    AlterColumnOperation, AlterTable, AlterTableOperation, AssignmentTarget, ColumnDef, ColumnOption, Expr, Insert,
+    ObjectName, SetExpr, Statement, TableConstraint, TableFactor, TableObject, Update,
 };
 
 /// The state of things before a statement.
@@ -17,6 +18,16 @@ pub struct History {
     added: BTreeSet<(String, String)>,
     /// The column that a constraint keeps from being null, and whether all rows were looked at.
     not_null: BTreeMap<(String, String), (String, bool)>,
+    /// Columns that are declared NOT NULL.
+    declared: BTreeSet<(String, String)>,
+    /// Columns that the migration itself added: no program uses them yet.
+    new_columns: BTreeSet<(String, String)>,
+    /// The columns of an index, and whether it is unique.
+    indexes: BTreeMap<String, (Vec<String>, bool)>,
+    /// Whether a constraint that has a name is a check or a foreign key.
+    checks: BTreeMap<(String, String), bool>,
+    /// The version before.
+    version: Option<i64>,
     /// The oldest program that is served.
     compatible_from: i64,
     /// What the migration wrote into `schema_meta`.
@@ -35,6 +46,7 @@ impl History {
     pub fn begin(&mut self) {
         self.fresh.clear();
         self.added.clear();
+        self.new_columns.clear();
         self.meta = Meta::default();
     }
 
@@ -43,10 +55,23 @@ impl History {
         self.meta.is_last = false;
         match &sql.parsed {
             Some(Statement::CreateTable(create)) => {
-                self.fresh.insert(create.name.to_string());
+                let table = create.name.to_string();
+                self.fresh.insert(table.clone());
+                for column in &create.columns {
+                    self.add_column(&table, column);
+                }
+                for constraint in &create.constraints {
+                    self.add_constraint(&table, constraint);
+                }
             }
-            Some(Statement::CreateIndex(create)) if self.is_fresh(&create.table_name) => {
-                self.fresh.extend(create.name.iter().map(ToString::to_string));
+            Some(Statement::CreateIndex(create)) => {
+                let columns: Vec<String> = create.columns.iter().map(|column| column.column.expr.to_string()).collect();
+                for name in create.name.iter().map(ToString::to_string) {
+                    if self.is_fresh(&create.table_name) {
+                        self.fresh.insert(name.clone());
+                    }
+                    self.indexes.insert(name, (columns.clone(), create.unique));
+                }
             }
             Some(Statement::CreateType { name, .. }) => {
                 self.fresh.insert(name.to_string());
@@ -84,7 +109,26 @@ impl History {
             _ => {}
         }
         self.compatible_from = raised.unwrap_or(self.compatible_from);
+        problems.extend(self.way_back(migration));
+        self.version = Some(migration.version.into());
         problems
+    }
+
+    /// What is wrong with its `down.sql`.
+    fn way_back(&self, migration: &Migration) -> Option<String> {
+        let statements = match sql::statements(migration.down) {
+            Ok(statements) => statements,
+            Err(error) => return Some(format!("down.sql: {error}")),
+        };
+        let Some(first) = statements.first() else {
+            return Some("down.sql is empty: say how it is taken back".to_owned());
+        };
+        // Nothing is before the first.
+        let before = self.version?;
+        let written = first.parsed.as_ref().and_then(version);
+        let mend =
+            format!("down.sql does not begin with the version before: UPDATE schema_meta SET version = {before}");
+        (written != Some(before)).then_some(mend)
     }
 
     /// Whether the migration itself made it.
@@ -104,7 +148,40 @@ impl History {
     /// Whether a validated constraint keeps the column from being null.
     pub fn is_never_null(&self, table: &ObjectName, column: &str) -> bool {
         let table = table.to_string();
-        self.not_null.iter().any(|((of, _), (kept, is_validated))| *of == table && kept == column && *is_validated)
+        self.declared.contains(&(table.clone(), column.to_owned()))
+            || self
+                .not_null
+                .iter()
+                .any(|((of, _), (kept, is_validated))| *of == table && kept == column && *is_validated)
+    }
+
+    /// The columns of an index that is known.
+    pub fn columns_of_index(&self, name: &str) -> Option<&[String]> {
+        self.indexes.get(name).map(|(columns, _)| columns.as_slice())
+    }
+
+    pub fn is_unique_index(&self, name: &str) -> bool {
+        self.indexes.get(name).is_some_and(|(_, is_unique)| *is_unique)
+    }
+
+    /// Whether a constraint is known for one whose absence troubles nobody. One that was given no name has one that says it.
+    pub fn is_check_or_foreign_key(&self, table: &ObjectName, name: &str) -> bool {
+        let known = self.checks.get(&(table.to_string(), name.to_owned())).copied();
+        known.unwrap_or_else(|| name.ends_with("_check") || name.ends_with("_fkey"))
+    }
+
+    /// Whether a constraint is of nothing but columns that the migration itself added.
+    pub fn is_of_new_columns(&self, table: &ObjectName, constraint: &TableConstraint) -> bool {
+        let is_new = |column: &str| self.new_columns.contains(&(table.to_string(), column.to_owned()));
+        match constraint {
+            TableConstraint::ForeignKey(key) => key.columns.iter().all(|column| is_new(&column.to_string())),
+            TableConstraint::Check(check) => {
+                let mut names = Vec::new();
+                columns_of(&check.expr, &mut names);
+                !names.is_empty() && names.iter().all(|name| is_new(name))
+            }
+            _ => false,
+        }
     }
 
     /// Whether a statement serves fewer programs than before.
@@ -113,11 +190,52 @@ impl History {
         raised.is_some_and(|raised| self.compatible_from > 0 && raised > self.compatible_from)
     }
 
+    fn add_column(&mut self, table: &str, column: &ColumnDef) {
+        let is_never_null =
+            |option: &ColumnOption| matches!(option, ColumnOption::NotNull | ColumnOption::PrimaryKey(_));
+        if column.options.iter().any(|option| is_never_null(&option.option)) {
+            self.declared.insert((table.to_owned(), column.name.to_string()));
+        }
+    }
+
+    fn add_constraint(&mut self, table: &str, constraint: &TableConstraint) {
+        let (name, is_check) = match constraint {
+            TableConstraint::Check(check) => (check.name.as_ref(), true),
+            TableConstraint::ForeignKey(key) => (key.name.as_ref(), true),
+            TableConstraint::Unique(unique) => (unique.name.as_ref(), false),
+            TableConstraint::PrimaryKey(key) => {
+                let columns = key.columns.iter().map(|column| (table.to_owned(), column.column.expr.to_string()));
+                self.declared.extend(columns);
+                (key.name.as_ref(), false)
+            }
+            TableConstraint::UniqueUsingIndex(using) => (using.name.as_ref(), false),
+            TableConstraint::PrimaryKeyUsingIndex(using) => (using.name.as_ref(), false),
+            _ => (None, false),
+        };
+        if let Some(name) = name {
+            self.checks.insert((table.to_owned(), name.to_string()), is_check);
+        }
+    }
+
     fn alter_table(&mut self, alter: &AlterTable) {
         let table = alter.name.to_string();
         for operation in &alter.operations {
             match operation {
+                AlterTableOperation::AddColumn { column_def, .. } => {
+                    self.add_column(&table, column_def);
+                    self.new_columns.insert((table.clone(), column_def.name.to_string()));
+                }
+                AlterTableOperation::AlterColumn { column_name, op: AlterColumnOperation::SetNotNull } => {
+                    self.declared.insert((table.clone(), column_name.to_string()));
+                }
+                AlterTableOperation::AlterColumn { column_name, op: AlterColumnOperation::DropNotNull } => {
+                    self.declared.remove(&(table.clone(), column_name.to_string()));
+                }
+                AlterTableOperation::DropConstraint { name, .. } => {
+                    self.not_null.remove(&(table.clone(), name.to_string()));
+                }
                 AlterTableOperation::AddConstraint { constraint, not_valid } => {
+                    self.add_constraint(&table, constraint);
                     let name = match constraint {
                         TableConstraint::Check(check) => check.name.as_ref(),
                         TableConstraint::ForeignKey(key) => key.name.as_ref(),
@@ -139,6 +257,25 @@ impl History {
                 _ => {}
             }
         }
+    }
+}
+
+/// The columns that a condition of a constraint names, as far as it is made of comparisons; of anything else one that is none.
+fn columns_of(expr: &Expr, names: &mut Vec<String>) {
+    match expr {
+        Expr::Identifier(name) => names.push(name.to_string()),
+        Expr::Value(_) => {}
+        Expr::Nested(inner) | Expr::IsNull(inner) | Expr::IsNotNull(inner) | Expr::UnaryOp { expr: inner, .. } => {
+            columns_of(inner, names);
+        }
+        Expr::BinaryOp { left, right, .. } => {
+            columns_of(left, names);
+            columns_of(right, names);
+        }
+        Expr::InList { expr, list, .. } => {
+            std::iter::once(expr.as_ref()).chain(list).for_each(|expr| columns_of(expr, names))
+        }
+        other => names.push(format!("({other})")),
     }
 }
 

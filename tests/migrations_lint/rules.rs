@@ -4,8 +4,8 @@ use ostiary::storage::postgres::migrate::Migration;
 use ostiary::storage::postgres::migrate::effect::effects;
 use ostiary::storage::postgres::migrate::sql::Sql;
 use sqlparser::ast::{
-    AlterColumnOperation, AlterTable, AlterTableOperation, ColumnDef, ColumnOption, Expr, ObjectName, ObjectType,
-    Statement, TableConstraint, Value,
+    AlterColumnOperation, AlterTable, AlterTableOperation, BinaryOperator, ColumnDef, ColumnOption, Expr, ObjectName,
+    ObjectType, Statement, TableConstraint,
 };
 
 use super::history::{self, History};
@@ -49,7 +49,7 @@ rules! {
     ValidatedAtOnce "validated-at-once" "the lock of ADD CONSTRAINT is held while all rows are read: validate it in a later migration"
     Contract "contract" "the version before uses it: wait until no program does, then say contract = true in metadata.toml and raise compatible_from"
     CompatibleFrom "compatible-from" "only a contract step serves fewer programs: leave compatible_from as it is"
-    FullTable "full-table" "writes every row in one go: name a few with WHERE, and leave the rest to a job"
+    FullTable "full-table" "may write every row in one go: name a few by their values with WHERE, and leave the rest to a job"
     LockTable "lock-table" "keeps others waiting until the migration ends: let each statement take what it needs"
     Version "version" "it writes another version than its own"
 }
@@ -79,8 +79,11 @@ pub fn broken(sql: &Sql, migration: &Migration, history: &History) -> Vec<Rule> 
         },
         Statement::Drop { object_type, names, .. } => match names.iter().all(is_new) {
             true => Vec::new(),
-            false if *object_type == ObjectType::Index && sql.is_concurrent => Vec::new(),
-            false if *object_type == ObjectType::Index => vec![Rule::IndexNotConcurrent],
+            false if *object_type == ObjectType::Index => {
+                let is_unique = names.iter().any(|name| history.is_unique_index(&name.to_string()));
+                let at_once = (!sql.is_concurrent).then_some(Rule::IndexNotConcurrent);
+                at_once.into_iter().chain(is_unique.then_some(Rule::Contract)).collect()
+            }
             false => vec![Rule::Contract],
         },
         Statement::DropFunction(_) | Statement::DropTrigger(_) | Statement::DropDomain(_) => vec![Rule::Contract],
@@ -119,17 +122,29 @@ pub fn broken(sql: &Sql, migration: &Migration, history: &History) -> Vec<Rule> 
 
 /// A statement that writes the rows that a condition names.
 fn of_write(sql: &Sql, history: &History, condition: Option<&Expr>) -> Vec<Rule> {
-    let is_every_row = match condition {
-        None => true,
-        Some(Expr::Value(value)) => matches!(value.value, Value::Boolean(true)),
-        Some(_) => false,
-    };
+    let is_every_row = !condition.is_some_and(names_few);
     let tables = effects(sql).unwrap_or_default();
     let is_small = |table: &str| history.has_made(table) || SMALL.contains(&table);
     match tables.is_empty() {
         true => vec![Rule::NotUnderstood],
         false if is_every_row && !tables.iter().all(|effect| is_small(&effect.table)) => vec![Rule::FullTable],
         false => Vec::new(),
+    }
+}
+
+/// Whether a condition names rows by a value that they have. `1 = 1`, `x IS NOT NULL` and `x > 0` may be true of all.
+fn names_few(condition: &Expr) -> bool {
+    let is_column = |expr: &Expr| matches!(expr, Expr::Identifier(_) | Expr::CompoundIdentifier(_));
+    let is_value = |expr: &Expr| matches!(expr, Expr::Value(_));
+    match condition {
+        Expr::Nested(inner) => names_few(inner),
+        Expr::BinaryOp { left, op: BinaryOperator::And, right } => names_few(left) || names_few(right),
+        Expr::BinaryOp { left, op: BinaryOperator::Or, right } => names_few(left) && names_few(right),
+        Expr::BinaryOp { left, op: BinaryOperator::Eq, right } => {
+            (is_column(left) && is_value(right)) || (is_value(left) && is_column(right))
+        }
+        Expr::InList { expr, list, negated: false } => is_column(expr) && list.iter().all(is_value),
+        _ => false,
     }
 }
 
@@ -146,9 +161,20 @@ fn of_operation(
     match operation {
         AlterTableOperation::AddColumn { column_def, .. } => of_new_column(alter, column_def),
         AlterTableOperation::AddConstraint { constraint, not_valid } => match constraint {
-            TableConstraint::Check(_) | TableConstraint::ForeignKey(_) if *not_valid => Vec::new(),
-            TableConstraint::Check(_) | TableConstraint::ForeignKey(_) => vec![Rule::ConstraintNotValid],
-            TableConstraint::UniqueUsingIndex(_) | TableConstraint::PrimaryKeyUsingIndex(_) => Vec::new(),
+            TableConstraint::Check(_) | TableConstraint::ForeignKey(_) => {
+                // The version before may write what it refuses, unless it does not know the columns yet.
+                let is_new_rule = !history.is_of_new_columns(&alter.name, constraint);
+                let at_once = (!*not_valid).then_some(Rule::ConstraintNotValid);
+                at_once.into_iter().chain(is_new_rule.then_some(Rule::Contract)).collect()
+            }
+            TableConstraint::UniqueUsingIndex(_) => Vec::new(),
+            // It makes its columns NOT NULL.
+            TableConstraint::PrimaryKeyUsingIndex(key) => {
+                let columns = history.columns_of_index(&key.index_name.to_string());
+                let is_ready = columns
+                    .is_some_and(|columns| columns.iter().all(|column| history.is_never_null(&alter.name, column)));
+                if is_ready { Vec::new() } else { vec![Rule::SetNotNull, Rule::Contract] }
+            }
             _ => vec![Rule::ConstraintBuildsIndex],
         },
         AlterTableOperation::ValidateConstraint { name } => {
@@ -160,7 +186,7 @@ fn of_operation(
             AlterColumnOperation::SetNotNull if history.is_never_null(&alter.name, &column_name.to_string()) => {
                 Vec::new()
             }
-            AlterColumnOperation::SetNotNull => vec![Rule::SetNotNull],
+            AlterColumnOperation::SetNotNull => vec![Rule::SetNotNull, Rule::Contract],
             AlterColumnOperation::DropDefault => vec![Rule::Contract],
             AlterColumnOperation::DropNotNull | AlterColumnOperation::SetDefault { .. } => Vec::new(),
         },
@@ -168,9 +194,15 @@ fn of_operation(
         AlterTableOperation::DropColumn { .. }
         | AlterTableOperation::RenameColumn { .. }
         | AlterTableOperation::RenameTable { .. } => vec![Rule::Contract],
-        AlterTableOperation::DropConstraint { .. }
-        | AlterTableOperation::RenameConstraint { .. }
-        | AlterTableOperation::SetOptionsParens { .. } => Vec::new(),
+        // ON CONFLICT of the version before names its columns.
+        AlterTableOperation::DropConstraint { name, .. } => {
+            if history.is_check_or_foreign_key(&alter.name, &name.to_string()) {
+                Vec::new()
+            } else {
+                vec![Rule::Contract]
+            }
+        }
+        AlterTableOperation::RenameConstraint { .. } | AlterTableOperation::SetOptionsParens { .. } => Vec::new(),
         _ => vec![Rule::NotUnderstood],
     }
 }

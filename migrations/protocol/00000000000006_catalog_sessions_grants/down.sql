@@ -1,3 +1,4 @@
+UPDATE schema_meta SET version = 5;
 DELETE FROM resource WHERE deleted_at IS NOT NULL;
 ALTER TABLE resource DROP COLUMN deleted_at;
 DELETE FROM scope WHERE deleted_at IS NOT NULL;
@@ -6,4 +7,3 @@ ALTER TABLE scope DROP COLUMN deleted_at;
 DELETE FROM token_family f USING client c WHERE c.client_id = f.client_id AND c.generation <> f.client_generation;
 ALTER TABLE token_family DROP COLUMN client_generation;
 ALTER TABLE client DROP COLUMN generation;
-UPDATE schema_meta SET version = 5;
