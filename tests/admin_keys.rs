@@ -1,10 +1,15 @@
 //! `/admin/keys`: a rotation by hand, over REST.
 
-use chrono::TimeDelta;
+use chrono::{DateTime, TimeDelta, Utc};
+use ostiary::bootstrap;
+use ostiary::clock::Clock;
+use ostiary::jobs::Job;
+use ostiary::keys::open;
+use ostiary::model::signing_alg::SigningAlg;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::harness::{Admin, TestApp, copied_directory, jwt};
+use crate::harness::{Admin, Receiver, TestApp, copied_directory, jwt, parameters};
 
 /// A server with keys of its own, and their folder.
 async fn start() -> (TestApp, TempDir) {
@@ -89,4 +94,107 @@ async fn what_is_no_key_and_what_is_no_choice_is_refused() {
     // Private halves are nowhere in what is told.
     let told = admin.get("/admin/keys").await.document(200).to_string();
     assert!(!told.contains("PRIVATE") && !told.contains(".pem"), "{told}");
+}
+
+#[tokio::test]
+async fn a_key_is_needed_for_as_long_as_the_longest_token_that_it_may_have_signed() {
+    let (app, _keys) = start().await;
+    let admin = app.admin(&["admin:clients", "admin:keys"]).await;
+    let machine = app.machine_client().await;
+    let path = format!("/admin/clients/{}", machine.id);
+    let lives = async |seconds: u32| {
+        admin.patch(&path, &json!({"lifetimes": {"access_token": seconds}})).await.document(200);
+        let form = [("grant_type", "client_credentials")];
+        app.token(&machine, &form).await.json()["access_token"].as_str().unwrap().to_owned()
+    };
+    // Made longer and shorter again between two looks of the job, and then the keys are rotated at once.
+    let long = lives(12 * 3600).await;
+    let short = lives(60).await;
+    let first = jwt::verify(&app, &long).await.header["kid"].as_str().unwrap().to_owned();
+    assert_eq!(jwt::verify(&app, &short).await.header["kid"], first.as_str());
+    rotate_by_force(&admin).await;
+    let key = admin.get(&format!("/admin/keys/{first}")).await.document(200);
+    assert_eq!(key["state"], "grace");
+    let over = DateTime::from_timestamp(jwt::read(&long).claims["exp"].as_i64().unwrap(), 0).unwrap();
+    let retire_at: DateTime<Utc> = key["retire_at"].as_str().unwrap().parse().unwrap();
+    assert!(retire_at > over && retire_at < over + TimeDelta::hours(1), "{key}");
+    // Whatever the short one would have allowed, the long one is believed to its end.
+    app.clock.advance(over - app.now() - TimeDelta::seconds(1));
+    let admin = app.admin(&["admin:keys"]).await;
+    admin.post(&format!("/admin/keys/{first}/retire"), &json!({})).await.problem(409, "conflict");
+    jwt::verify(&app, &long).await;
+    app.pass(TimeDelta::hours(1));
+    let admin = app.admin(&["admin:keys"]).await;
+    let retired = admin.post(&format!("/admin/keys/{first}/retire"), &json!({})).await.document(200);
+    assert_eq!(retired["state"], "retired");
+}
+
+#[tokio::test]
+async fn an_instance_that_knows_a_shorter_lifetime_heeds_what_the_others_gave() {
+    let keys = copied_directory();
+    let before = TestApp::with_config(|config| {
+        config.keys.directory = keys.path().to_owned();
+        config.tokens.access_token = TimeDelta::hours(12);
+    })
+    .await;
+    Job::KeyRotation.run_once(&before.app, before.now()).await.unwrap();
+    let mut config = before.app.config.clone();
+    config.tokens.access_token = TimeDelta::minutes(5);
+    let after = bootstrap::build(config, Clock::manual(&before.clock)).await.unwrap();
+    let needed_until = async || {
+        let policy = open::policy(&after.config.keys, &after.config.tokens, &after.postgres).await.unwrap();
+        policy.needed_until
+    };
+    let needed_for = needed_until().await.unwrap() - before.now();
+    assert!(needed_for > TimeDelta::hours(12) && needed_for < TimeDelta::hours(13), "{needed_for}");
+    // Once they are over, the rows that tell of them go too.
+    before.pass(TimeDelta::days(2));
+    Job::Deletion.run_once(&before.app, before.now()).await.unwrap();
+    assert_eq!(needed_until().await, None);
+}
+
+#[tokio::test]
+async fn a_key_for_logout_tokens_signs_those_and_nothing_else() {
+    let (keys, mut receiver) = (copied_directory(), Receiver::start().await);
+    let exception = receiver.exception();
+    let app = TestApp::with_config(|config| {
+        config.keys.directory = keys.path().to_owned();
+        config.outbound.allow.push(exception);
+    })
+    .await;
+    let client = app
+        .web_client_with(|settings| {
+            settings.id_token_signed_response_alg = SigningAlg::ES256;
+            settings.backchannel_logout_uri = Some(receiver.url("/logout"));
+        })
+        .await;
+    let alice = app.alice().await;
+    let mut logout = async || {
+        let tokens = app.tokens(&client, &alice, "openid").await;
+        let path = format!("/admin/users/{}/sign-out", alice.sub());
+        assert!(app.admin(&["admin:users"]).await.post(&path, &json!({})).await.status < 300);
+        let token = parameters(&receiver.next().await.body)["logout_token"].clone();
+        let kid = |jwt: jwt::Jwt| jwt.header["kid"].as_str().unwrap().to_owned();
+        let logout_token = jwt::verify(&app, &token).await;
+        assert_eq!(logout_token.header["typ"], "logout+jwt");
+        let (access, id) = (jwt::verify(&app, tokens.access()).await, jwt::verify(&app, tokens.id()).await);
+        (kid(logout_token), kid(access), kid(id))
+    };
+    let (first, access, id) = logout().await;
+    assert!(first == access && first == id, "without a key of its own it is signed with the one for tokens");
+    let admin = app.admin(&["admin:keys"]).await;
+    let wanted = json!({"keys": [{"alg": "ES256", "purpose": "logout"}]});
+    let made = admin.post("/admin/keys", &wanted).await.document(200)["keys"][0]["kid"].as_str().unwrap().to_owned();
+    let (still, ..) = logout().await;
+    assert_eq!(still, first, "it is only listed");
+    admin.post(&format!("/admin/keys/{made}/activate"), &json!({"force": true})).await.document(200);
+    let (own, access, id) = logout().await;
+    assert_eq!((own, access, id), (made, first.clone(), first));
+}
+
+/// Puts a new key in the place of each that signs access tokens.
+async fn rotate_by_force(admin: &Admin<'_>) {
+    let made = admin.post("/admin/keys", &json!({"keys": [{"alg": "ES256"}]})).await.document(200);
+    let path = format!("/admin/keys/{}/activate", made["keys"][0]["kid"].as_str().unwrap());
+    admin.post(&path, &json!({"force": true})).await.document(200);
 }

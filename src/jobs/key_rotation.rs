@@ -2,6 +2,8 @@
 //!
 //! The successor of a key whose private half is elsewhere cannot be made here: it is asked for in the log, in good time.
 //!
+//! What tokens live for is remembered meanwhile: a key is needed for as long as the longest lifetime that was given while it signed.
+//!
 //! One instance at a time does it, and only the state that it read can be replaced, so that even two leaders do no harm.
 
 use chrono::{DateTime, Utc};
@@ -15,6 +17,8 @@ use crate::keys::store::KeyStoreError;
 /// Makes, activates and retires the keys whose time has come.
 pub(super) async fn run_once(app: &App, now: DateTime<Utc>) -> Result<Progress, JobError> {
     let config = &app.config;
+    // Also where somebody else rotates: their rotation has to know how long our tokens live.
+    open::record_lifetimes(&config.tokens, &app.postgres, now).await?;
     if !config.keys.rotation.automatic || app.keys.find_obstacle().await.is_some() {
         return Ok(Progress::Done);
     }

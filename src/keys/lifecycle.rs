@@ -14,7 +14,7 @@ mod refusal;
 // What happens next, and when.
 mod timeline;
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, Utc};
 
 pub use self::refusal::Refusal;
 pub use self::timeline::{Action, RotationPolicy, Step};
@@ -106,7 +106,7 @@ impl KeyRing {
             return Err(Refusal::PublishedTooLately { kid: kid.to_owned(), allowed_at });
         }
         let (alg, purpose) = (key.alg, key.purpose);
-        let superseded = self.supersede(alg, purpose, policy.grace, now);
+        let superseded = self.supersede(alg, purpose, policy.grace_ends_at(now), now);
         self.sign_from(kid, now);
         Ok(superseded)
     }
@@ -185,13 +185,13 @@ impl KeyRing {
         &mut self,
         alg: SigningAlg,
         purpose: KeyPurpose,
-        grace: TimeDelta,
+        retire_at: DateTime<Utc>,
         now: DateTime<Utc>,
     ) -> Option<String> {
         let key = self.keys.iter_mut().find(|key| key.is_for(alg, purpose) && key.state == KeyState::Active)?;
         key.state = KeyState::Grace;
         key.superseded_at = Some(now);
-        key.retire_at = Some(now + grace);
+        key.retire_at = Some(retire_at);
         Some(key.kid.clone())
     }
 

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use chrono::TimeDelta;
+use chrono::{DateTime, TimeDelta, Utc};
 
 use super::kek::KekSource;
 use super::lifecycle::RotationPolicy;
@@ -29,24 +29,51 @@ fn kek(config: &KeysConfig) -> KekSource {
     }
 }
 
-/// The windows that the settings and the clients' own lifetimes make.
+/// The windows that the settings and the clients' own lifetimes make, and those that they made until lately.
 pub async fn policy(
     keys: &KeysConfig,
     tokens: &TokensConfig,
     postgres: &Postgres,
 ) -> Result<RotationPolicy, StoreError> {
-    Ok(policy_for(keys, tokens, postgres.find_longest_token_lifetime().await?))
+    let longest = longest_lifetime(tokens, postgres.find_longest_token_lifetime().await?);
+    let ended_at = postgres.find_end_of_longer_tokens(longest).await?;
+    let needed_until = ended_at.map(|at| at + margin(keys));
+    Ok(RotationPolicy { needed_until, ..windows(keys, longest) })
 }
 
-/// The same when the longest lifetime of a client is known. The grace is as long as the longest token lives, plus what
-/// clocks may differ by, plus how long a copy of the key set is used; `keys.rotation.grace` can only make it longer.
+/// Remembers how long the tokens live that are given now, so that a key is believed for as long as what it signed lives although
+/// lifetimes are made shorter before its time is over.
+pub async fn record_lifetimes(
+    tokens: &TokensConfig,
+    postgres: &Postgres,
+    now: DateTime<Utc>,
+) -> Result<(), StoreError> {
+    let longest = longest_lifetime(tokens, postgres.find_longest_token_lifetime().await?);
+    postgres.record_token_lifetime(longest, now).await
+}
+
+/// The windows where nobody can be asked, if no client's tokens live longer than `client`.
 pub fn policy_for(keys: &KeysConfig, tokens: &TokensConfig, client: Option<TimeDelta>) -> RotationPolicy {
+    windows(keys, longest_lifetime(tokens, client))
+}
+
+fn longest_lifetime(tokens: &TokensConfig, client: Option<TimeDelta>) -> TimeDelta {
+    tokens.access_token.max(tokens.id_token).max(client.unwrap_or_default())
+}
+
+/// What clocks may differ by, and how long a copy of the key set is used.
+fn margin(keys: &KeysConfig) -> TimeDelta {
+    CLOCK_TOLERANCE + RotationPolicy::cache_lifetime(keys.rotation.prepublish)
+}
+
+/// The grace is as long as the longest token lives, plus the margin; `keys.rotation.grace` can only make it longer.
+fn windows(keys: &KeysConfig, longest: TimeDelta) -> RotationPolicy {
     let rotation = &keys.rotation;
-    let longest = tokens.access_token.max(tokens.id_token).max(client.unwrap_or_default());
-    let derived = longest + CLOCK_TOLERANCE + RotationPolicy::cache_lifetime(rotation.prepublish);
+    let derived = longest + margin(keys);
     RotationPolicy {
         period: rotation.period,
         prepublish: rotation.prepublish,
         grace: rotation.grace.map_or(derived, |grace| grace.max(derived)),
+        needed_until: None,
     }
 }

@@ -1,3 +1,4 @@
+use chrono::TimeDelta;
 use proptest::prelude::*;
 
 use super::*;
@@ -10,7 +11,12 @@ fn start() -> DateTime<Utc> {
 }
 
 fn policy() -> RotationPolicy {
-    RotationPolicy { period: TimeDelta::days(90), prepublish: TimeDelta::hours(24), grace: TimeDelta::hours(2) }
+    RotationPolicy {
+        period: TimeDelta::days(90),
+        prepublish: TimeDelta::hours(24),
+        grace: TimeDelta::hours(2),
+        needed_until: None,
+    }
 }
 
 fn key(kid: &str) -> KeyEntry {
@@ -70,6 +76,21 @@ fn revoking_the_key_that_signs_needs_another_that_does() {
     assert_eq!(refused, Err(Refusal::NeedsSuccessor { alg: ALG, purpose: TOKENS }));
     assert_eq!(ring.revoke("next", "stolen", Some(key("new")), start()), Ok(Some("new".to_owned())));
     assert_eq!(state(&ring, "new"), KeyState::Active);
+}
+
+#[test]
+fn a_key_is_believed_for_as_long_as_tokens_live_that_were_given_a_longer_life_before() {
+    let now = start() + TimeDelta::days(2);
+    for (needed_for, kept_for) in [(1, 2), (2, 2), (20, 20)] {
+        let policy = RotationPolicy { needed_until: Some(now + TimeDelta::hours(needed_for)), ..policy() };
+        let mut ring = ring();
+        let told = ring.next_steps(&policy, now).into_iter().find(|step| matches!(step.action, Action::Retire { .. }));
+        ring.activate("next", &policy, Insistence::Force, now).unwrap();
+        let retire_at = ring.find("first").unwrap().retire_at;
+        assert_eq!(retire_at, Some(now + TimeDelta::hours(kept_for)), "{needed_for}");
+        // Told of an activation that comes later, when the longer tokens are over.
+        assert!(told.is_some_and(|step| Some(step.at) >= retire_at), "{needed_for}");
+    }
 }
 
 #[test]

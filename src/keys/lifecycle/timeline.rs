@@ -22,6 +22,8 @@ pub struct RotationPolicy {
     pub prepublish: TimeDelta,
     /// How long a key is listed after it signed: as long as the longest token lives, and some more.
     pub grace: TimeDelta,
+    /// When the last token is over, and some more, that was given a longer life than tokens are given now.
+    pub needed_until: Option<DateTime<Utc>>,
 }
 
 /// One thing that will happen.
@@ -66,6 +68,12 @@ impl RotationPolicy {
     /// fits into the prepublish window several times, so that every copy in use has a key before the key signs.
     pub fn cache_lifetime(prepublish: TimeDelta) -> TimeDelta {
         (prepublish / 4).min(LONGEST_CACHE).max(TimeDelta::seconds(1))
+    }
+
+    /// When nothing is valid any more that a key signed until `superseded_at`.
+    pub(super) fn grace_ends_at(&self, superseded_at: DateTime<Utc>) -> DateTime<Utc> {
+        let at = superseded_at + self.grace;
+        self.needed_until.map_or(at, |needed_until| at.max(needed_until))
     }
 
     fn notice(&self) -> TimeDelta {
@@ -115,20 +123,20 @@ impl KeyRing {
                 }
             };
             if let Some(active) = active {
-                let at = activate_at.max(now) + policy.grace;
+                let at = policy.grace_ends_at(activate_at.max(now));
                 steps.push(step(at, Action::Retire { kid: active.kid.clone() }));
             }
         }
         let in_grace = self.keys().iter().filter(|key| key.state == KeyState::Grace);
         steps.extend(in_grace.map(|key| {
-            let ended = key.superseded_at.unwrap_or(now) + policy.grace;
-            let at = key.retire_at.unwrap_or(ended);
+            let at = key.retire_at.unwrap_or_else(|| policy.grace_ends_at(key.superseded_at.unwrap_or(now)));
             Step { at, alg: key.alg, purpose: key.purpose, action: Action::Retire { kid: key.kid.clone() } }
         }));
         // Stable: what happens at one time keeps the order in which it has to.
         steps.sort_by_key(|step| step.at);
         steps
     }
+
     /// The external keys whose successors have to be registered soon, with the latest time to do it.
     pub fn successors_wanted(&self, policy: &RotationPolicy, now: DateTime<Utc>) -> Vec<(String, DateTime<Utc>)> {
         let soon = now + policy.notice();

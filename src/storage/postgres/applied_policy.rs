@@ -14,6 +14,7 @@ use super::resource_record::{remove_resource_in_tx, save_resource_in_tx};
 use super::rollback::Rollback;
 use super::schema::{applied_policy, client, client_secret, policy_version};
 use super::scope_record::{remove_scope_in_tx, save_scope_in_tx};
+use super::token_lifetime::record_lifetimes_in_tx;
 use crate::model::catalog::{Resource, Scope};
 use crate::model::client::{Client, ClientSecret, ClientSettings};
 use crate::model::id::{ClientId, ResourceUri};
@@ -161,6 +162,7 @@ async fn change_clients_in_tx(
             .set((client::enabled.eq(enabled), client::settings.eq(json!(settings)), client::updated_at.eq(now)))
             .execute(conn)
             .await?;
+        record_lifetimes_in_tx(conn, id, now).await?;
     }
     for (id, secret, overlap_until) in &changes.new_secrets {
         diesel::update(client::table.find(id.as_str())).set(client::updated_at.eq(now)).execute(conn).await?;

@@ -11,6 +11,7 @@ use uuid::Uuid;
 use super::Postgres;
 use super::catalog::bump_policy_in_tx;
 use super::schema::{client, client_secret, token_family};
+use super::token_lifetime::record_lifetimes_in_tx;
 use crate::model::client::{Client, ClientSecret};
 use crate::model::id::{ClientId, Sid};
 use crate::storage::StoreError;
@@ -120,6 +121,7 @@ impl Postgres {
                     ))
                     .execute(conn)
                     .await?;
+                record_lifetimes_in_tx(conn, &value.id, now).await?;
                 replace_secrets_in_tx(conn, value.id.as_str(), secrets, now).await?;
                 bump_policy_in_tx(conn).await
             })
@@ -141,6 +143,7 @@ impl Postgres {
                 if changed == 0 {
                     return Ok(false);
                 }
+                record_lifetimes_in_tx(conn, &value.id, now).await?;
                 replace_secrets_in_tx(conn, value.id.as_str(), secrets, now).await?;
                 bump_policy_in_tx(conn).await?;
                 Ok(true)

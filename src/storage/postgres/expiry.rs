@@ -48,6 +48,12 @@ const JWKS_FETCHES: &str = "
         FOR UPDATE SKIP LOCKED
     )";
 
+const TOKEN_LIFETIMES: &str = "
+    DELETE FROM token_lifetime WHERE seconds IN (
+        SELECT seconds FROM token_lifetime WHERE last_in_force_at + make_interval(secs => seconds) <= $1
+        ORDER BY seconds LIMIT $2 FOR UPDATE SKIP LOCKED
+    )";
+
 const OUTBOX: &str = "
     DELETE FROM outbox WHERE id IN (
         SELECT id FROM outbox
@@ -62,8 +68,14 @@ impl Postgres {
         let over = now - KEPT;
         let mut deleted = 0;
         let old = now - REMEMBERED;
-        let rows =
-            [(FAMILIES, over), (SESSIONS, over), (REVOKED_TOKENS, over), (KEPT_ANSWERS, over), (JWKS_FETCHES, old)];
+        let rows = [
+            (FAMILIES, over),
+            (SESSIONS, over),
+            (REVOKED_TOKENS, over),
+            (KEPT_ANSWERS, over),
+            (TOKEN_LIFETIMES, over),
+            (JWKS_FETCHES, old),
+        ];
         for (sql, over) in rows {
             let statement = Statement::new(sql).bind::<Timestamptz, _>(over).bind::<BigInt, _>(limit);
             deleted += self.run(async |conn| statement.execute(conn).await).await?;

@@ -53,6 +53,8 @@ pub mod session_record;
 pub mod signing_key;
 // Who tokens are about: disabling, and signing out everywhere.
 pub mod subject;
+// How long tokens lived, and until when.
+pub mod token_lifetime;
 
 // Removal of what no decision needs any more.
 mod expiry;

@@ -294,6 +294,13 @@ diesel::table! {
     }
 }
 
+diesel::table! {
+    token_lifetime (seconds) {
+        seconds -> Int8,
+        last_in_force_at -> Timestamptz,
+    }
+}
+
 diesel::joinable!(client_secret -> client (client_id));
 
 diesel::allow_tables_to_appear_in_same_query!(client, client_secret, token_family);

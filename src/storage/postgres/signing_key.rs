@@ -3,7 +3,7 @@
 use chrono::{DateTime, TimeDelta, Utc};
 use diesel::pg::Pg;
 use diesel::prelude::*;
-use diesel::sql_types::{BigInt, Bool, Nullable, Timestamptz};
+use diesel::sql_types::{BigInt, Bool, Timestamptz};
 use diesel_async::{AsyncConnection, AsyncPgConnection, RunQueryDsl};
 use serde_json::Value;
 
@@ -68,12 +68,6 @@ struct HoldersRow {
     families: i64,
     #[diesel(sql_type = BigInt)]
     sessions: i64,
-}
-
-#[derive(QueryableByName)]
-struct LifetimeRow {
-    #[diesel(sql_type = Nullable<BigInt>)]
-    seconds: Option<i64>,
 }
 
 #[derive(QueryableByName)]
@@ -142,17 +136,6 @@ impl Postgres {
         })
         .await
         .map_err(failure)
-    }
-
-    /// The longest lifetime of an access or ID token that any client has of its own.
-    pub async fn find_longest_token_lifetime(&self) -> Result<Option<TimeDelta>, StoreError> {
-        let statement = Statement::new(
-            "SELECT max(greatest((settings #>> '{lifetimes,access_token}')::bigint,
-                                 (settings #>> '{lifetimes,id_token}')::bigint)) AS seconds
-             FROM client",
-        );
-        let row: LifetimeRow = self.run(async |conn| statement.get_result(conn).await).await?;
-        Ok(row.seconds.map(TimeDelta::seconds))
     }
 
     /// Who may hold tokens that were signed between `from` and `to` and are still valid `now`, if none lives longer than

@@ -20,6 +20,7 @@ use super::catalog::bump_policy_in_tx;
 use super::kept_answer::{Creation, KeptAnswer, keep_in_tx};
 use super::rollback::Rollback;
 use super::schema::{client, client_secret};
+use super::token_lifetime::record_lifetimes_in_tx;
 use crate::model::client::{Client, ClientSettings};
 use crate::model::id::ClientId;
 use crate::storage::StoreError;
@@ -164,6 +165,7 @@ impl Postgres {
                     .get_result(conn)
                     .await
                     .optional()?;
+                record_lifetimes_in_tx(conn, id, now).await?;
                 finish_in_tx(conn, id, changed).await
             })
             .await
@@ -242,6 +244,7 @@ pub(super) async fn insert_client_in_tx(
         .execute(conn)
         .await?;
     if inserted > 0 {
+        record_lifetimes_in_tx(conn, &value.id, now).await?;
         for secret in &value.secrets {
             insert_secret_in_tx(conn, &value.id, secret, now).await?;
         }
