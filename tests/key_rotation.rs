@@ -1,33 +1,45 @@
-//! Keys rotate under load: two instances of the real program with short windows, one killed in the middle. Nobody who
+//! Keys rotate under load: two instances of the real program with short windows, the one that leads killed in the middle. Nobody who
 //! verifies notices, not even with the oldest copy of the key set that they may use.
 
-use std::collections::BTreeMap;
+// Those who work meanwhile.
+mod load;
+
 use std::time::{Duration, Instant};
 
 use nix::sys::signal::Signal;
 use ostiary::clock::Clock;
 use ostiary::keys::master_key::MasterKeys;
-use ostiary::model::client::{Client, ClientSecret, ClientSettings, GrantType};
+use ostiary::model::client::{Client, ClientSecret, ClientSettings, ConsentPolicy, GrantType};
 use ostiary::model::id::ClientId;
+use ostiary::model::signing_alg::SigningAlg;
 use ostiary::random;
 use ostiary::storage::postgres::{Postgres, PostgresOptions};
 use secrecy::ExposeSecret;
 use serde_json::{Value, json};
 
+use self::load::{Instances, Registered, Signed, Work, Worker};
 use crate::harness::program::{KEYCTL, MIGRATE, OSTIARY, Program, Workplace};
-use crate::harness::{Database, basic, eventually, free_port, http_client, jwt};
+use crate::harness::{Database, TestPerson, basic, eventually, free_port, http_client, jwt};
 
 /// A key signs this long after it was listed; a quarter of it may a copy of the key set be used.
 const PREPUBLISH: &str = "8s";
 const PERIOD: &str = "16s";
 const STALE: Duration = Duration::from_secs(2);
+/// So short that a key can be retired while the test looks on.
+const TOKEN_LIFETIME: Duration = Duration::from_secs(6);
 
 /// Two instances on one database, with keys in the place that the settings name.
 pub struct Pair {
     workplace: Workplace,
     database: Database,
     pub ports: [u16; 2],
-    authorization: String,
+    /// A client that acts for itself.
+    machine: Registered,
+    /// The same, whose tokens are signed with RSA.
+    rsa_machine: Registered,
+    /// A client that people use.
+    web: Registered,
+    person: TestPerson,
 }
 
 fn text(path: &std::path::Path) -> &str {
@@ -49,40 +61,43 @@ impl Pair {
                 "external": { "programs": ["/bin/sh"] },
             },
             "server": { "drain_delay": 0 },
+            "tokens": { "access_token": TOKEN_LIFETIME.as_secs(), "id_token": TOKEN_LIFETIME.as_secs() },
         });
         workplace.write("settings.yaml", &settings.to_string());
-        let pair = Self { workplace, database, ports: [free_port(), free_port()], authorization: String::new() };
         for (command, file) in [("master-key", &master_key), ("kek", &kek)] {
-            let made = pair.workplace.run(KEYCTL, &[command, "--file", text(file)], &[]).await;
+            let made = workplace.run(KEYCTL, &[command, "--file", text(file)], &[]).await;
             assert_eq!(made.code, Some(0), "{made:?}");
         }
-        let migrated = pair.workplace.run(MIGRATE, &[], &[("DATABASE_URL", &pair.url())]).await;
+        let url = database.url().expose_secret().to_owned();
+        let migrated = workplace.run(MIGRATE, &[], &[("DATABASE_URL", &url)]).await;
         assert_eq!(migrated.code, Some(0), "{migrated:?}");
+        let postgres = connect(&database);
+        let master_keys = MasterKeys::load(&master_key).unwrap();
+        let for_itself =
+            ClientSettings { grant_types: vec![GrantType::ClientCredentials], ..ClientSettings::default() };
+        let with_rsa = ClientSettings { access_token_signed_response_alg: SigningAlg::RS256, ..for_itself.clone() };
+        let for_people = ClientSettings {
+            redirect_uris: vec!["https://web.example/callback".to_owned()],
+            grant_types: vec![GrantType::AuthorizationCode, GrantType::RefreshToken],
+            scopes: ["openid", "offline_access"].map(str::to_owned).into(),
+            consent: ConsentPolicy::FirstParty,
+            ..ClientSettings::default()
+        };
+        let pair = Self {
+            workplace,
+            ports: [free_port(), free_port()],
+            machine: register(&postgres, &master_keys, "machine", for_itself).await,
+            rsa_machine: register(&postgres, &master_keys, "rsa-machine", with_rsa).await,
+            web: register(&postgres, &master_keys, "web", for_people).await,
+            person: TestPerson::insert(&postgres, ("alice", Default::default(), false), Clock::system().now()).await,
+            database,
+        };
         pair.keyctl(&["generate"], 0).await;
-        let authorization = pair.register(&MasterKeys::load(&master_key).unwrap()).await;
-        Self { authorization, ..pair }
+        pair
     }
 
     fn url(&self) -> String {
         self.database.url().expose_secret().to_owned()
-    }
-
-    /// A client that acts for itself.
-    async fn register(&self, master_keys: &MasterKeys) -> String {
-        let (id, secret, key_id) = (ClientId::new("machine"), random::token(), master_keys.current());
-        let mac = master_keys.client_secret_mac(key_id, &id, &secret).unwrap();
-        let settings = ClientSettings { grant_types: vec![GrantType::ClientCredentials], ..ClientSettings::default() };
-        let secrets = vec![ClientSecret { id: uuid::Uuid::new_v4(), mac, key_id, expires_at: None }];
-        let client = Client { id, enabled: true, settings, secrets, generation: 0 };
-        let options = PostgresOptions {
-            url: self.database.url(),
-            pool_size: 1,
-            acquire_timeout: Duration::from_secs(5),
-            statement_timeout: Duration::from_secs(5),
-        };
-        let postgres = Postgres::connect(&options).unwrap();
-        postgres.insert_client(&client, Clock::system().now()).await.unwrap();
-        basic("machine", &secret)
     }
 
     pub async fn keyctl(&self, words: &[&str], code: i32) -> Value {
@@ -112,7 +127,7 @@ impl Pair {
     pub async fn token(&self, port: u16) -> String {
         let answer = http_client()
             .post(format!("http://127.0.0.1:{port}/token"))
-            .header("authorization", &self.authorization)
+            .header("authorization", &self.machine.authorization)
             .header("content-type", "application/x-www-form-urlencoded")
             .body("grant_type=client_credentials")
             .send()
@@ -133,10 +148,23 @@ impl Pair {
     }
 }
 
-/// One who verifies, and asks for the key set no sooner than he must.
-struct Verifier {
-    jwks: Value,
-    fetched: Instant,
+fn connect(database: &Database) -> Postgres {
+    let options = PostgresOptions {
+        url: database.url(),
+        pool_size: 1,
+        acquire_timeout: Duration::from_secs(5),
+        statement_timeout: Duration::from_secs(5),
+    };
+    Postgres::connect(&options).unwrap()
+}
+
+async fn register(postgres: &Postgres, master_keys: &MasterKeys, id: &str, settings: ClientSettings) -> Registered {
+    let (secret, key_id) = (random::token(), master_keys.current());
+    let mac = master_keys.client_secret_mac(key_id, &ClientId::new(id), &secret).unwrap();
+    let secrets = vec![ClientSecret { id: uuid::Uuid::new_v4(), mac, key_id, expires_at: None }];
+    let client = Client { id: ClientId::new(id), enabled: true, settings, secrets, generation: 0 };
+    postgres.insert_client(&client, Clock::system().now()).await.unwrap();
+    Registered { id: id.to_owned(), authorization: basic(id, &secret) }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -151,42 +179,73 @@ async fn nor_does_one_of_keys_in_a_directory_that_instances_share() {
 
 async fn rotate_under_load(store: &str) {
     let pair = Pair::new(store).await;
-    let [left, right] = pair.ports;
-    let mut instances = [pair.start(left).await, pair.start(right).await];
-    let begin = Instant::now();
-    let mut verifier = Verifier { jwks: pair.jwks(left).await, fetched: Instant::now() };
-    let mut tokens: Vec<String> = Vec::new();
-    let mut signed: BTreeMap<String, u32> = BTreeMap::new();
-    let mut is_killed = false;
-    // Two rotations, and a request every 50 ms in turn.
-    while signed.len() < 3 {
-        assert!(begin.elapsed() < Duration::from_secs(150), "the keys do not rotate: {signed:?}");
-        // Killed after the first rotation began, without a chance to hand anything over.
-        if !is_killed && verifier.jwks["keys"].as_array().unwrap().len() > 2 {
-            instances[0].signal(Signal::SIGKILL);
-            instances[0].ended().await;
-            is_killed = true;
-        }
-        if verifier.fetched.elapsed() >= STALE {
-            verifier = Verifier { jwks: pair.jwks(right).await, fetched: Instant::now() };
-        }
-        let port = if is_killed || tokens.len().is_multiple_of(2) { right } else { left };
-        let token = pair.token(port).await;
-        let kid = jwt::verify_with(&verifier.jwks, &token).header["kid"].as_str().unwrap().to_owned();
-        *signed.entry(kid).or_default() += 1;
-        tokens.push(token);
-        tokio::time::sleep(Duration::from_millis(50)).await;
+    let mut running = vec![pair.start(pair.ports[0]).await, pair.start(pair.ports[1]).await];
+    let mut ports = pair.ports.to_vec();
+    let first = kids(&pair.jwks(ports[0]).await);
+    assert_eq!(first.len(), 2, "one for each algorithm: {first:?}");
+    let (instances, signed) = (Instances::new(pair.ports), Signed::default());
+    let mut work = vec![
+        Work::Machine(pair.machine.clone()),
+        Work::Machine(pair.machine.clone()),
+        Work::Machine(pair.rsa_machine.clone()),
+        Work::Introspection(pair.machine.clone()),
+        Work::Introspection(pair.rsa_machine.clone()),
+    ];
+    for turn in 0..3 {
+        let tokens = pair.sign_in(&pair.web, pair.ports[turn % 2]).await;
+        work.push(Work::Person(pair.web.clone(), tokens.refresh().to_owned()));
     }
-    assert!(is_killed);
-    // Everything that was ever issued is far from its end, and verifies with what is published now.
-    let jwks = pair.jwks(right).await;
-    for token in &tokens {
-        jwt::verify_with(&jwks, token);
+    let at_work: Vec<_> =
+        work.into_iter().map(|work| tokio::spawn(Worker::new(&instances, &signed).work(work))).collect();
+
+    let begin = Instant::now();
+    let is_failing = || at_work.iter().any(tokio::task::JoinHandle::is_finished);
+    let mut killed = None;
+    // Until the keys of the beginning, which signed, are not even listed any more, and those after them signed too.
+    loop {
+        assert!(begin.elapsed() < Duration::from_secs(180), "the keys do not rotate: {:?}", signed.lock().unwrap());
+        if is_failing() {
+            break;
+        }
+        // Whoever published the next keys was the leader: killed before they sign, without a chance to hand anything over.
+        let leader = running.iter().position(|instance| instance.stderr().contains("a signing key was rotated"));
+        if let (None, Some(leader)) = (killed, leader) {
+            let (mut instance, port) = (running.remove(leader), ports.remove(leader));
+            assert_eq!(signed.lock().unwrap().len(), 2, "the next keys do not sign yet");
+            instances.will_kill(port);
+            instance.signal(Signal::SIGKILL);
+            instance.ended().await;
+            killed = Some(port);
+        }
+        let is_listed = |kids: &[String]| first.iter().any(|kid| kids.contains(kid));
+        if killed.is_some() && !is_listed(&kids(&pair.jwks(ports[0]).await)) {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    instances.stop();
+    for worker in at_work {
+        let answers = worker.await.expect("no request fails and every token is believed");
+        assert!(answers > 50, "somebody did next to nothing: {answers}");
+    }
+    assert!(instances.failed_over() > 0, "the one that was killed had work");
+    let signed = signed.lock().unwrap().clone();
+    for alg in ["ES256", "RS256"] {
+        let kids = signed.keys().filter(|(of, _)| of == alg).count();
+        assert!(kids >= 3, "{alg}: one key before, one during and one after: {signed:?}");
     }
     let keys = pair.keyctl(&["list"], 0).await;
-    let active = keys["keys"].as_array().unwrap().iter().filter(|key| key["state"] == "active").count();
-    assert_eq!(active, 2, "one for each algorithm: {keys}");
+    let in_state = |state: &str| {
+        let keys = keys["keys"].as_array().unwrap().iter().filter(|key| key["state"] == state);
+        keys.map(|key| key["kid"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    assert_eq!(in_state("active").len(), 2, "one for each algorithm: {keys}");
+    assert!(first.iter().all(|kid| in_state("retired").contains(kid)), "{keys}");
     assert_eq!(pair.keyctl(&["validate"], 0).await["valid"], true);
+}
+
+fn kids(jwks: &Value) -> Vec<String> {
+    jwks["keys"].as_array().unwrap().iter().map(|key| key["kid"].as_str().unwrap().to_owned()).collect()
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -2,7 +2,9 @@
 
 use std::sync::LazyLock;
 
+use chrono::{DateTime, Utc};
 use ostiary::model::id::SubjectId;
+use ostiary::storage::postgres::Postgres;
 use ostiary::storage::postgres::person::NewPerson;
 use serde_json::{Map, Value, json};
 
@@ -21,6 +23,17 @@ pub struct TestPerson {
 impl TestPerson {
     pub fn sub(&self) -> &str {
         self.subject.as_str()
+    }
+
+    /// A person in a database that some server uses.
+    pub async fn insert(
+        postgres: &Postgres,
+        (username, claims, is_administrator): (&str, Map<String, Value>, bool),
+        now: DateTime<Utc>,
+    ) -> Self {
+        let new = NewPerson { username: username.to_owned(), claims, is_administrator, phc: PHC.clone() };
+        let inserted = postgres.insert_person(&new, now).await.expect("Postgres answers");
+        Self { username: username.to_owned(), subject: inserted.expect("a free username") }
     }
 }
 
@@ -85,9 +98,7 @@ impl TestApp {
     }
 
     async fn insert_person(&self, username: &str, claims: Map<String, Value>, is_administrator: bool) -> TestPerson {
-        let new = NewPerson { username: username.to_owned(), claims, is_administrator, phc: PHC.clone() };
-        let inserted = self.app.postgres.insert_person(&new, self.now()).await.expect("Postgres answers");
-        TestPerson { username: username.to_owned(), subject: inserted.expect("a free username") }
+        TestPerson::insert(&self.app.postgres, (username, claims, is_administrator), self.now()).await
     }
 }
 
