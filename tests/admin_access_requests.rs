@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use http::Method;
 use serde_json::{Value, json};
 
 use crate::harness::{Admin, Authorization, Browser, Page, TestApp, TestPerson, basic};
@@ -212,6 +213,36 @@ async fn a_request_is_decided_once() {
     }
     let count = admin.get("/admin/access-requests?status=open").await.document(200);
     assert_eq!(count["items"], json!([]));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_decision_is_for_what_was_seen() {
+    let mut asking = asking().await;
+    let app = asking.app.clone();
+    let admin = app.admin(&["admin:clients"]).await;
+    let decide = async |path: &str, seen: &str| {
+        admin.call(Method::POST, path).header("if-match", seen).json(&json!({})).send().await
+    };
+    for _ in 0..5 {
+        let path = asking.ask().await;
+        let (approve, refuse) = (format!("{path}/approve"), format!("{path}/refuse"));
+        for path in [&approve, &refuse] {
+            decide(path, "\"2\"").await.problem(412, "precondition-failed");
+            decide(path, "\"x\"").await.problem(412, "precondition-failed");
+            decide(path, "W/\"1\"").await.problem(400, "invalid-parameter");
+        }
+        assert_eq!(admin.get(&path).await.document(200)["status"], "open");
+        let (approved, refused) = tokio::join!(decide(&approve, "\"1\""), decide(&refuse, "\"1\""));
+        let (won, lost) = if approved.status == 200 { (approved, refused) } else { (refused, approved) };
+        lost.problem(412, "precondition-failed");
+        let status = won.document(200)["status"].clone();
+        assert_eq!(admin.get(&path).await.document(200)["status"], status);
+        let seen = won.header("etag").unwrap();
+        decide(&approve, seen).await.problem(409, "conflict");
+        decide(&approve, "*").await.problem(409, "conflict");
+    }
+    let absent = "/admin/access-requests/00000000-0000-4000-8000-000000000000/refuse";
+    decide(absent, "\"1\"").await.problem(404, "not-found");
 }
 
 #[tokio::test]

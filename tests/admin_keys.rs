@@ -1,6 +1,7 @@
 //! `/admin/keys`: a rotation by hand, over REST.
 
 use chrono::{DateTime, TimeDelta, Utc};
+use http::Method;
 use ostiary::bootstrap;
 use ostiary::clock::Clock;
 use ostiary::jobs::Job;
@@ -190,6 +191,42 @@ async fn a_key_for_logout_tokens_signs_those_and_nothing_else() {
     admin.post(&format!("/admin/keys/{made}/activate"), &json!({"force": true})).await.document(200);
     let (own, access, id) = logout().await;
     assert_eq!((own, access, id), (made, first.clone(), first));
+}
+
+#[tokio::test]
+async fn a_repeated_prepublication_makes_nothing_twice() {
+    let (app, _keys) = start().await;
+    let admin = app.admin(&["admin:keys"]).await;
+    let wanted = json!({"keys": [{"alg": "ES256"}]});
+    let post = async |key: &str, body: &Value| {
+        admin.call(Method::POST, "/admin/keys").header("idempotency-key", key).json(body).send().await
+    };
+    let (one, two) = tokio::join!(post("once", &wanted), post("once", &wanted));
+    let made = one.document(200);
+    assert_eq!(two.document(200), made);
+    assert_eq!(post("once", &wanted).await.document(200), made);
+    let count = async || {
+        let keys = admin.get("/admin/keys").await.document(200);
+        keys["keys"].as_array().unwrap().iter().filter(|key| key["state"] == "prepublished").count()
+    };
+    assert_eq!(count().await, 1);
+    post("once", &json!({"keys": [{"alg": "EdDSA"}]})).await.problem(422, "idempotency-key-reused");
+    // A refusal is no answer to keep: the same request is judged anew.
+    post("later", &wanted).await.problem(409, "conflict");
+    let kid = made["keys"][0]["kid"].as_str().unwrap();
+    admin.post(&format!("/admin/keys/{kid}/retire"), &json!({})).await.document(200);
+    let next = post("later", &wanted).await.document(200);
+    assert!(next["keys"][0]["kid"] != kid && count().await == 1, "{next}");
+    post("with a blank", &wanted).await.problem(400, "invalid-parameter");
+}
+
+#[tokio::test]
+async fn a_key_may_have_any_name() {
+    let (app, _keys) = start().await;
+    let admin = app.admin(&["admin:keys"]).await;
+    // What is told of all keys is not where a key of that name would be.
+    admin.get("/admin/keys/rehearsal").await.problem(404, "not-found");
+    admin.get("/admin/key-rehearsal").await.document(200);
 }
 
 /// Puts a new key in the place of each that signs access tokens.

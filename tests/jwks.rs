@@ -206,7 +206,7 @@ async fn the_admin_api_and_the_console_tell_who_has_not_fetched_the_newest_key()
     Job::JwksFetches.run_once(&app.app, app.now()).await.unwrap();
 
     let reader = app.admin(&["admin:keys:read"]).await;
-    let told = reader.get("/admin/keys/rehearsal").await.document(200);
+    let told = reader.get("/admin/key-rehearsal").await.document(200);
     assert_eq!(told["timeline"], reader.get("/admin/keys").await.document(200)["timeline"]);
     let audience = &told["audience"];
     assert_eq!(

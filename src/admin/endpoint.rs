@@ -61,6 +61,8 @@ pub(super) struct Doc {
     pub(super) is_creation: bool,
     /// Whether it demands `If-Match`.
     pub(super) is_conditional: bool,
+    /// Whether it heeds `If-Match` without demanding it.
+    pub(super) heeds_if_match: bool,
     /// Whether the answer has an `ETag`.
     pub(super) has_etag: bool,
     /// Statuses of refusals, beside those that every endpoint has.
@@ -80,6 +82,7 @@ impl Doc {
             answer: None,
             is_creation: false,
             is_conditional: false,
+            heeds_if_match: false,
             has_etag: false,
             refusals: &[],
         }
@@ -129,6 +132,16 @@ impl Doc {
     /// It demands `If-Match`.
     pub(super) fn conditional(self) -> Self {
         Self { is_conditional: true, ..self }
+    }
+
+    /// It heeds `If-Match` where one is sent.
+    pub(super) fn heeds_if_match(self) -> Self {
+        Self { heeds_if_match: true, ..self }
+    }
+
+    /// It answers the same once more to the same `Idempotency-Key`.
+    pub(super) fn repeatable(self) -> Self {
+        Self { is_creation: true, ..self }
     }
 
     /// It may also refuse with these.

@@ -113,6 +113,40 @@ impl Answer {
     }
 }
 
+/// The document that `make` makes, once for each key: for what is made elsewhere than in the store's transaction. What is refused is
+/// not kept.
+pub(super) async fn made_once<T: Serialize>(
+    app: &App,
+    caller: &Caller,
+    key: Option<IdempotencyKey>,
+    now: DateTime<Utc>,
+    make: impl Future<Output = Result<T, Problem>> + Send + 'static,
+) -> Result<Response, Problem> {
+    let Some(IdempotencyKey { key, request_hash }) = key else {
+        return Ok(document(serde_json::to_vec(&make.await?)?));
+    };
+    let (principal, server) = (caller.principal(), app.clone());
+    let aad = aad(&principal, &key);
+    // On a task of its own: whoever asks may hang up, and it would be made without its answer being kept.
+    let task = tokio::spawn(async move {
+        let claim = KeptAnswer { principal, key, request_hash, sealed: Vec::new(), expires_at: now + KEPT };
+        let work = async {
+            let body = Zeroizing::new(serde_json::to_vec(&make.await?)?);
+            Ok::<_, Problem>(server.master_keys.seal(Purpose::Admin, &aad, &body)?)
+        };
+        let sealed = server.postgres.answer_once(&claim, now, work).await??;
+        let sealed = sealed.ok_or_else(|| Problem::new(ProblemType::IdempotencyKeyReused))?;
+        let body = server.master_keys.open(Purpose::Admin, &aad, &sealed);
+        body.ok_or_else(|| StoreError::corrupt("a kept answer cannot be opened").into())
+    });
+    let body = task.await.unwrap_or_else(|error| Err(Problem::new(ProblemType::Internal).with_source(error)))?;
+    Ok(document(body.to_vec()))
+}
+
+fn document(body: Vec<u8>) -> Response {
+    ([(CONTENT_TYPE, "application/json")], body).into_response()
+}
+
 /// The document of what was made.
 pub(super) struct Created(Zeroizing<Vec<u8>>);
 

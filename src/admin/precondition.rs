@@ -1,6 +1,6 @@
 //! Entity tags and `If-Match` (RFC 9110 sections 8.8.3 and 13.1.1), so that nobody undoes a change that they did not see.
 
-use axum::extract::FromRequestParts;
+use axum::extract::{FromRequestParts, OptionalFromRequestParts};
 use http::header::{ETAG, IF_MATCH};
 use http::request::Parts;
 use http::{HeaderName, HeaderValue};
@@ -75,6 +75,18 @@ impl FromRequestParts<App> for Expected {
         })?;
         let parsed = value.to_str().ok().and_then(parse).filter(|_| rest.is_none());
         parsed.ok_or_else(|| Problem::invalid_parameter("If-Match must be one entity tag or *"))
+    }
+}
+
+/// For a change that can be made unseen: a caller that says what it saw is heeded all the same (RFC 9110 section 13.1.1).
+impl OptionalFromRequestParts<App> for Expected {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Option<Self>, Problem> {
+        if !parts.headers.contains_key(IF_MATCH) {
+            return Ok(None);
+        }
+        <Self as FromRequestParts<App>>::from_request_parts(parts, app).await.map(Some)
     }
 }
 

@@ -24,7 +24,7 @@ use super::endpoint::{Doc, Endpoints};
 use super::json::{FromObject, Json, MergePatch};
 use super::page::{Page, Span};
 use super::path::Path;
-use super::precondition::etag;
+use super::precondition::{Expected, etag};
 use super::query::Query;
 use crate::app::App;
 use crate::flow::access_request::seal_secret;
@@ -47,7 +47,8 @@ const REFUSAL: &str = r#"{"note": "There is such an application already."}"#;
 /// The endpoints of this file.
 pub(super) fn endpoints(endpoints: Endpoints) -> Endpoints {
     let (read, full) = (AdminArea::Clients.read(), AdminArea::Clients.full());
-    let decision = |summary| Doc::new(summary).answers::<AccessRequestDocument>().tagged().refuses(&[409]);
+    let decision =
+        |summary| Doc::new(summary).answers::<AccessRequestDocument>().tagged().heeds_if_match().refuses(&[409]);
     endpoints
         .get(
             REQUESTS,
@@ -101,18 +102,20 @@ async fn post_approve(
     State(app): State<App>,
     caller: Caller,
     Path(id): Path<String>,
+    expected: Option<Expected>,
     Json(approval): Json<Approval>,
 ) -> Result<Response, Problem> {
-    shown(approve(&app, &caller, (parse(&id)?, approval), app.clock.now()).await?)
+    shown(approve(&app, &caller, (parse(&id)?, expected, approval), app.clock.now()).await?)
 }
 
 async fn post_refuse(
     State(app): State<App>,
     caller: Caller,
     Path(id): Path<String>,
+    expected: Option<Expected>,
     Json(refusal): Json<Refusal>,
 ) -> Result<Response, Problem> {
-    shown(refuse(&app, &caller, (parse(&id)?, &refusal), app.clock.now()).await?)
+    shown(refuse(&app, &caller, (parse(&id)?, expected, &refusal), app.clock.now()).await?)
 }
 
 /// A page of requests, newest first.
@@ -134,7 +137,7 @@ pub(in crate::admin) async fn find(app: &App, id: Uuid) -> Result<AccessRequest,
 pub(in crate::admin) async fn approve(
     app: &App,
     caller: &Caller,
-    (id, approval): (Uuid, Approval),
+    (id, expected, approval): (Uuid, Option<Expected>, Approval),
     now: DateTime<Utc>,
 ) -> Result<AccessRequest, Problem> {
     let request = find(app, id).await?;
@@ -148,7 +151,7 @@ pub(in crate::admin) async fn approve(
     let sealed = plain.map(|plain| seal_secret(&app.master_keys, id, &plain)).transpose()?;
     let secrets = secret.into_iter().collect();
     let client = Client { id: client_id, enabled, settings, secrets, generation: 0 };
-    let decision = Decision { by: &caller.principal(), note: note.as_deref() };
+    let decision = Decision { by: &caller.principal(), note: note.as_deref(), expected: revision(expected) };
     let event = AuditEvent::new(AuditEventKind::AccessRequestApproved).to_subject(&request.subject);
     let store = caller.recording(app, event.to_client(&client.id).to_object(id), now);
     let outcome = store.approve_access_request(id, &client, sealed.as_deref(), decision, now).await?;
@@ -161,10 +164,10 @@ pub(in crate::admin) async fn approve(
 pub(in crate::admin) async fn refuse(
     app: &App,
     caller: &Caller,
-    (id, refusal): (Uuid, &Refusal),
+    (id, expected, refusal): (Uuid, Option<Expected>, &Refusal),
     now: DateTime<Utc>,
 ) -> Result<AccessRequest, Problem> {
-    let decision = Decision { by: &caller.principal(), note: refusal.note.as_deref() };
+    let decision = Decision { by: &caller.principal(), note: refusal.note.as_deref(), expected: revision(expected) };
     let request = find(app, id).await?;
     let event = AuditEvent::new(AuditEventKind::AccessRequestRefused).to_subject(&request.subject).to_object(id);
     decided(caller.recording(app, event, now).refuse_access_request(id, decision, now).await?)?;
@@ -208,9 +211,14 @@ fn decided(outcome: DecisionOutcome) -> Result<(), Problem> {
         DecisionOutcome::DecidedBefore => {
             Err(Problem::new(ProblemType::Conflict).with_detail("the request was decided before"))
         }
+        DecisionOutcome::Stale => Err(Problem::new(ProblemType::PreconditionFailed)),
         DecisionOutcome::Absent => Err(Problem::not_found()),
         DecisionOutcome::Taken => Err(Problem::new(ProblemType::AlreadyExists)),
     }
+}
+
+fn revision(expected: Option<Expected>) -> Option<i64> {
+    expected.and_then(Expected::revision)
 }
 
 fn parse(id: &str) -> Result<Uuid, Problem> {

@@ -140,7 +140,7 @@ async fn post_approve(State(app): State<App>, visit: Visit, Path(id): Path<Uuid>
     let editor = approval(&request, app.registry.catalog(visit.now).await?.as_ref());
     let typed = editor.typed(&visit)?;
     let approved = match Approval::from_object(typed.clone()).map_err(Problem::invalid_body) {
-        Ok(wanted) => approve(&app, &visit.caller, (id, wanted), visit.now).await,
+        Ok(wanted) => approve(&app, &visit.caller, (id, None, wanted), visit.now).await,
         Err(problem) => Err(problem),
     };
     match approved {
@@ -205,7 +205,7 @@ async fn post_refuse(State(app): State<App>, visit: Visit, Path(id): Path<Uuid>)
     let editor = refusal(&find(&app, id).await?);
     let typed = editor.typed(&visit)?;
     let refused = match Refusal::from_object(typed.clone()).map_err(Problem::invalid_body) {
-        Ok(wanted) => refuse(&app, &visit.caller, (id, &wanted), visit.now).await,
+        Ok(wanted) => refuse(&app, &visit.caller, (id, None, &wanted), visit.now).await,
         Err(problem) => Err(problem),
     };
     match refused {

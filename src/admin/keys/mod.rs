@@ -16,7 +16,8 @@ use self::document::{
 };
 use super::caller::Caller;
 use super::endpoint::{Doc, Endpoints};
-use super::json::Json;
+use super::idempotency::made_once;
+use super::json::{Creation, Json};
 use super::path::Path;
 use crate::app::App;
 use crate::http::problem::{Problem, ProblemType};
@@ -31,7 +32,7 @@ use crate::model::signing_alg::SigningAlg;
 use crate::model::signing_key::KeyPurpose;
 
 const KEYS: &str = "/admin/keys";
-const REHEARSAL: &str = "/admin/keys/rehearsal";
+const REHEARSAL: &str = "/admin/key-rehearsal";
 const KEY: &str = "/admin/keys/{kid}";
 const ACTIVATE: &str = "/admin/keys/{kid}/activate";
 const RETIRE: &str = "/admin/keys/{kid}/retire";
@@ -62,6 +63,7 @@ pub(super) fn endpoints(endpoints: Endpoints) -> Endpoints {
                 .body::<Prepublication>()
                 .example(r#"{"keys": [{"alg": "ES256", "purpose": "tokens"}]}"#)
                 .answers::<Prepublished>()
+                .repeatable()
                 .refuses(&[409]),
         )
         .get(
@@ -106,10 +108,15 @@ async fn get_one(State(app): State<App>, Path(kid): Path<String>) -> Result<Resp
     shown(&app, &kid)
 }
 
-async fn post(State(app): State<App>, caller: Caller, Json(wanted): Json<Prepublication>) -> Result<Response, Problem> {
+async fn post(
+    State(app): State<App>,
+    caller: Caller,
+    Creation { body: wanted, key }: Creation<Prepublication>,
+) -> Result<Response, Problem> {
     let kinds: Vec<_> = wanted.keys.iter().map(|kind| (kind.alg, kind.purpose)).collect();
-    let keys = prepublish(&app, &caller, &kinds, app.clock.now()).await?;
-    Ok(JsonAnswer(Prepublished { keys }).into_response())
+    let (server, who, now) = (app.clone(), caller.clone(), app.clock.now());
+    let make = async move { Ok(Prepublished { keys: prepublish(&server, &who, &kinds, now).await? }) };
+    made_once(&app, &caller, key, now, make).await
 }
 
 async fn post_activate(

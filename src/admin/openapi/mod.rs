@@ -100,6 +100,7 @@ fn tag_description(tag: &str) -> &'static str {
         "users" => "People, their passwords, and inviting them.",
         "access-requests" => "The clients that people ask for.",
         "keys" => "Signing keys, and where they are in their life.",
+        "key-rehearsal" => "What the next rotation of the signing keys does, and who is not ready.",
         "audit-events" => "What was done, by whom, and from where.",
         "sessions" => "Who is signed in, and signing them out.",
         "consents" => "What people allowed clients until further notice.",

@@ -56,7 +56,7 @@ fn parameters(Endpoint { rule, doc }: &Endpoint, generator: &mut SchemaGenerator
             parameters.push(parameter);
         }
     }
-    let Doc { query, is_creation, is_conditional, .. } = *doc;
+    let Doc { query, is_creation, is_conditional, heeds_if_match, .. } = *doc;
     if let Some(Value::Object(schema)) = query.map(|schema| schema(generator).to_value()) {
         parameters.extend(query_parameters(&schema));
     }
@@ -68,11 +68,10 @@ fn parameters(Endpoint { rule, doc }: &Endpoint, generator: &mut SchemaGenerator
             json!({"name": "Idempotency-Key", "in": "header", "schema": schema, "description": description});
         parameters.push(parameter);
     }
-    if is_conditional {
+    if is_conditional || heeds_if_match {
         let schema = json!({"type": "string", "pattern": "^(\\*|\"[0-9]+\")$"});
         let description = "The ETag of the state that the change is for, or `*`.";
-        let parameter =
-            json!({"name": "If-Match", "in": "header", "required": true, "schema": schema, "description": description});
+        let parameter = json!({"name": "If-Match", "in": "header", "required": is_conditional, "schema": schema, "description": description});
         parameters.push(parameter);
     }
     parameters
@@ -136,7 +135,7 @@ fn responses(Endpoint { rule, doc }: &Endpoint, generator: &mut SchemaGenerator)
             let content = json!({"application/json": {"schema": answer(generator)}});
             success.insert("content".to_owned(), content);
         }
-        if doc.has_etag || doc.is_creation {
+        if doc.has_etag || doc.status == 201 {
             let etag = json!({"schema": {"type": "string"}, "description": "The state, for `If-Match`."});
             success.insert("headers".to_owned(), json!({"ETag": etag}));
         }
@@ -150,6 +149,9 @@ fn responses(Endpoint { rule, doc }: &Endpoint, generator: &mut SchemaGenerator)
     }
     if doc.is_conditional {
         statuses.extend([412, 428]);
+    }
+    if doc.heeds_if_match {
+        statuses.insert(412);
     }
     let refusals = statuses.into_iter().map(|status| (status.to_string(), refusal::reference(status)));
     let mut responses: Map<String, Value> = refusals.collect();

@@ -5,9 +5,12 @@ use chrono::{DateTime, Utc};
 use diesel::prelude::QueryableByName;
 use diesel::sql_types::{Binary, Bool, Text, Timestamptz};
 use diesel::{OptionalExtension, QueryResult};
-use diesel_async::{AsyncPgConnection, RunQueryDsl};
+use diesel_async::{AsyncConnection, AsyncPgConnection, RunQueryDsl};
 
-use super::pool::Statement;
+use super::Postgres;
+use super::pool::{Statement, failure};
+use super::rollback::Rollback;
+use crate::storage::StoreError;
 
 /// An answer to keep.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -46,6 +49,8 @@ const KEEP: &str = "
 
 const FIND: &str = "SELECT request_hash, sealed FROM kept_answer WHERE principal = $1 AND key = $2";
 
+const SEAL: &str = "UPDATE kept_answer SET sealed = $3 WHERE principal = $1 AND key = $2";
+
 #[derive(QueryableByName)]
 struct NewRow {
     #[diesel(sql_type = Bool)]
@@ -58,6 +63,41 @@ struct KeptRow {
     request_hash: Vec<u8>,
     #[diesel(sql_type = Binary)]
     sealed: Vec<u8>,
+}
+
+impl Postgres {
+    /// Does `work`, whose sealed answer is kept under the key of `claim`, or finds the answer of before: `None` if the key was
+    /// used for something else. Of two that race the second waits for the first; what fails is not kept. For what is made
+    /// elsewhere than in this transaction: a process that ends in between has made it without keeping the answer. Like
+    /// [`Postgres::lead_key_rotation`] it has a connection of its own.
+    pub async fn answer_once<E: Send>(
+        &self,
+        claim: &KeptAnswer,
+        now: DateTime<Utc>,
+        work: impl Future<Output = Result<Vec<u8>, E>> + Send,
+    ) -> Result<Result<Option<Vec<u8>>, E>, StoreError> {
+        let mut conn = self.connection().await?;
+        let outcome = conn
+            .transaction(async |conn| {
+                match keep_in_tx(conn, Some(claim), now).await? {
+                    None => {}
+                    Some(Creation::Repeated(sealed)) => return Ok(Ok(Some(sealed))),
+                    Some(Creation::Created | Creation::Mismatch | Creation::Taken) => return Ok(Ok(None)),
+                }
+                let sealed = match work.await {
+                    Ok(sealed) => sealed,
+                    Err(error) => return Err(Rollback::Because(Err(error))),
+                };
+                let seal = Statement::new(SEAL)
+                    .bind::<Text, _>(&claim.principal)
+                    .bind::<Text, _>(&claim.key)
+                    .bind::<Binary, _>(&sealed);
+                seal.execute(conn).await?;
+                Ok(Ok(Some(sealed)))
+            })
+            .await;
+        outcome.or_else(Rollback::into_outcome).map_err(failure)
+    }
 }
 
 /// Keeps the answer, or says what was answered before under its key. The first step of a creation.

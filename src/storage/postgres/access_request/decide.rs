@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use diesel::QueryResult;
-use diesel::sql_types::{Binary, Jsonb, Nullable, Text, Timestamptz, Uuid as SqlUuid};
+use diesel::sql_types::{BigInt, Binary, Jsonb, Nullable, Text, Timestamptz, Uuid as SqlUuid};
 use diesel_async::{AsyncConnection, AsyncPgConnection};
 use serde_json::Value;
 use uuid::Uuid;
@@ -23,6 +23,8 @@ pub struct Decision<'a> {
     pub by: &'a str,
     /// What they say to the person.
     pub note: Option<&'a str>,
+    /// The revision that they saw; absent: whatever is there.
+    pub expected: Option<i64>,
 }
 
 /// What became of a decision.
@@ -32,6 +34,8 @@ pub enum DecisionOutcome {
     Decided,
     /// It was decided before.
     DecidedBefore,
+    /// It is not what they saw any more.
+    Stale,
     /// There is no such request.
     Absent,
     /// There is a client with that identifier, or was.
@@ -41,10 +45,11 @@ pub enum DecisionOutcome {
 const DECIDE: &str = "
     UPDATE access_request SET status = $2, decided_by = $3, decided_at = $4, note = $5,
         settings = coalesce($6, settings), client_id = $7, sealed_secret = $8
-    WHERE id = $1 AND status = 'open'
+    WHERE id = $1 AND status = 'open' AND revision = coalesce($9, revision)
     RETURNING true AS is_there";
 
-const IS_THERE: &str = "SELECT true AS is_there FROM access_request WHERE id = $1";
+const IS_THERE: &str =
+    "SELECT true AS is_there FROM access_request WHERE id = $1 AND revision = coalesce($2, revision)";
 
 impl Postgres {
     /// Registers the client and lets its credentials wait for the person.
@@ -67,9 +72,10 @@ impl Postgres {
                     .bind::<Nullable<Text>, _>(decision.note)
                     .bind::<Nullable<Jsonb>, _>(Some(settings))
                     .bind::<Nullable<Text>, _>(Some(client.id.as_str()))
-                    .bind::<Nullable<Binary>, _>(sealed_secret);
+                    .bind::<Nullable<Binary>, _>(sealed_secret)
+                    .bind::<Nullable<BigInt>, _>(decision.expected);
                 if !is_there(decide, conn).await? {
-                    return Err(Rollback::Because(undecided_in_tx(conn, id).await?));
+                    return Err(Rollback::Because(undecided_in_tx(conn, id, decision.expected).await?));
                 }
                 if !insert_client_in_tx(conn, client, now).await? {
                     return Err(Rollback::Because(DecisionOutcome::Taken));
@@ -99,18 +105,28 @@ impl Postgres {
                 .bind::<Nullable<Text>, _>(decision.note)
                 .bind::<Nullable<Jsonb>, _>(None::<&Value>)
                 .bind::<Nullable<Text>, _>(None::<&str>)
-                .bind::<Nullable<Binary>, _>(None::<&[u8]>);
+                .bind::<Nullable<Binary>, _>(None::<&[u8]>)
+                .bind::<Nullable<BigInt>, _>(decision.expected);
             if is_there(decide, conn).await? {
                 return Ok(DecisionOutcome::Decided);
             }
-            undecided_in_tx(conn, id).await
+            undecided_in_tx(conn, id, decision.expected).await
         })
         .await
     }
 }
 
 /// Why a request could not be decided.
-async fn undecided_in_tx(conn: &mut AsyncPgConnection, id: Uuid) -> QueryResult<DecisionOutcome> {
-    let is_there = is_there(Statement::new(IS_THERE).bind::<SqlUuid, _>(id), conn).await?;
-    Ok(if is_there { DecisionOutcome::DecidedBefore } else { DecisionOutcome::Absent })
+async fn undecided_in_tx(
+    conn: &mut AsyncPgConnection,
+    id: Uuid,
+    expected: Option<i64>,
+) -> QueryResult<DecisionOutcome> {
+    let find =
+        |revision: Option<i64>| Statement::new(IS_THERE).bind::<SqlUuid, _>(id).bind::<Nullable<BigInt>, _>(revision);
+    if !is_there(find(None), conn).await? {
+        return Ok(DecisionOutcome::Absent);
+    }
+    let is_as_seen = is_there(find(expected), conn).await?;
+    Ok(if is_as_seen { DecisionOutcome::DecidedBefore } else { DecisionOutcome::Stale })
 }
