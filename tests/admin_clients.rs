@@ -249,3 +249,40 @@ async fn nobody_gives_or_takes_admin_scopes_that_they_do_not_hold() {
     let both = app.admin(&["admin:clients", "admin:users"]).await;
     both.patch(&path, &json!({"enabled": false})).await.document(200);
 }
+
+/// Of two who saw the same and change it, one is told to look again. At two instances, and for everything that is changed so.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn of_two_changes_at_once_one_wins() {
+    let app = TestApp::start().await;
+    let (admin, other) = (app.admin_of_everything().await, app.second_instance().await);
+    admin.post("/admin/clients", &photo_album()).await.document(201);
+    admin.post("/admin/scopes", &json!({"name": "race", "description": {"en": "-"}})).await.document(201);
+    let resource = json!({"uri": "https://race.example/", "name": {"en": "-"}, "scopes": []});
+    admin.post("/admin/resources", &resource).await.document(201);
+    let alice = app.alice().await;
+    let text = |text: &str| json!({"en": text});
+    type Change = fn(Value, &str) -> Value;
+    let things: [(String, &str, Change); 4] = [
+        ("/admin/clients/photo-album".to_owned(), "client_name", |name, _| json!({"client_name": name})),
+        ("/admin/scopes/race".to_owned(), "description", |name, _| json!({"description": name})),
+        ("/admin/resources/https%3A%2F%2Frace.example%2F".to_owned(), "name", |name, _| json!({"name": name})),
+        (format!("/admin/users/{}", alice.sub()), "username", |_, plain| json!({"username": plain})),
+    ];
+    for (path, member, change) in things {
+        for round in 0..5 {
+            let seen = admin.get(&path).await.header("etag").unwrap().to_owned();
+            let patch = async |server: &TestApp, who: &str| {
+                let name = format!("{who}-{round}");
+                let call = server.request(Method::PATCH, &path).bearer(&admin.token).header("if-match", &seen);
+                let body = change(text(&name), &name);
+                (call.body("application/merge-patch+json", &body.to_string()).send().await, body[member].clone())
+            };
+            let (one, two) = tokio::join!(patch(&app, "one"), patch(&other, "two"));
+            let ((won, named), (lost, _)) = if one.0.status == 200 { (one, two) } else { (two, one) };
+            assert_eq!(won.document(200)[member], named);
+            lost.problem(412, "precondition-failed");
+            let after = admin.get(&path).await;
+            assert_eq!((&after.json()[member], after.header("etag")), (&named, won.header("etag")), "{path}");
+        }
+    }
+}

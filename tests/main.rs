@@ -18,6 +18,7 @@ mod admin_catalog;
 mod admin_clients;
 mod admin_grants;
 mod admin_keys;
+mod admin_lists;
 mod admin_openapi;
 mod admin_sessions;
 mod admin_users;
