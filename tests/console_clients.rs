@@ -222,3 +222,30 @@ async fn two_secrets_go_on_side_by_side_and_one_is_deleted() {
     let question = browser.open(&format!("/console/clients/{}/secrets", public.id)).await;
     browser.submit(&question, "confirm", &[("overlap_seconds", "0")]).await.assert_refused(409);
 }
+
+#[tokio::test]
+async fn a_client_with_many_scopes_is_changed_at_the_console() {
+    const MANY: usize = 300;
+    let app = TestApp::start().await;
+    let admin = app.admin_of_everything().await;
+    let names: Vec<String> = (0..MANY).map(|number| format!("album.{number:03}")).collect();
+    for name in &names {
+        admin.post("/admin/scopes", &json!({"name": name, "description": {"en": name}})).await.document(201);
+    }
+    let client = app.web_client().await;
+    let mut browser = app.console().await;
+    let path = format!("/console/clients/{}", client.id);
+    let page = browser.open(&format!("{path}/edit")).await;
+    let mut form = page.form("save");
+    for name in &names {
+        form.tick("scopes", name);
+    }
+    browser.send_form(&page, form).await.assert_done(&path, "The settings were saved.");
+    let after = admin.get(&format!("/admin/clients/{}", client.id)).await.document(200);
+    let scopes = after["scopes"].as_array().unwrap();
+    assert!(names.iter().all(|name| scopes.contains(&json!(name))), "{after}");
+    // Sent as it is, all of them stay.
+    let page = browser.open(&format!("{path}/edit")).await;
+    browser.submit(&page, "save", &[]).await.assert_done(&path, "The settings were saved.");
+    assert_eq!(admin.get(&format!("/admin/clients/{}", client.id)).await.document(200)["scopes"], after["scopes"]);
+}

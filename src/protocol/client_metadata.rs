@@ -23,6 +23,9 @@ use crate::model::lifetimes::{ClientLifetimes, Lifetimes};
 /// The most addresses in one list.
 const MAX_URIS: usize = 100;
 
+/// The most scopes of one client: more than an organisation has APIs, and few enough for a page that lists them.
+const MAX_SCOPES: usize = 1000;
+
 /// The most keys in one set.
 const MAX_KEYS: usize = 20;
 
@@ -112,7 +115,7 @@ impl Found {
         {
             self.add("/jwks_uri", "it must be an absolute https URI without a fragment");
         }
-        self.list("/request_uris", &settings.request_uris);
+        self.list("/request_uris", &settings.request_uris, MAX_URIS);
         for (index, uri) in settings.request_uris.iter().enumerate() {
             // OpenID Connect Registration section 2: the hash of the object may stand as the fragment.
             let address = uri.split_once('#').map_or(uri.as_str(), |(address, _)| address);
@@ -157,7 +160,7 @@ impl Found {
             ("/post_logout_redirect_uris", &settings.post_logout_redirect_uris),
         ];
         for (pointer, uris) in lists {
-            self.list(pointer, uris);
+            self.list(pointer, uris, MAX_URIS);
             for (index, uri) in uris.iter().enumerate() {
                 if let Err(error) = redirect_uri::validate_for_registration(uri, settings.application_type) {
                     self.add(format!("{pointer}/{index}"), error.to_string());
@@ -166,9 +169,9 @@ impl Found {
         }
     }
 
-    fn list(&mut self, pointer: &str, values: &[String]) {
-        if values.len() > MAX_URIS {
-            self.add(pointer, format!("there may be {MAX_URIS} at most"));
+    fn list(&mut self, pointer: &str, values: &[String], most: usize) {
+        if values.len() > most {
+            self.add(pointer, format!("there may be {most} at most"));
         }
         if values.iter().collect::<BTreeSet<_>>().len() != values.len() {
             self.add(pointer, "one is there twice");
@@ -214,7 +217,7 @@ impl Found {
     }
 
     fn scopes_and_resources(&mut self, settings: &ClientSettings) {
-        self.list("/scopes", &settings.scopes);
+        self.list("/scopes", &settings.scopes, MAX_SCOPES);
         for (index, name) in settings.scopes.iter().enumerate() {
             if !scope::parse(name).is_ok_and(|parsed| parsed == [name.as_str()]) {
                 self.add(format!("/scopes/{index}"), "it is not a scope (RFC 6749 section 3.3)");
