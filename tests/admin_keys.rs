@@ -79,7 +79,18 @@ async fn conditions_are_passed_over_when_that_is_said() {
     // The only key that signs stays.
     let active = key_in_state(&admin, "ES256", "active").await["kid"].as_str().unwrap().to_owned();
     let retire = format!("/admin/keys/{active}/retire");
-    admin.post(&retire, &json!({"force": true})).await.problem(409, "conflict");
+    let signs = admin.post(&retire, &json!({"force": true})).await.problem(409, "conflict");
+    // Whoever asks here has no commands.
+    let waiting = admin.post("/admin/keys", &json!({"keys": [{"alg": "ES256"}]})).await.document(200);
+    assert_eq!(waiting["keys"][0]["state"], "prepublished");
+    let waits = admin.post("/admin/keys", &json!({"keys": [{"alg": "ES256"}]})).await.problem(409, "conflict");
+    let again = admin.post(&path, &json!({"force": true})).await.problem(409, "conflict");
+    for (refused, mend) in
+        [(signs, "prepublish another one"), (waits, "activate it, or retire it"), (again, "look at the keys")]
+    {
+        let detail = refused["detail"].as_str().unwrap();
+        assert!(detail.contains(mend) && !detail.contains("keyctl"), "{refused}");
+    }
 }
 
 #[tokio::test]

@@ -89,13 +89,39 @@ pub enum Refusal {
 impl Refusal {
     /// What is wrong, and what to do instead, for whoever types a command.
     pub fn problem(&self) -> Problem {
-        self.problem_with("use --force")
+        let (what, mend) = self.words("use --force");
+        Problem::new(what, mend)
     }
 
-    /// The same for whoever insists in another way, which `insist` says in the imperative.
+    /// The same for whoever asks elsewhere, where there are no commands and one insists in another way, which `insist` says in the
+    /// imperative.
     pub fn problem_with(&self, insist: &str) -> Problem {
         let (what, mend) = self.words(insist);
-        Problem::new(what, mend)
+        Problem::new(what, self.mend_without_commands().unwrap_or(mend))
+    }
+
+    /// What to do without `ostiary-keyctl`; only what nothing else can do is left to the operator.
+    fn mend_without_commands(&self) -> Option<String> {
+        let mend = match self {
+            Self::KnownKey { .. } | Self::PublishedTooLately { .. } | Self::StillNeeded { .. } => return None,
+            Self::UnknownKey { .. } => "take the kid of one that is listed".to_owned(),
+            Self::AlreadyWaiting { .. } => "activate it, or retire it".to_owned(),
+            Self::WrongState { .. } => "look at the keys: the states are passed once and in order".to_owned(),
+            Self::Signs { .. } => {
+                "prepublish another one and activate that first; in an emergency the operator revokes it".to_owned()
+            }
+            Self::NeedsSuccessor { alg, purpose } | Self::NothingToRotate { alg, purpose } => {
+                format!("prepublish one for {} ({})", alg.as_str(), purpose.as_str())
+            }
+            Self::SuccessorIsElsewhere { alg, purpose, .. } => format!(
+                "the operator registers one that is elsewhere; to have one here from now on, prepublish one for {} ({}) by name",
+                alg.as_str(),
+                purpose.as_str()
+            ),
+            Self::HasKeys => "prepublish others".to_owned(),
+            Self::HasNoKeys => "the operator makes the first ones".to_owned(),
+        };
+        Some(mend)
     }
 
     fn words(&self, insist: &str) -> (String, String) {
