@@ -3,6 +3,7 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 
+use chrono::TimeDelta;
 use http::Method;
 use serde_json::{Value, json};
 
@@ -186,6 +187,34 @@ async fn what_somebody_else_changed_is_told_as_drift_and_mended() {
     operator.succeeds(&["apply", "policy.yaml"]).await;
     let client = admin.get("/admin/clients/notes").await.document(200);
     assert_eq!((&client["consent"], &client["lifetimes"]), (&json!("first_party"), &json!({"access_token": 200})));
+}
+
+#[tokio::test]
+async fn what_somebody_else_took_away_is_drift_and_so_is_another_secret() {
+    let operator = Operator::new().await;
+    let secret = "a".repeat(40);
+    operator.write_secret(&secret);
+    operator.workplace.write("policy.yaml", DOCUMENT);
+    operator.succeeds(&["apply", "policy.yaml", "--secrets", "made.json"]).await;
+    let admin = operator.app.admin(&["admin:clients"]).await;
+    let extra = admin.post("/admin/clients/notes-job/secrets", &json!({"overlap_seconds": 3600})).await.document(201);
+    let extra = extra["client_secret"].as_str().unwrap();
+    let plan = operator.run(&["plan", "policy.yaml", "--exit-code"]).await;
+    assert_eq!(plan.code, Some(2), "{plan:?}");
+    assert!(plan.stdout.contains("~ clients/notes-job\n    secret: the one of its file"), "{plan:?}");
+    operator.succeeds(&["apply", "policy.yaml"]).await;
+    operator.app.pass(TimeDelta::hours(25));
+    assert!(operator.machine_token("notes-job", &secret, &[]).await.is_some());
+    assert!(operator.machine_token("notes-job", extra, &[]).await.is_none());
+    let admin = operator.app.admin(&["admin:clients"]).await;
+    assert_eq!(admin.delete("/admin/clients/notes").await.status, 204);
+    let plan = operator.run(&["plan", "policy.yaml", "--exit-code"]).await;
+    assert_eq!(plan.code, Some(2), "{plan:?}");
+    let told = "+ clients/notes   (drift: taken away by somebody else since the last apply)";
+    assert!(plan.stdout.lines().any(|line| line == told), "{plan:?}");
+    let told: Value = serde_json::from_str(&operator.run(&["plan", "policy.yaml", "--json"]).await.stdout).unwrap();
+    assert_eq!(told["steps"], json!([{"key": "clients/notes", "step": {"action": "create", "is_drift": true}}]));
+    operator.refused(&["apply", "policy.yaml", "--secrets", "again.json"], "identifiers are not used again").await;
 }
 
 #[tokio::test]

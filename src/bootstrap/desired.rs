@@ -113,7 +113,10 @@ fn show(plan: &Plan, is_json: bool) -> io::Result<()> {
     }
     for (key, step) in &plan.steps {
         match step {
-            Step::Create => writeln!(out, "+ {key}")?,
+            Step::Create { is_drift: false } => writeln!(out, "+ {key}")?,
+            Step::Create { is_drift: true } => {
+                writeln!(out, "+ {key}   (drift: taken away by somebody else since the last apply)")?;
+            }
             Step::Delete => writeln!(out, "- {key}")?,
             Step::Secret => writeln!(out, "~ {key}\n    secret: the one of its file")?,
             Step::Change { members } => {

@@ -13,7 +13,10 @@ use super::Key;
 #[serde(rename_all = "snake_case", tag = "action")]
 pub enum Step {
     /// It is made.
-    Create,
+    Create {
+        /// Whether it was there after the last apply, so that somebody else took it away.
+        is_drift: bool,
+    },
     /// Members of it change.
     Change {
         /// Which.
@@ -48,7 +51,7 @@ pub(super) fn steps(
     let mut steps = Vec::new();
     for (key, to) in desired {
         match actual.get(key) {
-            None => steps.push((key.clone(), Step::Create)),
+            None => steps.push((key.clone(), Step::Create { is_drift: applied.contains_key(key) })),
             Some(from) if from == to => {}
             Some(from) => {
                 let mut members = Vec::new();
@@ -106,7 +109,16 @@ mod tests {
         let desired = state(&[("same", json!({"a": 1})), ("new", json!({}))]);
         let applied = state(&[("gone", json!({})), ("never", json!({}))]);
         let steps: Vec<_> = steps(&desired, &actual, &applied).into_iter().map(|(key, step)| (key.id, step)).collect();
-        assert_eq!(steps, [("new".to_owned(), Step::Create), ("gone".to_owned(), Step::Delete)]);
+        assert_eq!(steps, [("new".to_owned(), Step::Create { is_drift: false }), ("gone".to_owned(), Step::Delete)]);
+    }
+
+    #[test]
+    fn a_thing_that_somebody_else_took_away_is_drift() {
+        let (desired, applied) = (state(&[("a", json!({})), ("b", json!({}))]), state(&[("a", json!({}))]));
+        let steps: Vec<_> =
+            steps(&desired, &state(&[]), &applied).into_iter().map(|(key, step)| (key.id, step)).collect();
+        let made = |id: &str, is_drift| (id.to_owned(), Step::Create { is_drift });
+        assert_eq!(steps, [made("a", true), made("b", false)]);
     }
 
     #[test]

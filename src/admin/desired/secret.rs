@@ -59,7 +59,7 @@ impl Secret {
         generated: &mut Vec<GeneratedSecret>,
     ) -> Result<(), StoreError> {
         let DesiredClient { id, enabled, settings, .. } = client;
-        if *step != Step::Create {
+        if !matches!(step, Step::Create { .. }) {
             changes.changed_clients.push((id.clone(), *enabled, settings.clone()));
             return Ok(());
         }
