@@ -19,7 +19,7 @@ use serde_json::{Value, json};
 
 use self::load::{Instances, Registered, Signed, Work, Worker};
 use crate::harness::program::{KEYCTL, MIGRATE, OSTIARY, Program, Workplace};
-use crate::harness::{Database, TestPerson, basic, eventually, free_port, http_client, jwt};
+use crate::harness::{Database, TestPerson, basic, encode, eventually, free_port, http_client, jwt};
 
 /// A key signs this long after it was listed; a quarter of it may a copy of the key set be used.
 const PREPUBLISH: &str = "8s";
@@ -283,10 +283,51 @@ async fn what_a_revocation_breaks_is_told_before_it_is_done() {
     let _running = pair.start(left).await;
     let token = pair.token(left).await;
     let kid = jwt::read(&token).header["kid"].as_str().unwrap().to_owned();
-    let told = pair.keyctl(&["revoke", "--reason", "stolen", "--", &kid], 4).await;
-    assert_eq!((&told["breaks"]["families"], &told["breaks"]["sessions"]), (&json!(0), &json!(0)), "{told}");
+    let breaks = async || {
+        let told = pair.keyctl(&["revoke", "--reason", "stolen", "--", &kid], 4).await;
+        (told["breaks"]["families"].clone(), told["breaks"]["sessions"].clone())
+    };
+    assert_eq!(breaks().await, (json!(0), json!(0)), "a machine's tokens have no grant");
+    let first = pair.sign_in(&pair.web, left).await;
+    pair.sign_in(&pair.web, left).await;
+    assert_eq!(breaks().await, (json!(2), json!(2)));
+    // What ended holds nothing that could break.
+    let revoked = http_client()
+        .post(format!("http://127.0.0.1:{left}/revoke"))
+        .header("authorization", &pair.web.authorization)
+        .header("content-type", "application/x-www-form-urlencoded")
+        .body(encode(&[("token", first.refresh())]))
+        .send()
+        .await
+        .unwrap();
+    assert_eq!(revoked.status(), 200);
+    assert_eq!(breaks().await, (json!(1), json!(1)));
     let done = pair.keyctl(&["revoke", "--reason", "stolen", "--yes", "--", &kid], 0).await;
+    assert_eq!((&done["breaks"]["families"], &done["breaks"]["sessions"]), (&json!(1), &json!(1)), "{done}");
     assert!(done["successor"].is_string(), "{done}");
     eventually("the key is gone", || async { (!pair.jwks(left).await.to_string().contains(&kid)).then_some(()) }).await;
     assert_eq!(jwt::read(&pair.token(left).await).header["kid"], done["successor"]);
+}
+
+#[tokio::test]
+async fn keys_are_left_alone_by_a_program_that_does_not_know_the_schema() {
+    let (pair, directory) = (Pair::new("postgres").await, Pair::new("directory").await);
+    // A later version that still serves this one, and one that does not.
+    for (compatible_from, code) in [(1, 0), (999, 1)] {
+        let sql = format!("UPDATE schema_meta SET version = 999, compatible_from = {compatible_from}");
+        for place in [&pair, &directory] {
+            let (client, connection) = tokio_postgres::connect(&place.url(), tokio_postgres::NoTls).await.unwrap();
+            tokio::spawn(connection);
+            client.batch_execute(&sql).await.unwrap();
+        }
+        for words in [&["list"][..], &["rotate", "--force"], &["validate"]] {
+            let told = pair.keyctl(words, code).await;
+            let problem = &told["problems"][0];
+            let is_told = problem["what"].as_str().is_some_and(|what| what.contains("the schema has version 999"))
+                && problem["mend"].as_str().is_some_and(|mend| mend.contains("run the version of ostiary"));
+            assert_eq!(is_told, code == 1, "{words:?}: {told}");
+        }
+        // Keys in a folder have nothing to do with it.
+        directory.keyctl(&["list"], 0).await;
+    }
 }

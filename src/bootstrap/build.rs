@@ -220,22 +220,7 @@ fn open_master_keys(config: &KeysConfig) -> Result<MasterKeys, ConfigError> {
 }
 
 fn unknown_schema(key: &'static str, standing: SchemaStanding) -> ConfigError {
-    let (what, mend) = match standing {
-        SchemaStanding::Ready | SchemaStanding::Newer { .. } => {
-            ("the schema is as it should be".to_owned(), "nothing is to be done")
-        }
-        SchemaStanding::NeedsMigration { found: Some(version) } => {
-            (format!("the schema has version {version}, which is too old"), "run `ostiary-migrate`")
-        }
-        SchemaStanding::NeedsMigration { found: None } => ("the database is empty".to_owned(), "run `ostiary-migrate`"),
-        SchemaStanding::TooNew { found, compatible_from } => (
-            format!(
-                "the schema has version {found}, which serves programs that know version {compatible_from}; this one \
-                 knows {}",
-                migrate::SCHEMA_VERSION
-            ),
-            "run the version of ostiary that migrated it, or a later one",
-        ),
-    };
+    let good = || ("the schema is as it should be".to_owned(), "nothing is to be done");
+    let (what, mend) = standing.obstacle().unwrap_or_else(good);
     ConfigError::new(key, what, mend)
 }

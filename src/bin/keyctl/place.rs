@@ -14,7 +14,7 @@ use ostiary::keys::open;
 use ostiary::keys::problem::Problem;
 use ostiary::keys::store::directory::KeyDirectory;
 use ostiary::keys::store::{KeyStore, KeyStoreError};
-use ostiary::storage::postgres::{Postgres, PostgresOptions};
+use ostiary::storage::postgres::{Postgres, PostgresOptions, migrate};
 
 use super::arguments::Arguments;
 
@@ -61,18 +61,27 @@ impl Place {
         })?;
         rustls::crypto::aws_lc_rs::default_provider().install_default().ok();
         let postgres = connect(&config)?;
-        let policy = match open::policy(&config.keys, &config.tokens, &postgres).await {
-            Ok(policy) => policy,
-            // A directory can be worked on while the database is away.
-            Err(_) if config.keys.store == KeyStoreKind::Directory => {
-                open::policy_for(&config.keys, &config.tokens, Some(LONGEST_LIFETIME))
-            }
-            Err(error) => return Err(KeyStoreError::from(error).problems()),
-        };
         let store = open::store(&config.keys, Some(&postgres)).ok_or_else(Vec::new)?;
         let signers = ExternalSigners::new(&config.keys.external, clock);
-        Ok(Self { store, policy, signers, has_no_settings: false, postgres: Some(postgres) })
+        let (policy, postgres) = match policy(&config, &postgres).await {
+            Ok(policy) => (policy, Some(postgres)),
+            // A directory can be worked on while the database is away, is not made yet, or belongs to a later version.
+            Err(_) if config.keys.store == KeyStoreKind::Directory => {
+                (open::policy_for(&config.keys, &config.tokens, Some(LONGEST_LIFETIME)), None)
+            }
+            Err(problems) => return Err(problems),
+        };
+        Ok(Self { store, policy, signers, has_no_settings: false, postgres })
     }
+}
+
+/// The windows, if this program can work with what is there.
+async fn policy(config: &Config, postgres: &Postgres) -> Result<RotationPolicy, Vec<Problem>> {
+    let problems = |error| KeyStoreError::from(error).problems();
+    if let Some((what, mend)) = migrate::check(postgres).await.map_err(problems)?.obstacle() {
+        return Err(vec![Problem::new(what, mend)]);
+    }
+    open::policy(&config.keys, &config.tokens, postgres).await.map_err(problems)
 }
 
 fn connect(config: &Config) -> Result<Postgres, Vec<Problem>> {

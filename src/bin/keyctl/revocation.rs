@@ -20,9 +20,11 @@ pub async fn damage(place: &Place, ring: &KeyRing, key: &KeyEntry, now: DateTime
         return Damage { lines, json: json!({ "signed_from": null, "families": 0, "sessions": 0 }) };
     };
     let to = key.superseded_at.unwrap_or(now);
-    // The grace is as long as the longest token lives, and a little longer.
+    // The grace is as long as the longest token lives, and a little longer; there may be some of longer lifetimes before.
+    let has_older = place.policy.needed_until.is_some_and(|needed_until| needed_until > now);
+    let lifetime = if has_older { now - from } else { place.policy.grace };
     let holders = match &place.postgres {
-        Some(postgres) => postgres.count_token_holders(from, to, place.policy.grace, now).await.ok(),
+        Some(postgres) => postgres.count_token_holders(from, to, lifetime, now).await.ok(),
         None => None,
     };
     let mut lines = vec![

@@ -37,6 +37,26 @@ pub enum SchemaStanding {
     },
 }
 
+impl SchemaStanding {
+    /// What keeps this program from working with the schema, and the mend.
+    pub fn obstacle(self) -> Option<(String, &'static str)> {
+        match self {
+            Self::Ready | Self::Newer { .. } => None,
+            Self::NeedsMigration { found: Some(version) } => {
+                Some((format!("the schema has version {version}, which is too old"), "run `ostiary-migrate`"))
+            }
+            Self::NeedsMigration { found: None } => Some(("the database is empty".to_owned(), "run `ostiary-migrate`")),
+            Self::TooNew { found, compatible_from } => Some((
+                format!(
+                    "the schema has version {found}, which serves programs that know version {compatible_from}; this one \
+                     knows {SCHEMA_VERSION}"
+                ),
+                "run the version of ostiary that migrated it, or a later one",
+            )),
+        }
+    }
+}
+
 /// The migrations, in order, and what follows from them.
 #[derive(Clone, Debug)]
 pub struct Status {
