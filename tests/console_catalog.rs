@@ -21,7 +21,7 @@ async fn a_scope_is_registered_changed_and_deleted() {
     let path = "/console/scopes/invoices%2Fread";
     let page = browser.submit(&wrong, "save", &typed).await;
     page.assert_done(path, "The scope is registered.");
-    assert_eq!((page.text("thing"), page.text("state")), ("invoices/read".to_owned(), "published".to_owned()));
+    assert_eq!((page.text("record"), page.text("state")), ("invoices/read".to_owned(), "published".to_owned()));
     let again = browser.submit(&form, "save", &[("name", "openid"), ("description.en", "Mine")]).await;
     assert_eq!(again.answer.status, 409, "{again:?}");
 

@@ -53,8 +53,6 @@ mod sessions;
 mod sheet;
 // The pages as a table.
 mod table;
-// One thing, and what can be done with it.
-mod thing;
 // Times in words.
 mod time;
 // Who asks for a page, and what they typed.

@@ -67,3 +67,11 @@ impl Tool {
 pub(super) fn fact(name: &'static str, value: impl Into<String>) -> (&'static str, Vec<Link>) {
     (name, vec![Link::plain(value)])
 }
+
+/// A fact with a line for each value.
+pub(super) fn lines(
+    name: &'static str,
+    values: impl IntoIterator<Item = impl Into<String>>,
+) -> (&'static str, Vec<Link>) {
+    (name, values.into_iter().map(Link::plain).collect())
+}

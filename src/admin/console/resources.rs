@@ -10,8 +10,8 @@ use super::editor::Editor;
 use super::field::{Choice, Field, Group, Kind};
 use super::frame::{Frame, Room};
 use super::listing::{self, Listing, below};
+use super::record::{RecordPage, Tool, fact, lines};
 use super::table::Pages;
-use super::thing::{ThingPage, Tool};
 use super::time;
 use super::visit::Visit;
 use crate::admin::catalog::ListQuery;
@@ -75,20 +75,21 @@ async fn get_one(State(app): State<App>, visit: Visit, Path(uri): Path<ResourceU
             Tool::new("delete", format!("{path}/delete"), "Delete").dangerous(),
         ]
     };
-    let page = ThingPage {
+    let page = RecordPage {
         frame: visit.frame(&app, Room::Resources).await?,
         title: name_of(&resource),
         back: (RESOURCES, "Resources"),
         lede: if resource.built_in { "It is part of the server and stays as it is.".to_owned() } else { String::new() },
-        badge: Some(if resource.restricted { ("restricted", "off") } else { ("for every client", "good") }),
+        badge: if resource.restricted { ("restricted", "off") } else { ("for every client", "good") },
         tools,
         facts: vec![
-            ("Identifier", vec![uri.as_str().to_owned()]),
-            ("On the consent page", resource.name.iter().map(|(tag, text)| format!("{text} ({tag})")).collect()),
-            ("Scopes", resource.scopes),
-            ("Registered", resource.created_at.map(time::words).into_iter().collect()),
-            ("Last changed", resource.updated_at.map(time::words).into_iter().collect()),
+            fact("Identifier", uri.as_str()),
+            lines("On the consent page", resource.name.iter().map(|(tag, text)| format!("{text} ({tag})"))),
+            lines("Scopes", resource.scopes),
+            lines("Registered", resource.created_at.map(time::words)),
+            lines("Last changed", resource.updated_at.map(time::words)),
         ],
+        lists: Vec::new(),
     };
     Ok(visit.page(&page))
 }

@@ -10,8 +10,8 @@ use super::editor::Editor;
 use super::field::{Field, Group, Kind};
 use super::frame::{Frame, Room};
 use super::listing::{self, Listing, below};
+use super::record::{RecordPage, Tool, lines};
 use super::table::Pages;
-use super::thing::{ThingPage, Tool};
 use super::time;
 use super::visit::Visit;
 use crate::admin::catalog::ListQuery;
@@ -64,18 +64,19 @@ async fn get_one(State(app): State<App>, visit: Visit, Path(name): Path<String>)
             Tool::new("delete", format!("{path}/delete"), "Delete").dangerous(),
         ]
     };
-    let page = ThingPage {
+    let page = RecordPage {
         frame: visit.frame(&app, Room::Scopes).await?,
         title: name,
         back: (SCOPES, "Scopes"),
         lede: if scope.built_in { "It is part of the server and stays as it is.".to_owned() } else { String::new() },
-        badge: Some(if scope.published { ("published", "good") } else { ("not published", "off") }),
+        badge: if scope.published { ("published", "good") } else { ("not published", "off") },
         tools,
         facts: vec![
-            ("On the consent page", scope.description.iter().map(|(tag, text)| format!("{text} ({tag})")).collect()),
-            ("Registered", scope.created_at.map(time::words).into_iter().collect()),
-            ("Last changed", scope.updated_at.map(time::words).into_iter().collect()),
+            lines("On the consent page", scope.description.iter().map(|(tag, text)| format!("{text} ({tag})"))),
+            lines("Registered", scope.created_at.map(time::words)),
+            lines("Last changed", scope.updated_at.map(time::words)),
         ],
+        lists: Vec::new(),
     };
     Ok(visit.page(&page))
 }

@@ -14,8 +14,8 @@ use self::drawing::Drawing;
 use super::frame::{Frame, Room};
 use super::link::{Link, Names};
 use super::listing::below;
+use super::record::{RecordPage, Tool, fact, lines};
 use super::table::Pages;
-use super::thing::{ThingPage, Tool};
 use super::time;
 use super::visit::Visit;
 use crate::admin::keys;
@@ -190,8 +190,8 @@ async fn get_one(State(app): State<App>, visit: Visit, Path(kid): Path<String>) 
         KeyState::Grace => vec![retire()],
         KeyState::Active | KeyState::Retired => Vec::new(),
     };
-    let time = |at: Option<DateTime<Utc>>| at.map(time::words).into_iter().collect();
-    let page = ThingPage {
+    let time = |name, at: Option<DateTime<Utc>>| lines(name, at.map(time::words));
+    let page = RecordPage {
         frame: visit.frame(&app, Room::Keys).await?,
         title: format!("Key {}", short(&kid)),
         back: (KEYS, "Keys"),
@@ -199,21 +199,22 @@ async fn get_one(State(app): State<App>, visit: Visit, Path(kid): Path<String>) 
             KeyState::Active => "The key that signs stays until another one takes its place.".to_owned(),
             KeyState::Prepublished | KeyState::Grace | KeyState::Retired => String::new(),
         },
-        badge: Some(state_of(&key)),
+        badge: state_of(&key),
         tools,
         facts: vec![
-            ("Identifier (kid)", vec![kid]),
-            ("Algorithm", vec![key.alg.as_str().to_owned()]),
-            ("Signs", vec![key.purpose.as_str().to_owned()]),
-            ("Private half", vec![if key.external { "kept elsewhere" } else { "kept here" }.to_owned()]),
-            ("Made", time(Some(key.created_at))),
-            ("Listed", time(Some(key.published_at))),
-            ("Began to sign", time(key.activated_at)),
-            ("Another took its place", time(key.superseded_at)),
-            ("Can be retired", time(key.retire_at)),
-            ("Retired", time(key.retired_at)),
-            ("Why before its time", key.revoke_reason.into_iter().collect()),
+            fact("Identifier (kid)", kid),
+            fact("Algorithm", key.alg.as_str()),
+            fact("Signs", key.purpose.as_str()),
+            fact("Private half", if key.external { "kept elsewhere" } else { "kept here" }),
+            time("Made", Some(key.created_at)),
+            time("Listed", Some(key.published_at)),
+            time("Began to sign", key.activated_at),
+            time("Another took its place", key.superseded_at),
+            time("Can be retired", key.retire_at),
+            time("Retired", key.retired_at),
+            lines("Why before its time", key.revoke_reason),
         ],
+        lists: Vec::new(),
     };
     Ok(visit.page(&page))
 }
