@@ -46,6 +46,7 @@ mod demo;
 mod dev;
 mod discovery;
 mod dpop;
+mod exit_codes;
 mod external_keys;
 mod fapi2;
 mod faults;
