@@ -117,15 +117,14 @@ async fn of_subject(
 ) -> Result<usize, Problem> {
     caller.check_may_touch(app, subject).await?;
     let event = AuditEvent { client_id: client_id.cloned(), ..AuditEvent::new(AuditEventKind::TokensRevoked) };
-    caller.recording(app, event.to_subject(subject), now).revoke_codes_of(subject, now).await?;
-    let mut revoked = 0;
-    loop {
-        let batch = app.postgres.revoke_families_of(subject, client_id, REASON, BATCH.into(), now).await?;
+    let recording = caller.recording(app, event.to_subject(subject), now);
+    let first = recording.revoke_codes_and_families_of(subject, client_id, REASON, BATCH.into(), now).await?;
+    let (mut revoked, mut batch) = (first.families, first.families);
+    while batch >= usize::from(BATCH) {
+        batch = app.postgres.revoke_families_of(subject, client_id, REASON, BATCH.into(), now).await?;
         revoked += batch;
-        if batch < usize::from(BATCH) {
-            return Ok(revoked);
-        }
     }
+    Ok(revoked)
 }
 
 async fn of_client(app: &App, caller: &Caller, id: &ClientId, now: DateTime<Utc>) -> Result<(), Problem> {

@@ -11,11 +11,13 @@ use diesel_async::{AsyncConnection, AsyncPgConnection, RunQueryDsl, TransactionM
 use super::Postgres;
 use super::applied_policy::Applied;
 use super::client_record::{Change, SecretRotation};
+use super::consent::Withdrawal;
 use super::installation::Begun;
 use super::kept_answer::Creation;
 use super::password_ticket::PasswordOutcome;
 use super::person_record::PersonOutcome;
 use super::pool::Statement;
+use super::revocation::CodesAndFamilies;
 use super::scope_record::Removal;
 use crate::model::audit::{Actor, AuditEvent, AuditEventKind, AuditRecord, Origin};
 use crate::model::id::{ClientId, SubjectId};
@@ -239,6 +241,18 @@ impl Effect for PersonOutcome {
 impl<Done: Effect> Effect for PasswordOutcome<Done> {
     fn is_effective(&self) -> bool {
         matches!(self, Self::Done(done) if done.is_effective())
+    }
+}
+
+impl Effect for Withdrawal {
+    fn is_effective(&self) -> bool {
+        self.is_deleted || self.families > 0 || self.has_ended_codes
+    }
+}
+
+impl Effect for CodesAndFamilies {
+    fn is_effective(&self) -> bool {
+        self.has_ended_codes || self.families > 0
     }
 }
 

@@ -23,6 +23,17 @@ pub struct Consent {
     pub granted_at: DateTime<Utc>,
 }
 
+/// What came of taking a consent back. Any of it is worth a record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Withdrawal {
+    /// Whether there was a consent.
+    pub is_deleted: bool,
+    /// How many token families were revoked.
+    pub families: usize,
+    /// Whether the codes that waited were ended: the subject is known.
+    pub has_ended_codes: bool,
+}
+
 #[derive(Queryable)]
 struct ConsentRow {
     client_id: String,
@@ -64,28 +75,28 @@ impl Postgres {
         Ok(())
     }
 
-    /// Takes back what a person allowed a client, and with it every token that came of it, and every code that waits. `false`: there was nothing.
+    /// Takes back what a person allowed a client, and with it every token that came of it, and every code that waits.
     pub async fn delete_consent(
         &self,
         subject: &SubjectId,
         client_id: &ClientId,
         now: DateTime<Utc>,
-    ) -> Result<bool, StoreError> {
+    ) -> Result<Withdrawal, StoreError> {
         self.change(async |conn| {
             conn.transaction(async |conn| {
                 // First: an exchange of a code too holds the subject before it makes a family.
-                revoke_codes_in_tx(conn, subject, now).await?;
+                let has_ended_codes = revoke_codes_in_tx(conn, subject, now).await?;
                 let deleted = diesel::delete(consent::table.find((subject.as_str(), client_id.as_str())));
                 let deleted = deleted.execute(conn).await?;
                 let theirs = token_family::table
                     .filter(token_family::subject.eq(subject.as_str()))
                     .filter(token_family::client_id.eq(client_id.as_str()))
                     .filter(token_family::revoked_at.is_null());
-                diesel::update(theirs)
+                let families = diesel::update(theirs)
                     .set((token_family::revoked_at.eq(now), token_family::revoke_reason.eq("consent_withdrawn")))
                     .execute(conn)
                     .await?;
-                Ok(deleted > 0)
+                Ok(Withdrawal { is_deleted: deleted > 0, families, has_ended_codes })
             })
             .await
         })

@@ -16,6 +16,15 @@ use super::scope_record::RevisionRow;
 use crate::model::id::{ClientId, SubjectId};
 use crate::storage::StoreError;
 
+/// What came of revoking everything of a subject.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CodesAndFamilies {
+    /// Whether the codes that waited were ended: the subject is known.
+    pub has_ended_codes: bool,
+    /// How many families were revoked.
+    pub families: usize,
+}
+
 /// Families whose time is over are left alone: there is nothing to end. Those that are locked are waited for, not skipped:
 /// none may be left.
 const REVOKE_SUBJECT: &str = "
@@ -44,11 +53,45 @@ pub(super) async fn revoke_codes_in_tx(
     revoke.execute(conn).await.map(|rows| rows > 0)
 }
 
+async fn revoke_families_in_tx(
+    conn: &mut AsyncPgConnection,
+    subject: &SubjectId,
+    client_id: Option<&ClientId>,
+    reason: &str,
+    limit: i64,
+    now: DateTime<Utc>,
+) -> QueryResult<usize> {
+    let statement = Statement::new(REVOKE_SUBJECT)
+        .bind::<Text, _>(subject.as_str())
+        .bind::<Nullable<Text>, _>(client_id.map(ClientId::as_str))
+        .bind::<Text, _>(reason)
+        .bind::<Timestamptz, _>(now)
+        .bind::<BigInt, _>(limit);
+    statement.execute(conn).await
+}
+
 impl Postgres {
-    /// Ends the codes of a subject that wait to be redeemed, whatever client they are for: what is in the state store cannot be
-    /// looked through. `false`: there is no such subject. To be called before the families are revoked, or one that is made meanwhile would be missed.
-    pub async fn revoke_codes_of(&self, subject: &SubjectId, now: DateTime<Utc>) -> Result<bool, StoreError> {
-        self.change(async |conn| revoke_codes_in_tx(conn, subject, now).await).await
+    /// Ends the codes of a subject that wait to be redeemed, whatever client they are for (what is in the state store cannot be
+    /// looked through), and revokes up to `limit` families of theirs, with `client_id` only those of that client. One
+    /// transaction, so that a record of it tells of something that was done. The codes end first, or a family that is made
+    /// meanwhile would be missed.
+    pub async fn revoke_codes_and_families_of(
+        &self,
+        subject: &SubjectId,
+        client_id: Option<&ClientId>,
+        reason: &str,
+        limit: i64,
+        now: DateTime<Utc>,
+    ) -> Result<CodesAndFamilies, StoreError> {
+        self.change(async |conn| {
+            conn.transaction(async |conn| {
+                let has_ended_codes = revoke_codes_in_tx(conn, subject, now).await?;
+                let families = revoke_families_in_tx(conn, subject, client_id, reason, limit, now).await?;
+                Ok(CodesAndFamilies { has_ended_codes, families })
+            })
+            .await
+        })
+        .await
     }
 
     /// Revokes up to `limit` families of a subject, with `client_id` only those of that client, and says how many.
@@ -60,13 +103,7 @@ impl Postgres {
         limit: i64,
         now: DateTime<Utc>,
     ) -> Result<usize, StoreError> {
-        let statement = Statement::new(REVOKE_SUBJECT)
-            .bind::<Text, _>(subject.as_str())
-            .bind::<Nullable<Text>, _>(client_id.map(ClientId::as_str))
-            .bind::<Text, _>(reason)
-            .bind::<Timestamptz, _>(now)
-            .bind::<BigInt, _>(limit);
-        self.run(async |conn| statement.execute(conn).await).await
+        self.run(async |conn| revoke_families_in_tx(conn, subject, client_id, reason, limit, now).await).await
     }
 
     /// Ends every code, family and token that was issued to a client until now. `false`: there is no such client.

@@ -5,10 +5,14 @@ use futures_util::future::join_all;
 use uuid::Uuid;
 
 use super::{Setting, client, noon, session};
+use crate::model::audit::{Actor, AuditEvent, AuditEventKind, AuditRecord, Origin};
 use crate::model::id::{ClientId, ExchangeId, FamilyId, ResourceUri, Sid};
 use crate::model::session::EndReason;
+use crate::storage::postgres::audit::AuditFilter;
+use crate::storage::postgres::consent::Withdrawal;
 use crate::storage::postgres::family::redeem::{RedeemOutcome, Redemption};
 use crate::storage::postgres::outbox::OutboxKind;
+use crate::storage::postgres::revocation::CodesAndFamilies;
 use crate::storage::postgres::session_review::Review;
 
 async fn exchange(setting: &Setting, client_id: &str, sid: Sid, lifetime: TimeDelta) -> FamilyId {
@@ -67,9 +71,20 @@ async fn taking_a_consent_back_ends_the_tokens_that_came_of_it() {
     let postgres = &setting.db.postgres;
     let family = exchange(&setting, "shop", setting.session.sid, TimeDelta::hours(1)).await;
     postgres.upsert_consent(&setting.subject, &setting.client.id, &["openid".into()], &[], noon()).await.unwrap();
-    assert!(postgres.delete_consent(&setting.subject, &setting.client.id, noon()).await.unwrap());
+    let withdrawn = postgres.delete_consent(&setting.subject, &setting.client.id, noon()).await.unwrap();
+    assert_eq!(withdrawn, Withdrawal { is_deleted: true, families: 1, has_ended_codes: true });
     assert!(!postgres.find_family(family, None, noon()).await.unwrap().unwrap().is_alive);
-    assert!(!postgres.delete_consent(&setting.subject, &setting.client.id, noon()).await.unwrap());
+    // Another took the consent back meanwhile: the codes end all the same, and that is recorded.
+    let record = AuditRecord {
+        event: AuditEvent::new(AuditEventKind::ConsentWithdrawn).to_subject(&setting.subject),
+        actor: Actor::Operator,
+        origin: Origin::default(),
+        happened_at: noon(),
+    };
+    let recording = postgres.recording(record);
+    let again = recording.delete_consent(&setting.subject, &setting.client.id, noon()).await.unwrap();
+    assert_eq!(again, Withdrawal { is_deleted: false, families: 0, has_ended_codes: true });
+    assert_eq!(postgres.list_audit_records(AuditFilter::default(), None, 10).await.unwrap().len(), 1);
 }
 
 #[tokio::test]
@@ -214,4 +229,27 @@ async fn only_what_nothing_needs_any_more_is_deleted() {
     assert_eq!(postgres.delete_expired(100, two_days).await.unwrap(), 1);
     assert_eq!(postgres.delete_expired(100, two_days + TimeDelta::days(1)).await.unwrap(), 1);
     assert_eq!(setting.db.count("SELECT count(*) FROM session").await, 0);
+}
+
+#[tokio::test]
+async fn what_revokes_everything_of_a_subject_is_recorded_with_it_or_not_at_all() {
+    let setting = Setting::new().await;
+    let postgres = &setting.db.postgres;
+    let family = exchange(&setting, "shop", setting.session.sid, TimeDelta::hours(1)).await;
+    let record = AuditRecord {
+        event: AuditEvent::new(AuditEventKind::TokensRevoked).to_subject(&setting.subject),
+        actor: Actor::Operator,
+        origin: Origin::default(),
+        happened_at: noon(),
+    };
+    let recording = postgres.recording(record);
+    let revoke = async || recording.revoke_codes_and_families_of(&setting.subject, None, "admin", 500, noon()).await;
+    let records = async || postgres.list_audit_records(AuditFilter::default(), None, 10).await.unwrap().len();
+    setting.db.execute("ALTER TABLE token_family ADD CONSTRAINT stuck CHECK (revoked_at IS NULL)").await;
+    revoke().await.unwrap_err();
+    assert_eq!(records().await, 0);
+    setting.db.execute("ALTER TABLE token_family DROP CONSTRAINT stuck").await;
+    assert_eq!(revoke().await.unwrap(), CodesAndFamilies { has_ended_codes: true, families: 1 });
+    assert_eq!(records().await, 1);
+    assert!(!postgres.find_family(family, None, noon()).await.unwrap().unwrap().is_alive);
 }
