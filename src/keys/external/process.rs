@@ -2,14 +2,16 @@
 //! handle together with whatever it started.
 
 use std::ffi::OsString;
-use std::process::Stdio;
+use std::process::{ExitStatus, Stdio};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use nix::sys::signal::{Signal, killpg};
+use nix::sys::wait::{Id, WaitPidFlag, WaitStatus, waitid};
 use nix::unistd::Pid;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::process::{Child, ChildStderr, ChildStdin, ChildStdout, Command};
+use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
@@ -65,7 +67,7 @@ impl Process {
         if is_too_long(&answer) {
             return Err(Reason::TooLong);
         }
-        let status = self.child.wait().await.map_err(|error| Reason::Ended(error.to_string()))?;
+        let status = self.wait().await.map_err(|error| Reason::Ended(error.to_string()))?;
         if status.success() { Ok(answer) } else { Err(Reason::Ended(status.to_string())) }
     }
 
@@ -88,13 +90,26 @@ impl Process {
     }
 
     /// Whether it still runs, as far as can be told.
-    pub(super) fn is_running(&mut self) -> bool {
-        matches!(self.child.try_wait(), Ok(None))
+    pub(super) fn is_running(&self) -> bool {
+        let look = WaitPidFlag::WEXITED | WaitPidFlag::WNOWAIT | WaitPidFlag::WNOHANG;
+        self.pid().is_some_and(|pid| waitid(Id::Pid(pid), look) == Ok(WaitStatus::StillAlive))
+    }
+
+    /// Waits for its end, and ends what it started before its number is given back: afterwards nobody could be told apart.
+    async fn wait(&mut self) -> std::io::Result<ExitStatus> {
+        // Asked for before the look, so that an end right after it is heard of.
+        let mut ends = signal(SignalKind::child())?;
+        while self.is_running() {
+            ends.recv().await;
+        }
+        // One that ran as another account cannot be told from what it left behind.
+        self.kill_group().ok();
+        self.child.wait().await
     }
 
     /// Ends it with all that it started, and tells what it said on its standard error.
     pub(super) async fn end(mut self) -> String {
-        self.kill_group();
+        self.kill_group_or_say();
         // It may hang in the system, and whoever left the group may hold the stream open.
         let ended = async {
             self.child.wait().await.ok();
@@ -105,17 +120,31 @@ impl Process {
         String::from_utf8_lossy(&said).trim().to_owned()
     }
 
-    /// Once its end was seen its number may be another's: then nothing is done.
-    fn kill_group(&self) {
-        if let Some(group) = self.child.id().and_then(|id| i32::try_from(id).ok()) {
-            killpg(Pid::from_raw(group), Signal::SIGKILL).ok();
+    fn kill_group_or_say(&self) {
+        if let Err(error) = self.kill_group()
+            && self.is_running()
+        {
+            tracing::warn!(
+                error = error.desc(),
+                "a signing program could not be ended; mend: if it runs as another account, let `timeout -k` end it there"
+            );
         }
+    }
+
+    /// Once its number was given back it may be another's: then nothing is done.
+    fn kill_group(&self) -> nix::Result<()> {
+        self.pid().map_or(Ok(()), |group| killpg(group, Signal::SIGKILL))
+    }
+
+    /// Its number, until its end was taken note of.
+    fn pid(&self) -> Option<Pid> {
+        self.child.id().and_then(|id| i32::try_from(id).ok()).map(Pid::from_raw)
     }
 }
 
 impl Drop for Process {
     fn drop(&mut self) {
-        self.kill_group();
+        self.kill_group().ok();
         self.listening.abort();
     }
 }

@@ -61,7 +61,7 @@ impl Program {
     /// One that was kept, or a new one.
     async fn process(&self) -> Result<Process, Reason> {
         let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
-        if let Some(mut process) = idle
+        if let Some(process) = idle
             && process.is_running()
         {
             return Ok(process);

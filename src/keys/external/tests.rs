@@ -199,6 +199,14 @@ async fn one_that_hangs_is_ended_with_all_that_it_started() {
 }
 
 #[tokio::test]
+async fn what_a_program_started_ends_with_it_also_when_all_went_well() {
+    let world = World::new();
+    let script = "sleep 600 > null 2>&1 < /dev/null & echo $! > child; echo \"$ANSWER\"";
+    sign(&world.signer(SignerMode::Once, script)).await.unwrap();
+    until_gone(fs::read_to_string(world.path("child")).unwrap().trim().parse().unwrap()).await;
+}
+
+#[tokio::test]
 async fn an_answer_that_came_too_late_meets_no_other_question() {
     let mut world = World::new();
     world.config.timeout = Duration::from_millis(500);
