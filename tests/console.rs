@@ -3,6 +3,9 @@
 use chrono::TimeDelta;
 use http::Method;
 use ostiary::admin::{Rule, console};
+use ostiary::model::id::SubjectId;
+use ostiary::model::session::EndReason;
+use ostiary::storage::state::{Kind, StateKey};
 
 use crate::harness::{Answer, Browser, TestApp};
 
@@ -171,6 +174,21 @@ async fn what_somebody_typed_before_a_sign_in_is_shown_to_nobody_else() {
     let page = browser.log_in(&page, &other).await;
     page.assert_shown(&format!("{path}/edit"), &["save"]);
     assert!(!page.has("form-error") && !page.answer.body.contains("Late"), "{page:?}");
+}
+
+#[tokio::test]
+async fn what_somebody_typed_is_kept_for_an_administrator_alone() {
+    let app = TestApp::start().await;
+    for (person, is_kept) in [(app.alice().await, false), (app.administrator().await, true)] {
+        let (browser, csrf) = app.signed_in(&person).await;
+        let subject = SubjectId::new(person.sub());
+        app.app.postgres.end_sessions_of(&subject, EndReason::Administrator, 10, app.now()).await.unwrap();
+        let rule = console::rules().into_iter().find(|rule| rule.method == Method::POST).unwrap();
+        let answer = visit(&app, &browser, &rule, &[("csrf", &csrf), ("name", "Late")]).await;
+        assert_eq!(answer.status, 303, "{answer:?}");
+        let key = StateKey::new(Kind::Remark, format!("{}:draft", person.sub()));
+        assert_eq!(app.app.state.get(&key, app.now()).await.unwrap().is_some(), is_kept);
+    }
 }
 
 #[tokio::test]

@@ -10,6 +10,7 @@ use serde::de::DeserializeOwned;
 
 use super::browser::Browser;
 use crate::app::App;
+use crate::model::id::SubjectId;
 use crate::storage::StoreError;
 use crate::storage::state::{self, Kind, StateKey};
 
@@ -27,6 +28,27 @@ pub async fn keep<T: Serialize + Sync>(
     state::put_json(app.state.as_ref(), &key(browser, about), remark, now + LIFETIME, now).await
 }
 
+/// Keeps a remark for the page `about` of that person, whatever browsers they have: one for each person at most.
+pub async fn keep_for<T: Serialize + Sync>(
+    app: &App,
+    subject: &SubjectId,
+    about: &str,
+    remark: &T,
+    now: DateTime<Utc>,
+) -> Result<(), StoreError> {
+    state::put_json(app.state.as_ref(), &key_of(subject, about), remark, now + LIFETIME, now).await
+}
+
+/// The remark for the page `about` of that person: there for the first who asks.
+pub async fn take_for<T: DeserializeOwned>(
+    app: &App,
+    subject: &SubjectId,
+    about: &str,
+    now: DateTime<Utc>,
+) -> Result<Option<T>, StoreError> {
+    state::take_json(app.state.as_ref(), &key_of(subject, about), now).await
+}
+
 /// The remark for the page `about` in that browser: there for the first who asks.
 pub async fn take<T: DeserializeOwned>(
     app: &App,
@@ -39,4 +61,8 @@ pub async fn take<T: DeserializeOwned>(
 
 fn key(browser: &Browser, about: &str) -> StateKey {
     StateKey::new(Kind::Remark, format_args!("{}:{about}", browser.id.hash()))
+}
+
+fn key_of(subject: &SubjectId, about: &str) -> StateKey {
+    StateKey::new(Kind::Remark, format_args!("{}:{about}", subject.as_str()))
 }

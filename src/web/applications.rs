@@ -47,7 +47,7 @@ pub async fn get(State(app): State<App>, browser: Browser) -> Response {
     let shown = async {
         match who(&app, &browser, now).await? {
             Some(person) => {
-                let remark = remark::take(&app, &browser, HERE, now).await?.unwrap_or_default();
+                let remark = remark::take_for(&app, &person.0, HERE, now).await?.unwrap_or_default();
                 page(&app, &browser, &person, None, remark).await
             }
             None => Ok(browser.redirect(&app.url("/login?switch=1"))),
@@ -83,7 +83,7 @@ async fn submit(app: &App, browser: &Browser, headers: &HeaderMap, form: &Form) 
         _ => ask(app, &person.0, form, now).await?,
     };
     if let Some(remark) = refusal {
-        remark::keep(app, browser, HERE, &remark, now).await?;
+        remark::keep_for(app, &person.0, HERE, &remark, now).await?;
     }
     Ok(browser.redirect(&app.url(HERE)))
 }
