@@ -6,12 +6,13 @@ use std::time::Duration;
 
 use chrono::TimeDelta;
 use nix::sys::signal::Signal;
+use ostiary::jobs::Job;
 use ostiary::keys::external::ExternalSigners;
 use ostiary::model::signing_alg::SigningAlg;
 use serde_json::{Value, json};
 
 use crate::harness::program::{Ended, KEYCTL, Workplace};
-use crate::harness::{Answer, Authorization, TestApp, TestClient, Tokens, copied_directory, jwt, until};
+use crate::harness::{Answer, Authorization, TestApp, TestClient, Tokens, copied_directory, eventually, jwt, until};
 use crate::key_rotation::Pair;
 
 /// What the program does is in the file `conduct`, so that it can change while a server runs. It leaves a line in `started`.
@@ -107,6 +108,7 @@ impl Place {
             config.keys.external.programs = vec![PathBuf::from("/bin/sh")];
             config.keys.external.timeout = Duration::from_secs(2);
             config.keys.external.failures = 100;
+            config.keys.rotation.automatic = true;
         })
         .await
     }
@@ -291,6 +293,77 @@ async fn an_external_key_lives_like_the_others_but_is_renewed_by_people() {
     let revoked = place.done(&["revoke", "--reason", "lost", "--yes", "--", &kid]).await;
     assert_eq!(revoked["successor"], next);
     assert_eq!(place.done(&["validate"]).await["valid"], true);
+}
+
+#[tokio::test]
+async fn a_key_that_gives_no_signature_does_not_take_the_place_of_one_that_does() {
+    let place = Place::new().await;
+    let first = place.sign_externally(&[]).await;
+    // The key in another.pem: so is what the program says of itself when it lies.
+    place.behave("lying");
+    let next = place.register(&[]).await["prepublished"][0]["kid"].as_str().unwrap().to_owned();
+    let app = place.server().await;
+    let rotate = async || Job::KeyRotation.run_once(&app.app, app.now()).await;
+    let state = async |kid: &str| {
+        let admin = app.admin(&["admin:keys"]).await;
+        admin.get(&format!("/admin/keys/{kid}")).await.document(200)["state"].clone()
+    };
+    let (client, alice) = (client(&app).await, app.alice().await);
+    place.behave("good");
+    // By hand, whoever insists, and by the clock.
+    let admin = app.admin(&["admin:keys"]).await;
+    let path = format!("/admin/keys/{next}/activate");
+    let refused = admin.post(&path, &json!({"force": true})).await.problem(409, "conflict");
+    assert!(refused["detail"].as_str().unwrap().contains("gives no signature"), "{refused}");
+    app.pass(TimeDelta::days(91));
+    for (conduct, why) in [("good", "does not verify"), ("crashing", "exit status: 7")] {
+        place.behave(conduct);
+        let told = rotate().await.unwrap_err().to_string();
+        assert!(told.contains(&next) && told.contains(why), "{told}");
+        // Whoever looks needs a token, which the key before signs.
+        place.behave("good");
+        assert_eq!((state(&first).await, state(&next).await), (json!("active"), json!("prepublished")));
+    }
+    place.behave("good");
+    let tokens = app.tokens(&client, &alice, "openid").await;
+    assert_eq!(jwt::verify(&app, tokens.access()).await.header["kid"], first.as_str());
+    place.behave("lying");
+    rotate().await.unwrap();
+    assert_eq!((state(&first).await, state(&next).await), (json!("grace"), json!("active")));
+    let tokens = app.tokens(&client, &alice, "openid").await;
+    assert_eq!(jwt::verify(&app, tokens.access()).await.header["kid"], next.as_str());
+}
+
+#[tokio::test]
+async fn the_command_lets_no_key_sign_that_gives_no_signature() {
+    let (place, pair) = (Place::new().await, Pair::new("postgres").await);
+    let program = place.workplace.path("program");
+    let words = ["register-external", "--alg", "ES256", "--key-ref", "r", "--", "/bin/sh", text(&program)];
+    let kid = pair.keyctl(&words, 0).await["prepublished"][0]["kid"].as_str().unwrap().to_owned();
+    // Those for RS256 are renewed meanwhile.
+    let listed = async || {
+        let keys = pair.keyctl(&["list"], 0).await;
+        keys["keys"].as_array().unwrap().iter().filter(|key| key["alg"] == "ES256").cloned().collect::<Vec<_>>()
+    };
+    let before = listed().await;
+    place.behave("crashing");
+    for words in [&["activate", "--force", "--", &kid][..], &["rotate", "--alg", "ES256", "--force"]] {
+        let refused = pair.keyctl(words, 1).await;
+        let what = refused["problems"][0]["what"].as_str().unwrap();
+        assert!(what.contains("the one that signs goes on") && what.contains("exit status: 7"), "{refused}");
+        assert_eq!(listed().await, before);
+    }
+    // The window of this place is eight seconds.
+    eventually("its time has come", || async {
+        let refused = pair.keyctl_said(&["rotate", "--due"]).await;
+        (refused["problems"][0]["what"].as_str()?.contains("exit status: 7")).then_some(())
+    })
+    .await;
+    assert_eq!(listed().await, before);
+    place.behave("good");
+    let done = pair.keyctl(&["rotate", "--due"], 0).await;
+    let is_ours = |step: &Value| step["action"] == "activate" && step["kid"] == kid.as_str();
+    assert!(done["done"].as_array().unwrap().iter().any(is_ours), "{done}");
 }
 
 #[tokio::test]

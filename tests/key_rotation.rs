@@ -18,7 +18,7 @@ use secrecy::ExposeSecret;
 use serde_json::{Value, json};
 
 use self::load::{Instances, Registered, Signed, Work, Worker};
-use crate::harness::program::{KEYCTL, MIGRATE, OSTIARY, Program, Workplace};
+use crate::harness::program::{Ended, KEYCTL, MIGRATE, OSTIARY, Program, Workplace};
 use crate::harness::{Database, TestPerson, basic, encode, eventually, free_port, http_client, jwt};
 
 /// A key signs this long after it was listed; a quarter of it may a copy of the key set be used.
@@ -101,12 +101,21 @@ impl Pair {
     }
 
     pub async fn keyctl(&self, words: &[&str], code: i32) -> Value {
+        let ended = self.run_keyctl(words).await;
+        assert_eq!(ended.code, Some(code), "{words:?} {ended:?}");
+        serde_json::from_str(&ended.stdout).unwrap()
+    }
+
+    /// What it says, however it ends.
+    pub async fn keyctl_said(&self, words: &[&str]) -> Value {
+        serde_json::from_str(&self.run_keyctl(words).await.stdout).unwrap()
+    }
+
+    async fn run_keyctl(&self, words: &[&str]) -> Ended {
         // In front: after `--`, which keeps a kid from looking like an option, there are none.
         let words = [&["--config", "settings.yaml", "--json"], words].concat();
         let issuer = format!("http://127.0.0.1:{}", self.ports[0]);
-        let ended = self.workplace.run(KEYCTL, &words, &[("DATABASE_URL", &self.url()), ("ISSUER", &issuer)]).await;
-        assert_eq!(ended.code, Some(code), "{words:?} {ended:?}");
-        serde_json::from_str(&ended.stdout).unwrap()
+        self.workplace.run(KEYCTL, &words, &[("DATABASE_URL", &self.url()), ("ISSUER", &issuer)]).await
     }
 
     pub async fn start(&self, port: u16) -> Program {

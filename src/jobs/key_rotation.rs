@@ -10,7 +10,7 @@ use chrono::{DateTime, Utc};
 
 use super::{JobError, Progress};
 use crate::app::App;
-use crate::keys::change::ChangeError;
+use crate::keys::change::{ChangeError, Due};
 use crate::keys::open;
 use crate::keys::store::KeyStoreError;
 
@@ -29,10 +29,14 @@ pub(super) async fn run_once(app: &App, now: DateTime<Utc>) -> Result<Progress, 
         return Ok(Progress::Done);
     }
     match app.postgres.lead_key_rotation(app.keys.run_due(&policy, now)).await? {
-        Some(Ok(done)) => {
+        Some(Ok(Due { done, withheld })) => {
             for step in done {
                 let (alg, purpose) = (step.alg.as_str(), step.purpose.as_str());
                 tracing::info!(action = step.action, kid = step.kid, alg, purpose, "a signing key was rotated");
+            }
+            if !withheld.is_empty() {
+                let told: Vec<_> = withheld.iter().map(ToString::to_string).collect();
+                return Err(told.join("; ").into());
             }
         }
         // Somebody else is at it.

@@ -14,7 +14,7 @@ use serde_json::Value;
 use self::draft::Draft;
 pub(super) use self::material::first_keys;
 use self::material::{blocking, entry_of, make_key, unusable_store};
-pub use self::rotation::{Done, Rotation, RotationOutcome, rotate, run_due};
+pub use self::rotation::{Done, Due, Rotation, RotationOutcome, rotate, run_due};
 use super::external::ExternalSigners;
 use super::lifecycle::{Insistence, Refusal, RotationPolicy};
 use super::private_key::{PrivateKey, RsaBits};
@@ -149,16 +149,26 @@ pub async fn register(
     Ok(entry)
 }
 
-/// Lets a prepublished key sign, and says which one signed before.
+/// When a key may take the place of another.
+#[derive(Clone, Copy)]
+pub struct Rules<'a> {
+    /// The windows of the life cycle.
+    pub policy: &'a RotationPolicy,
+    /// Whether the conditions of the life cycle may be passed over.
+    pub insistence: Insistence,
+    /// Who lets external keys show that they sign.
+    pub signers: &'a ExternalSigners,
+}
+
+/// Lets a prepublished key sign, and says which one signed before. An external one has to show that it does.
 pub async fn activate(
     store: &dyn KeyStore,
     kid: &str,
-    policy: &RotationPolicy,
-    insistence: Insistence,
+    rules: &Rules<'_>,
     now: DateTime<Utc>,
 ) -> Result<Option<String>, ChangeError> {
     let mut draft = Draft::begin(store).await?;
-    let superseded = draft.ring.activate(kid, policy, insistence, now)?;
+    let superseded = draft.activate(kid, rules, now).await?;
     draft.finish().await?;
     Ok(superseded)
 }

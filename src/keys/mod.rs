@@ -48,7 +48,7 @@ use arc_swap::ArcSwap;
 use chrono::{DateTime, TimeDelta, Utc};
 use tokio::sync::{Mutex, OnceCell};
 
-use self::change::{ChangeError, Done, Kind};
+use self::change::{ChangeError, Due, Kind, Rules};
 use self::external::ExternalSigners;
 use self::fetches::JwksFetches;
 use self::keyset::Keyset;
@@ -211,7 +211,7 @@ impl Keys {
         Ok(made)
     }
 
-    /// Lets a prepublished key sign, and says which one signed before.
+    /// Lets a prepublished key sign, and says which one signed before. An external one has to show that it does.
     pub async fn activate(
         &self,
         kid: &str,
@@ -219,7 +219,8 @@ impl Keys {
         insistence: Insistence,
         now: DateTime<Utc>,
     ) -> Result<Option<String>, ChangeError> {
-        let superseded = change::activate(self.store(), kid, policy, insistence, now).await?;
+        let rules = Rules { policy, insistence, signers: &self.shared.external };
+        let superseded = change::activate(self.store(), kid, &rules, now).await?;
         self.take_up().await;
         Ok(superseded)
     }
@@ -239,10 +240,10 @@ impl Keys {
     }
 
     /// Does everything whose time has come, and says what that was.
-    pub async fn run_due(&self, policy: &RotationPolicy, now: DateTime<Utc>) -> Result<Vec<Done>, ChangeError> {
-        let done = change::run_due(self.store(), policy, now).await?;
+    pub async fn run_due(&self, policy: &RotationPolicy, now: DateTime<Utc>) -> Result<Due, ChangeError> {
+        let due = change::run_due(self.store(), policy, &self.shared.external, now).await?;
         self.take_up().await;
-        Ok(done)
+        Ok(due)
     }
 
     /// What was changed here counts here at once. A failure is told to the log alone: the change stands in the store, and

@@ -9,14 +9,14 @@ use chrono::{DateTime, TimeDelta, Utc};
 use tempfile::TempDir;
 
 use super::change::{Rotation, RotationOutcome};
-use super::private_key::RsaBits;
+use super::private_key::{PrivateKey, RsaBits};
 use super::store::directory::{FILE_NAME, KeyDirectory, generate_initial};
 use super::store::{Change, Revision, StoredKeys, StoredRing};
 use super::*;
 use crate::clock::Clock;
 use crate::config::{KeysConfig, TokensConfig};
 use crate::model::signing_alg::SigningAlg;
-use crate::model::signing_key::KeyPurpose;
+use crate::model::signing_key::{ExternalKey, KeyPurpose, SignerMode};
 
 /// When the keys of [`key_directory`] were made.
 pub(super) fn start() -> DateTime<Utc> {
@@ -26,6 +26,15 @@ pub(super) fn start() -> DateTime<Utc> {
 /// The windows of the defaults.
 pub(super) fn policy() -> RotationPolicy {
     open::policy_for(&KeysConfig::default(), &TokensConfig::default(), None)
+}
+
+/// No settings name programs, so none is started.
+pub(super) fn signers() -> ExternalSigners {
+    ExternalSigners::without_settings(&Clock::system())
+}
+
+pub(super) fn rules<'a>(policy: &'a RotationPolicy, insistence: Insistence, signers: &'a ExternalSigners) -> Rules<'a> {
+    Rules { policy, insistence, signers }
 }
 
 /// An empty folder that nobody else may enter, whatever the umask is.
@@ -49,9 +58,7 @@ pub(super) fn key_directory() -> TempDir {
 }
 
 pub(super) async fn open_directory(directory: &Path) -> Keys {
-    Keys::open(Arc::new(KeyDirectory::new(directory)), ExternalSigners::without_settings(&Clock::system()))
-        .await
-        .unwrap()
+    Keys::open(Arc::new(KeyDirectory::new(directory)), signers()).await.unwrap()
 }
 
 /// What keyset.json says.
@@ -74,7 +81,7 @@ pub(super) fn entry(directory: &Path, alg: SigningAlg) -> KeyEntry {
 async fn rotate(directory: &Path, alg: SigningAlg) -> Rotation {
     let (store, now) = (KeyDirectory::new(directory), start() + TimeDelta::days(1));
     let kinds = [(alg, KeyPurpose::Tokens)];
-    change::rotate(&store, &kinds, &policy(), None, Insistence::Force, now).await.unwrap().remove(0)
+    change::rotate(&store, &kinds, &rules(&policy(), Insistence::Force, &signers()), None, now).await.unwrap().remove(0)
 }
 
 fn superseded(rotation: &Rotation) -> Option<&str> {
@@ -203,6 +210,41 @@ async fn what_a_running_server_changes_counts_there_at_once() {
     assert_eq!(keys.current().active_kid(SigningAlg::ES256), Some(next.as_str()));
 }
 
+/// A key that a program signs with, as the directory would have it.
+pub(super) fn external_entry(private: &PrivateKey) -> KeyEntry {
+    let jwk = private.public_jwk().unwrap();
+    let mut entry = KeyEntry::prepublished(jwk.thumbprint(), SigningAlg::ES256, KeyPurpose::Tokens, start());
+    let (command, jwk) = (vec!["/bin/false".to_owned()], serde_json::to_value(jwk).unwrap());
+    entry.external = Some(ExternalKey { key_ref: "r".to_owned(), command, mode: SignerMode::Once, jwk });
+    entry
+}
+
+#[tokio::test]
+async fn without_settings_only_whoever_insists_lets_an_external_key_sign() {
+    let directory = key_directory();
+    let (store, policy, signers) = (KeyDirectory::new(directory.path()), policy(), signers());
+    let next = external_entry(&PrivateKey::generate(SigningAlg::ES256, RsaBits::default()).unwrap());
+    let mut all = entries(directory.path());
+    // Its time is over, that of no other.
+    for key in all.iter_mut().filter(|key| key.alg == SigningAlg::ES256) {
+        let began = start() - policy.period;
+        (key.created_at, key.published_at, key.activated_at) = (began, began, Some(began));
+    }
+    all.push(next.clone());
+    write_entries(directory.path(), &all);
+    let first = entry(directory.path(), SigningAlg::ES256);
+    let now = start() + policy.prepublish;
+    let refusal = lifecycle::Refusal::Untried { kid: next.kid.clone() };
+    let due = change::run_due(&store, &policy, &signers, now).await.unwrap();
+    assert_eq!(due, Due { done: vec![], withheld: vec![refusal.clone()] });
+    let activate =
+        async |insistence| change::activate(&store, &next.kid, &rules(&policy, insistence, &signers), now).await;
+    let refused = activate(Insistence::Never).await.unwrap_err();
+    assert!(matches!(&refused, ChangeError::Refused(found) if *found == refusal), "{refused}");
+    assert_eq!(entry(directory.path(), SigningAlg::ES256), first, "the key before signs on");
+    assert_eq!(activate(Insistence::Force).await.unwrap(), Some(first.kid));
+}
+
 #[tokio::test]
 async fn a_directory_that_cannot_be_written_is_an_obstacle() {
     let directory = key_directory();
@@ -265,7 +307,7 @@ impl KeyStore for Unreadable {
 async fn a_change_that_stands_is_no_failure_although_it_cannot_be_read_yet() {
     let directory = key_directory();
     let store = Arc::new(Unreadable(KeyDirectory::new(directory.path()), AtomicBool::new(false)));
-    let keys = Keys::open(store.clone(), ExternalSigners::without_settings(&Clock::system())).await.unwrap();
+    let keys = Keys::open(store.clone(), signers()).await.unwrap();
     let kinds = [(SigningAlg::ES256, KeyPurpose::Tokens)];
     let made = keys.prepublish(&kinds, start()).await.unwrap().remove(0);
     assert!(entries(directory.path()).iter().any(|entry| entry.kid == made.kid));

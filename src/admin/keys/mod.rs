@@ -250,6 +250,12 @@ async fn recorded<T: Send + 'static>(
 fn refused(error: ChangeError, insist: &str) -> Problem {
     match error {
         ChangeError::Refused(Refusal::UnknownKey { .. }) => Problem::not_found(),
+        // What a program says of itself is for the log: nobody knows what it prints.
+        ChangeError::Refused(refusal @ Refusal::GivesNoSignature { .. }) => {
+            let detail = "the program of the key gives no signature that its public half verifies, so the key that signs \
+                          goes on; the log says more";
+            Problem::new(ProblemType::Conflict).with_detail(detail).with_source(refusal)
+        }
         ChangeError::Refused(refusal) => {
             Problem::new(ProblemType::Conflict).with_detail(refusal.problem_with(insist).to_string())
         }

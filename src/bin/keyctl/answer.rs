@@ -3,8 +3,8 @@
 use std::process::ExitCode;
 
 use chrono::{DateTime, SecondsFormat, Utc};
-use ostiary::keys::change::{Done, Rotation, RotationOutcome};
-use ostiary::keys::lifecycle::{Action, Step};
+use ostiary::keys::change::{Due, Rotation, RotationOutcome};
+use ostiary::keys::lifecycle::{Action, Refusal, Step};
 use ostiary::keys::problem::Problem;
 use ostiary::keys::store::Inspection;
 use ostiary::model::signing_key::{KeyEntry, KeyState};
@@ -109,15 +109,18 @@ impl Answer {
         if rotations.iter().all(is_waiting) { Self::nothing_done(text, json) } else { Self::good(text, json) }
     }
 
-    pub fn done(done: &[Done]) -> Self {
-        let json = json!({ "done": done });
-        if done.is_empty() {
-            return Self::nothing_done("Nothing is due.\n", json);
-        }
+    pub fn due(Due { done, withheld }: &Due) -> Self {
         let lines = done
             .iter()
             .map(|step| format!("{} {} {} ({})\n", step.action, step.kid, step.alg.as_str(), step.purpose.as_str()));
-        Self::good(lines.collect::<String>(), json)
+        let text: String = lines.collect();
+        if !withheld.is_empty() {
+            let problems: Vec<_> = withheld.iter().map(Refusal::problem).collect();
+            let text = format!("{text}That did not work:\n{}", explain(&problems));
+            return Self { text, json: json!({ "done": done, "problems": problems }), outcome: Outcome::Failed };
+        }
+        let json = json!({ "done": done });
+        if done.is_empty() { Self::nothing_done("Nothing is due.\n", json) } else { Self::good(text, json) }
     }
 
     pub fn timeline(steps: &[Step], now: DateTime<Utc>) -> Self {

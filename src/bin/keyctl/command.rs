@@ -4,7 +4,6 @@ use chrono::{DateTime, Utc};
 use ostiary::clock::Clock;
 use ostiary::keys::change::{self, ChangeError, RotationOutcome};
 use ostiary::keys::kek;
-use ostiary::keys::lifecycle::Insistence;
 use ostiary::keys::master_key::MasterKeys;
 use ostiary::keys::problem::Problem;
 use ostiary::keys::store::{Inspection, KeyStoreError, inspect};
@@ -42,20 +41,19 @@ pub async fn run(arguments: &Arguments, clock: &Clock) -> Answered {
         Command::Generate(choice) => generate(&place, choice, now).await,
         Command::Prepublish(choice) => prepublish(&place, choice, now).await,
         Command::Activate(OneKey { kid, force }) => {
-            let superseded =
-                change::activate(&*place.store, kid, &place.policy, insistence(*force), now).await.map_err(problems)?;
+            let superseded = change::activate(&*place.store, kid, &place.rules(*force), now).await.map_err(problems)?;
             let before = superseded.as_ref().map(|kid| format!("; what {kid} signed is still verified"));
             let text = format!("{kid} signs from now on{}.\n", before.unwrap_or_default());
             Ok(Answer::good(text, json!({ "activated": kid, "superseded": superseded })))
         }
         Command::Retire(OneKey { kid, force }) => {
-            change::retire(&*place.store, kid, insistence(*force), now).await.map_err(problems)?;
+            change::retire(&*place.store, kid, place.rules(*force).insistence, now).await.map_err(problems)?;
             Ok(Answer::good(format!("{kid} is retired and destroyed.\n"), json!({ "retired": kid })))
         }
         Command::Revoke { kid, reason, yes } => revoke(&place, kid, reason, *yes, now).await,
         Command::Rotate { due: true, .. } => {
-            let done = change::run_due(&*place.store, &place.policy, now).await.map_err(problems)?;
-            Ok(Answer::done(&done))
+            let due = change::run_due(&*place.store, &place.policy, &place.signers, now).await.map_err(problems)?;
+            Ok(Answer::due(&due))
         }
         Command::Rotate { choice, force, wait, due: false } => {
             let answer = rotate(&place, choice, *force, now).await?;
@@ -136,7 +134,11 @@ async fn revoke(place: &Place, kid: &str, reason: &str, yes: bool, now: DateTime
         return Ok(Answer::nothing_done(text, json!({ "revoked": null, "breaks": damage.json })));
     }
     let successor = change::revoke(&*place.store, kid, reason, None, now).await.map_err(problems)?;
-    let next = successor.as_ref().map(|kid| format!("{kid} signs from now on.\n")).unwrap_or_default();
+    let mut next = successor.as_ref().map(|kid| format!("{kid} signs from now on.\n")).unwrap_or_default();
+    // An emergency waits for no program, so what takes over is tried afterwards.
+    let untried =
+        place.signers.try_out(stored.ring.keys().iter().filter(|key| Some(&key.kid) == successor.as_ref())).await;
+    next.extend(untried.iter().map(|problem| format!("Look at it: {}; mend: {}\n", problem.what, problem.mend)));
     let text = format!("{kid} is revoked.\n{next}{told}");
     Ok(Answer::good(text, json!({ "revoked": kid, "successor": successor, "breaks": damage.json })))
 }
@@ -149,8 +151,7 @@ async fn rotate(
     now: DateTime<Utc>,
 ) -> Result<(Answer, Option<DateTime<Utc>>), Vec<Problem>> {
     let (kinds, bits) = (choice.kinds(), choice.bits);
-    let rotations =
-        change::rotate(&*place.store, &kinds, &place.policy, bits, insistence(force), now).await.map_err(problems)?;
+    let rotations = change::rotate(&*place.store, &kinds, &place.rules(force), bits, now).await.map_err(problems)?;
     let until = rotations.iter().filter_map(|rotation| match rotation.outcome {
         RotationOutcome::Published { signs_at } | RotationOutcome::Waiting { signs_at } => Some(signs_at),
         RotationOutcome::Activated { .. } => None,
@@ -179,7 +180,7 @@ async fn wait_and_rotate(
     if waiting.is_empty() {
         return Ok(Answer::nothing_done("Somebody else let the keys sign meanwhile.\n", json!({ "rotated": [] })));
     }
-    let rotated = change::rotate(&*place.store, &waiting, &place.policy, None, Insistence::Never, clock.now()).await;
+    let rotated = change::rotate(&*place.store, &waiting, &place.rules(false), None, clock.now()).await;
     Ok(Answer::rotated(&rotated.map_err(problems)?))
 }
 
@@ -198,10 +199,6 @@ async fn rewrap(place: &Place) -> Answered {
             Ok(Answer::good(text, json!({ "rewrapped": count })))
         }
     }
-}
-
-fn insistence(force: bool) -> Insistence {
-    if force { Insistence::Force } else { Insistence::Never }
 }
 
 pub fn problems(error: ChangeError) -> Vec<Problem> {

@@ -8,8 +8,9 @@ use clap::CommandFactory;
 use clap::error::ErrorKind;
 use ostiary::clock::Clock;
 use ostiary::config::{self, Config, KeyStoreKind, KeysConfig, Sources, TokensConfig};
+use ostiary::keys::change::Rules;
 use ostiary::keys::external::ExternalSigners;
-use ostiary::keys::lifecycle::RotationPolicy;
+use ostiary::keys::lifecycle::{Insistence, RotationPolicy};
 use ostiary::keys::open;
 use ostiary::keys::problem::Problem;
 use ostiary::keys::store::directory::KeyDirectory;
@@ -34,6 +35,12 @@ pub struct Place {
 }
 
 impl Place {
+    /// When a key may take the place of another; `force` passes the conditions of the life cycle over.
+    pub fn rules(&self, force: bool) -> Rules<'_> {
+        let insistence = if force { Insistence::Force } else { Insistence::Never };
+        Rules { policy: &self.policy, insistence, signers: &self.signers }
+    }
+
     pub async fn open(arguments: &Arguments, clock: &Clock) -> Result<Self, Vec<Problem>> {
         match (&arguments.dir, &arguments.config) {
             (Some(directory), _) => Ok(Self::of_directory(directory, clock)),

@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 
 use super::material::{Added, blocking, make_key};
-use super::{ChangeError, Done, Kind, Rotation, RotationOutcome};
+use super::{ChangeError, Done, Kind, Rotation, RotationOutcome, Rules};
 use crate::keys::keyset::check_keys;
 use crate::keys::lifecycle::{Action, Insistence, KeyRing, Refusal, RotationPolicy};
 use crate::keys::private_key::{PrivateKey, RsaBits};
@@ -71,12 +71,27 @@ impl<'a> Draft<'a> {
         Ok(entry)
     }
 
+    /// Lets a key that waits sign. One that is elsewhere has to show first that it does; else nothing is changed.
+    pub(super) async fn activate(
+        &mut self,
+        kid: &str,
+        rules: &Rules<'_>,
+        now: DateTime<Utc>,
+    ) -> Result<Option<String>, Refusal> {
+        let mut ring = self.ring.clone();
+        let superseded = ring.activate(kid, rules.policy, rules.insistence, now)?;
+        if let Some(key) = ring.find(kid) {
+            rules.signers.check_signs(key, rules.insistence).await?;
+        }
+        self.ring = ring;
+        Ok(superseded)
+    }
+
     pub(super) async fn rotate(
         &mut self,
         kind: Kind,
-        policy: &RotationPolicy,
+        rules: &Rules<'_>,
         bits: Option<RsaBits>,
-        insistence: Insistence,
         now: DateTime<Utc>,
     ) -> Result<Rotation, ChangeError> {
         let (alg, purpose) = kind;
@@ -89,9 +104,9 @@ impl<'a> Draft<'a> {
                 self.publish(kind, bits, now).await?
             }
         };
-        let signs_at = next.published_at + policy.prepublish;
-        let outcome = if now >= signs_at || insistence == Insistence::Force {
-            let superseded = self.ring.activate(&next.kid, policy, insistence, now)?;
+        let signs_at = next.published_at + rules.policy.prepublish;
+        let outcome = if now >= signs_at || rules.insistence == Insistence::Force {
+            let superseded = self.activate(&next.kid, rules, now).await?;
             RotationOutcome::Activated { superseded, was_listed: now >= signs_at }
         } else if is_new {
             RotationOutcome::Published { signs_at }

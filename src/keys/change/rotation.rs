@@ -3,7 +3,8 @@
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 
-use super::{ChangeError, Draft, Kind};
+use super::{ChangeError, Draft, Kind, Rules};
+use crate::keys::external::ExternalSigners;
 use crate::keys::lifecycle::{Action, Insistence, Refusal, RotationPolicy};
 use crate::keys::private_key::RsaBits;
 use crate::keys::store::KeyStore;
@@ -60,14 +61,23 @@ pub struct Done {
     pub purpose: KeyPurpose,
 }
 
+/// What came of the steps whose time had come.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Due {
+    /// What was done.
+    pub done: Vec<Done>,
+    /// Why external keys did not begin to sign although it was their time. The ones before go on.
+    pub withheld: Vec<Refusal>,
+}
+
 /// Goes one step further in the rotation of each of `kinds` (none: all that are in use): a key that waits for long enough
-/// signs, where none waits one is made, unless the one that signs is elsewhere. With [`Insistence::Force`] it signs at once. Keys whose grace is over are retired.
+/// signs, where none waits one is made, unless the one that signs is elsewhere. With [`Insistence::Force`] it signs at once.
+/// Keys whose grace is over are retired.
 pub async fn rotate(
     store: &dyn KeyStore,
     kinds: &[Kind],
-    policy: &RotationPolicy,
+    rules: &Rules<'_>,
     bits: Option<RsaBits>,
-    insistence: Insistence,
     now: DateTime<Utc>,
 ) -> Result<Vec<Rotation>, ChangeError> {
     let mut draft = Draft::begin(store).await?;
@@ -83,31 +93,37 @@ pub async fn rotate(
         if kinds.is_empty() && !is_ours {
             continue;
         }
-        rotations.push(draft.rotate(kind, policy, bits, insistence, now).await?);
+        rotations.push(draft.rotate(kind, rules, bits, now).await?);
     }
     let is_unchanged = rotations.iter().all(|rotation| matches!(rotation.outcome, RotationOutcome::Waiting { .. }));
-    let retired = draft.retire_due(policy, now)?;
+    let retired = draft.retire_due(rules.policy, now)?;
     if !is_unchanged || !retired.is_empty() {
         draft.finish().await?;
     }
     Ok(rotations)
 }
 
-/// Does everything whose time has come, and says what that was.
+/// Does everything whose time has come, and says what that was. An external key that gives no signature holds nothing else up.
 pub async fn run_due(
     store: &dyn KeyStore,
     policy: &RotationPolicy,
+    signers: &ExternalSigners,
     now: DateTime<Utc>,
-) -> Result<Vec<Done>, ChangeError> {
+) -> Result<Due, ChangeError> {
+    let rules = Rules { policy, insistence: Insistence::Never, signers };
     let mut draft = Draft::begin(store).await?;
-    let mut done = Vec::new();
+    let Due { mut done, mut withheld } = Due::default();
     for step in draft.ring.next_steps(policy, now).into_iter().filter(|step| step.is_due(now)) {
         let (action, kid) = match step.action {
             Action::Publish => ("publish", draft.publish((step.alg, step.purpose), None, now).await?.kid),
-            Action::Activate { kid: Some(kid) } => {
-                draft.ring.activate(&kid, policy, Insistence::Never, now)?;
-                ("activate", kid)
-            }
+            Action::Activate { kid: Some(kid) } => match draft.activate(&kid, &rules, now).await {
+                Ok(_) => ("activate", kid),
+                Err(refusal @ (Refusal::GivesNoSignature { .. } | Refusal::Untried { .. })) => {
+                    withheld.push(refusal);
+                    continue;
+                }
+                Err(refusal) => return Err(refusal.into()),
+            },
             // Not made yet, or still signing: their turn comes in a later run. Or not for us to do.
             Action::Activate { kid: None } | Action::Retire { .. } | Action::Register { .. } => continue,
         };
@@ -117,5 +133,5 @@ pub async fn run_due(
     if !done.is_empty() {
         draft.finish().await?;
     }
-    Ok(done)
+    Ok(Due { done, withheld })
 }

@@ -12,6 +12,7 @@ use super::program::Program;
 use super::{ExternalSigner, exchange};
 use crate::clock::Clock;
 use crate::config::ExternalKeysConfig;
+use crate::keys::lifecycle::{Insistence, Refusal};
 use crate::keys::problem::Problem;
 use crate::keys::public_key::PublicKey;
 use crate::model::signing_alg::SigningAlg;
@@ -79,6 +80,24 @@ impl ExternalSigners {
             }
         }
         problems
+    }
+
+    /// Lets an external key show that it signs, before it takes the place of another: one that does not would end all signing.
+    /// A key of ours has nothing to show. Without settings no program is started; whoever insists takes the key untried.
+    pub(in crate::keys) async fn check_signs(&self, entry: &KeyEntry, insistence: Insistence) -> Result<(), Refusal> {
+        let Some(key) = &entry.external else { return Ok(()) };
+        let kid = entry.kid.clone();
+        if self.shared.programs.is_none() {
+            return match insistence {
+                Insistence::Force => Ok(()),
+                Insistence::Never => Err(Refusal::Untried { kid }),
+            };
+        }
+        let proved = match self.find_or_make(entry, key) {
+            Ok((signer, _)) => signer.prove().await.map_err(|error| error.to_string()),
+            Err(problem) => Err(problem.what),
+        };
+        proved.map_err(|why| Refusal::GivesNoSignature { kid, why })
     }
 
     /// The signer of a key, the one that there is if there is one.

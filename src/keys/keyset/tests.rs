@@ -9,7 +9,9 @@ use super::*;
 use crate::keys::change;
 use crate::keys::lifecycle::Insistence;
 use crate::keys::store::directory::{KeyDirectory, generate_initial};
-use crate::keys::tests::{entries, entry, key_directory, open_directory, policy, private_folder, start, write_entries};
+use crate::keys::tests::{
+    entries, entry, key_directory, open_directory, policy, private_folder, rules, signers, start, write_entries,
+};
 
 async fn open(directory: &Path) -> Arc<Keyset> {
     open_directory(directory).await.current()
@@ -165,7 +167,7 @@ async fn a_purpose_without_a_key_of_its_own_signs_with_that_for_tokens() {
 
     let store = KeyDirectory::new(directory.path());
     let own = change::prepublish(&store, &[(alg, logout)], None, start()).await.unwrap().remove(0).kid;
-    change::activate(&store, &own, &policy(), Insistence::Force, start()).await.unwrap();
+    change::activate(&store, &own, &rules(&policy(), Insistence::Force, &signers()), start()).await.unwrap();
     let keyset = open(directory.path()).await;
     assert_eq!(sign_out(&keyset).await, own);
     assert_eq!(keyset.active_kid(alg), Some(entry(directory.path(), alg).kid.as_str()));

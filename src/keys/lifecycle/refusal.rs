@@ -80,6 +80,18 @@ pub enum Refusal {
         /// Its purpose.
         purpose: KeyPurpose,
     },
+    /// The key is elsewhere, and its program gave no signature that its public half verifies.
+    GivesNoSignature {
+        /// The key.
+        kid: String,
+        /// Why, perhaps in words of the program.
+        why: String,
+    },
+    /// The key is elsewhere, and nobody said that its program may be started here.
+    Untried {
+        /// The key.
+        kid: String,
+    },
     /// There are keys already, so these would not be the first.
     HasKeys,
     /// There are no keys yet.
@@ -180,6 +192,17 @@ impl Refusal {
                      `ostiary-keyctl prepublish --alg {} --purpose {}`. In an emergency `revoke` lets it sign at once",
                     alg.as_str(),
                     purpose.as_str()
+                ),
+            ),
+            Self::GivesNoSignature { kid, why } => (
+                format!("the key {kid} gives no signature, so the one that signs goes on: {why}"),
+                "run its program by hand with a request as in docs/keys.md, and try again when it answers".to_owned(),
+            ),
+            Self::Untried { kid } => (
+                format!("the key {kid} was not tried: no settings name its program"),
+                format!(
+                    "run the command with `--config FILE`, where keys.external.programs names it, or {insist} and let it \
+                     sign untried"
                 ),
             ),
             Self::HasKeys => {

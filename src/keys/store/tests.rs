@@ -11,12 +11,12 @@ use super::postgres::PostgresKeys;
 use super::*;
 use crate::clock::Clock;
 use crate::keys::Keys;
-use crate::keys::change::{self, ChangeError, Kind, RotationOutcome};
+use crate::keys::change::{self, ChangeError, Due, Kind, RotationOutcome};
 use crate::keys::external::ExternalSigners;
 use crate::keys::kek::{self, KekSource};
 use crate::keys::lifecycle::Insistence;
 use crate::keys::private_key::RsaBits;
-use crate::keys::tests::{policy, private_folder, start};
+use crate::keys::tests::{policy, private_folder, rules, signers, start};
 use crate::model::signing_alg::SigningAlg;
 use crate::model::signing_key::{KeyPurpose, KeyState};
 use crate::storage::postgres::tests::TestDatabase;
@@ -63,17 +63,19 @@ async fn a_whole_life() {
         assert!(again.to_string().contains("there are keys already"), "{again}");
 
         let made = change::prepublish(store, &[ED], None, start()).await.unwrap().remove(0);
-        let early = change::rotate(store, &[ED], &policy(), None, Insistence::Never, start()).await.unwrap().remove(0);
-        let signs_at = start() + policy().prepublish;
+        let (policy, signers) = (policy(), signers());
+        let never = rules(&policy, Insistence::Never, &signers);
+        let early = change::rotate(store, &[ED], &never, None, start()).await.unwrap().remove(0);
+        let signs_at = start() + policy.prepublish;
         assert_eq!((early.kid.as_str(), early.outcome), (made.kid.as_str(), RotationOutcome::Waiting { signs_at }));
-        let done = change::rotate(store, &[ED], &policy(), None, Insistence::Never, signs_at).await.unwrap().remove(0);
+        let done = change::rotate(store, &[ED], &never, None, signs_at).await.unwrap().remove(0);
         let RotationOutcome::Activated { superseded: Some(old), was_listed: true } = done.outcome else {
             panic!("{done:?}")
         };
         is_good(store).await;
-        assert!(change::run_due(store, &policy(), signs_at).await.unwrap().is_empty());
-        let over = signs_at + policy().grace;
-        let done = change::run_due(store, &policy(), over).await.unwrap();
+        assert_eq!(change::run_due(store, &policy, &signers, signs_at).await.unwrap(), Due::default());
+        let over = signs_at + policy.grace;
+        let done = change::run_due(store, &policy, &signers, over).await.unwrap().done;
         assert_eq!((done.len(), done[0].action, done[0].kid.as_str()), (1, "retire", old.as_str()));
         let found = store.read_keys().await.unwrap();
         assert!(found.keys.iter().all(|(entry, _)| entry.kid != old), "the private key is gone");
@@ -94,9 +96,15 @@ async fn the_automatic_life_cycle_renews_every_key() {
         let policy = policy();
         let publish_at = start() + policy.period - policy.prepublish;
         let a_second = TimeDelta::seconds(1);
-        assert!(change::run_due(store, &policy, publish_at - a_second).await.unwrap().is_empty());
+        assert_eq!(change::run_due(store, &policy, &signers(), publish_at - a_second).await.unwrap(), Due::default());
         let actions = async |now| -> Vec<&str> {
-            change::run_due(store, &policy, now).await.unwrap().into_iter().map(|done| done.action).collect()
+            change::run_due(store, &policy, &signers(), now)
+                .await
+                .unwrap()
+                .done
+                .into_iter()
+                .map(|done| done.action)
+                .collect()
         };
         assert_eq!(actions(publish_at).await, ["publish"; 3]);
         assert!(actions(publish_at + policy.prepublish - a_second).await.is_empty());
@@ -132,7 +140,8 @@ async fn of_eight_who_change_at_once_each_succeeds_whole_or_is_refused() {
             .map(|_| {
                 let store = store.clone();
                 tokio::spawn(async move {
-                    change::rotate(&*store, &[ED], &policy(), None, Insistence::Force, start()).await
+                    let (policy, signers) = (policy(), signers());
+                    change::rotate(&*store, &[ED], &rules(&policy, Insistence::Force, &signers), None, start()).await
                 })
             })
             .collect();
@@ -156,7 +165,7 @@ async fn an_imported_key_signs_as_one_of_ours() {
         let kid = change::import(&**store, ED, &pem, start()).await.unwrap().kid;
         let wrong = change::import(&**store, (SigningAlg::ES256, KeyPurpose::Logout), &pem, start()).await.unwrap_err();
         assert!(wrong.to_string().contains("of the kind that its `alg` needs"), "{wrong}");
-        change::activate(&**store, &kid, &policy(), Insistence::Force, start()).await.unwrap();
+        change::activate(&**store, &kid, &rules(&policy(), Insistence::Force, &signers()), start()).await.unwrap();
         let twice = change::import(&**store, ED, &pem, start()).await.unwrap_err();
         assert!(twice.to_string().contains("is there already"), "{twice}");
         is_good(&**store).await;

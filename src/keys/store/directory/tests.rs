@@ -6,7 +6,7 @@ use super::*;
 use crate::keys::change::{self, ChangeError};
 use crate::keys::lifecycle::Insistence;
 use crate::keys::store::{Inspection, inspect};
-use crate::keys::tests::{entries, entry, key_directory, policy, private_folder, start, write_entries};
+use crate::keys::tests::{entries, entry, key_directory, policy, private_folder, rules, signers, start, write_entries};
 use crate::model::signing_key::KeyPurpose;
 
 const BITS: RsaBits = RsaBits::Two048;
@@ -187,7 +187,9 @@ async fn a_directory_of_version_1_goes_on_as_version_2() {
     private_file::replace(&path, old.to_string().as_bytes()).unwrap();
     assert_eq!(problems(directory.path()).await, "");
     let now = start() + TimeDelta::days(1);
-    change::rotate(&store(directory.path()), &[], &policy(), None, Insistence::Force, now).await.unwrap();
+    let (policy, signers) = (policy(), signers());
+    let force = rules(&policy, Insistence::Force, &signers);
+    change::rotate(&store(directory.path()), &[], &force, None, now).await.unwrap();
     assert!(fs::read_to_string(&path).unwrap().contains("\"version\": 2"));
     assert_eq!(problems(directory.path()).await, "");
 }
