@@ -1,11 +1,15 @@
 //! `/admin/keys`: a rotation by hand, over REST.
 
+use std::os::unix::fs::PermissionsExt;
+
 use chrono::{DateTime, TimeDelta, Utc};
 use http::Method;
 use ostiary::bootstrap;
 use ostiary::clock::Clock;
 use ostiary::jobs::Job;
-use ostiary::keys::open;
+use ostiary::keys::store::KeyStore;
+use ostiary::keys::store::directory::KeyDirectory;
+use ostiary::keys::{change, open};
 use ostiary::model::signing_alg::SigningAlg;
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -64,6 +68,50 @@ async fn a_key_is_prepublished_activated_and_the_one_before_retired() {
     assert_eq!(admin.post(&retire, &json!({})).await.document(200)["state"], "retired");
     let listed = app.get("/jwks.json").send().await.json();
     assert!(listed["keys"].as_array().unwrap().iter().all(|key| key["kid"] != first.as_str()), "{listed}");
+}
+
+#[tokio::test]
+async fn a_revoked_key_is_gone_although_another_cannot_be_read() {
+    let (app, keys) = start().await;
+    let admin = app.admin(&["admin:keys"]).await;
+    let (client, alice) = (app.web_client().await, app.alice().await);
+    let tokens = app.tokens(&client, &alice, "openid").await;
+    let old = jwt::read(tokens.access()).header["kid"].as_str().unwrap().to_owned();
+    let alg = jwt::read(tokens.access()).header["alg"].clone();
+    let made = admin.post("/admin/keys", &json!({"keys": [{"alg": alg}]})).await.document(200);
+    assert_eq!(admin.get("/admin/keys").await.document(200)["problems"], json!([]));
+    assert_eq!(app.get("/ready").send().await.json()["keys"], "ok");
+
+    let store = KeyDirectory::new(keys.path());
+    let ring = store.read().await.unwrap().ring;
+    let file = ring.keys().iter().find(|key| key.alg == SigningAlg::EdDSA).unwrap().file.clone().unwrap();
+    std::fs::set_permissions(keys.path().join(&file), std::fs::Permissions::from_mode(0o644)).unwrap();
+    change::revoke(&store, &old, "stolen", None, app.now()).await.unwrap();
+    Job::KeyReload.run_once(&app.app, app.now()).await.unwrap();
+
+    let listed = app.get("/jwks.json").send().await;
+    assert!(!listed.body.contains(&old) && listed.body.contains("EdDSA"), "{}", listed.body);
+    assert_eq!(app.get("/userinfo").bearer(tokens.access()).send().await.status, 401);
+    let again = app.tokens(&client, &alice, "openid").await;
+    assert_eq!(jwt::verify(&app, again.access()).await.header["kid"], made["keys"][0]["kid"]);
+    let ready = app.get("/ready").send().await;
+    assert_eq!((ready.status, &ready.json()["keys"]), (200, &json!("incomplete")));
+    let admin = app.admin(&["admin:keys:read"]).await;
+    let problems = admin.get("/admin/keys").await.document(200)["problems"].clone();
+    assert_eq!(problems.as_array().unwrap().len(), 1);
+    assert!(problems[0]["what"].as_str().unwrap().contains(&file), "{problems}");
+    let page = app.console().await.open("/console/keys").await;
+    assert!(page.text("key-problems").contains(&file), "{page:?}");
+
+    // Once nothing can sign what a server has to sign, it is not ready.
+    let ring = store.read().await.unwrap().ring;
+    let active = ring.keys().iter().find(|key| key.alg == SigningAlg::RS256 && key.is_for_signing()).unwrap();
+    let next = change::revoke(&store, &active.kid, "stolen", None, app.now()).await.unwrap().unwrap();
+    let ring = store.read().await.unwrap().ring;
+    std::fs::remove_file(keys.path().join(ring.find(&next).unwrap().file.as_deref().unwrap())).unwrap();
+    Job::KeyReload.run_once(&app.app, app.now()).await.unwrap();
+    let ready = app.get("/ready").send().await;
+    assert!(ready.status == 503 && ready.body.contains(r#""keys":"missing""#), "{ready:?}");
 }
 
 #[tokio::test]

@@ -45,17 +45,18 @@ pub async fn alive() -> Response {
     ([(header::CACHE_CONTROL, "no-store")], Json(Alive { status: "ok" })).into_response()
 }
 
-/// `GET /ready`: Postgres and the state store answer, there are keys to sign with, and the server is not draining.
+/// `GET /ready`: Postgres and the state store answer, there are keys to sign with, and the server is not draining. An instance
+/// that cannot take up every key says `incomplete` and is ready as long as it signs: the others may be no better off.
 pub async fn ready(State(app): State<App>, draining: Option<Extension<Draining>>) -> Response {
     let (postgres, state) = tokio::join!(app.postgres.ping(), app.state.ping());
     let draining = draining.is_some_and(|Extension(draining)| draining.has_begun());
-    let has_keys = !app.keys.current().algs().is_empty();
+    let has_keys = app.keys.current().has_required();
     let is_ready = postgres.is_ok() && state.is_ok() && has_keys && !draining;
     let body = Ready {
         status: if draining { "draining" } else { word(is_ready, "ready", "unavailable") },
         postgres: word_of("postgres", postgres),
         state: word_of("state", state),
-        keys: word(has_keys, "ok", "none"),
+        keys: if has_keys { word(app.keys.trouble().is_empty(), "ok", "incomplete") } else { "missing" },
     };
     let status = if is_ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     (status, [(header::CACHE_CONTROL, "no-store")], Json(body)).into_response()

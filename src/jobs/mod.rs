@@ -162,7 +162,9 @@ async fn reload_keys(app: &App) -> Result<Progress, JobError> {
         Ok(true) => tracing::info!("the signing keys were changed: the new ones are in use"),
         Ok(false) => {}
         Err(error @ KeyStoreError::Unavailable(_)) => return Err(error.into()),
-        Err(error) => tracing::warn!(error = %chain(&error), "the signing keys were changed and cannot be used"),
+        Err(error) => {
+            tracing::warn!(error = %chain(&error), "the signing keys cannot be used here as they are stored: what is held goes on, but for what was ended")
+        }
     }
     Ok(Progress::Done)
 }

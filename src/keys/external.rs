@@ -34,6 +34,7 @@ pub use self::failure::ExternalFailure;
 use self::failure::Reason;
 use self::program::Program;
 pub use self::registered::ExternalSigners;
+pub(super) use self::registered::public_half;
 pub use self::responder::respond;
 use super::keyset::SigningError;
 use super::signer::Verifier;

@@ -1,5 +1,8 @@
 //! The keys that sign and verify now: one loaded, checked, immutable state of the key store.
 
+// Keys, and what can be used when not all can.
+mod key;
+
 use std::sync::Arc;
 
 use aws_lc_rs::digest;
@@ -9,26 +12,26 @@ use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 
-use super::external::{ExternalFailure, ExternalPlace, ExternalSigner, ExternalSigners};
+use self::key::{Key, KeySigner, Loaded};
+use super::external::{ExternalFailure, ExternalPlace, ExternalSigners};
 use super::jwk::PublishedJwk;
-use super::lifecycle::KeyRing;
-use super::private_key::PrivateKey;
+use super::lifecycle::{KeyRing, REQUIRED_ALGS};
 use super::problem::{KeysetError, Problem};
 use super::rsa_pool::{RsaPlace, RsaPool};
-use super::signer::{Signer, Verifier};
 use super::store::{KeyStore, KeyStoreError, Revision, StoredKeys};
 use super::verified_tokens::VerifiedTokens;
 use crate::clock::Clock;
 use crate::model::signing_alg::SigningAlg;
-use crate::model::signing_key::{ExternalKey, KeyEntry, KeyPurpose, KeyState};
+use crate::model::signing_key::KeyPurpose;
 use crate::protocol::error::OAuthError;
 use crate::protocol::jwt::{self, UnverifiedJwt, VerifiedClaims};
 
-/// Every key that is not retired.
+/// Every key that is not retired, as far as it can be used here.
 pub struct Keyset {
     revision: Revision,
     ring: KeyRing,
     keys: Vec<Key>,
+    problems: Vec<Problem>,
     jwks: Jwks,
     rsa: RsaPool,
     verified: VerifiedTokens,
@@ -59,6 +62,9 @@ pub enum SigningError {
     /// The claims cannot be written as JSON.
     #[error("the claims cannot be written as JSON")]
     Claims(#[from] serde_json::Error),
+    /// The settings do not name the program that has the active key.
+    #[error("the program of the key {0} may not be started here: name it in keys.external.programs")]
+    NoProgram(String),
     /// Too many signatures are wanted at once.
     #[error("too many signatures are waiting to be made")]
     Busy,
@@ -68,20 +74,6 @@ pub enum SigningError {
     /// The cryptographic library refused.
     #[error("the cryptographic library refused to sign")]
     Refused,
-}
-
-/// A key that was read from its store and checked.
-struct Key {
-    entry: KeyEntry,
-    jwk: PublishedJwk,
-    signer: KeySigner,
-    verifier: Verifier,
-}
-
-/// Who has the private half.
-enum KeySigner {
-    Local(Arc<Signer>),
-    External(Arc<ExternalSigner>),
 }
 
 /// What was reserved for one signature: a place in the queue of whoever makes it.
@@ -103,82 +95,54 @@ struct JwksBody<'a> {
 }
 
 impl Key {
-    fn new(entry: &KeyEntry, key: &PrivateKey) -> Result<Self, Problem> {
-        let unusable = || {
-            let mend = "end the key with `ostiary-keyctl revoke`";
-            Problem::of_key(&entry.kid, "is one that the cryptographic library refuses", mend)
-        };
-        let jwk = key.public_jwk().ok_or_else(unusable)?;
-        // The kid is the thumbprint: a key that was exchanged for another is noticed here.
-        if jwk.thumbprint() != entry.kid {
-            let mend = "put the right one back from your copy, or end the key with `ostiary-keyctl revoke`";
-            return Err(Problem::of_key(&entry.kid, "does not belong to what is stored: that holds another key", mend));
-        }
-        let signer = Signer::new(entry.alg, key).ok_or_else(unusable)?;
-        let verifier = signer.verifier(entry.alg).ok_or_else(unusable)?;
-        let jwk = jwk.published(&entry.kid, entry.alg);
-        Ok(Self { entry: entry.clone(), jwk, signer: KeySigner::Local(Arc::new(signer)), verifier })
-    }
-
-    fn external(entry: &KeyEntry, key: &ExternalKey, signers: &ExternalSigners) -> Result<Self, Problem> {
-        let (signer, public) = signers.find_or_make(entry, key)?;
-        let verifier = public.verifier().ok_or_else(|| {
-            let mend = "end the key with `ostiary-keyctl revoke`";
-            Problem::of_key(&entry.kid, "is one that the cryptographic library refuses", mend)
-        })?;
-        let jwk = public.jwk().published(&entry.kid, entry.alg);
-        Ok(Self { entry: entry.clone(), jwk, signer: KeySigner::External(signer), verifier })
-    }
-
     /// A place for one signature; `None`: none is needed.
     fn reserve(&self, rsa: &RsaPool) -> Result<Option<Place>, SigningError> {
         match &self.signer {
             KeySigner::Local(signer) if signer.is_slow() => Ok(Some(Place::Rsa(rsa.reserve()?))),
             KeySigner::Local(_) => Ok(None),
             KeySigner::External(signer) => Ok(Some(Place::External(signer.reserve()?))),
+            KeySigner::Nobody => Err(SigningError::NoProgram(self.entry.kid.clone())),
         }
     }
 }
 
 /// Everything that keeps a server from using what was read.
 pub(super) fn check_keys(found: &StoredKeys) -> Vec<Problem> {
-    load_keys(found, &ExternalSigners::without_settings(&Clock::system())).err().unwrap_or_default()
-}
-
-fn load_keys(found: &StoredKeys, signers: &ExternalSigners) -> Result<Vec<Key>, Vec<Problem>> {
-    let mut problems = found.stored.ring.problems(found.stored.written_in);
-    let mut keys = Vec::new();
-    for (entry, key) in &found.keys {
-        match key.as_ref().map_err(Clone::clone).and_then(|key| Key::new(entry, key)) {
-            Ok(key) => keys.push(key),
-            Err(problem) => problems.push(problem),
-        }
-    }
-    for entry in found.stored.ring.keys().iter().filter(|entry| entry.is_published()) {
-        match entry.external.as_ref().map(|key| Key::external(entry, key, signers)) {
-            Some(Ok(key)) => keys.push(key),
-            Some(Err(problem)) => problems.push(problem),
-            None => {}
-        }
-    }
-    if problems.is_empty() { Ok(keys) } else { Err(problems) }
+    Loaded::new(found, &ExternalSigners::without_settings(&Clock::system())).problems
 }
 
 impl Keyset {
-    /// Reads and checks the store; every problem is reported at once.
+    /// Reads and checks the store; every problem is reported at once. With keys that are `held` what is wrong is
+    /// [`Self::problems`] instead, and as much is used as can be.
     pub(super) async fn load(
         store: &dyn KeyStore,
         rsa: RsaPool,
         external: &ExternalSigners,
+        held: Option<&Self>,
     ) -> Result<Self, KeyStoreError> {
         let found = store.read_keys().await?;
-        let keys = load_keys(&found, external).map_err(|problems| KeysetError::new(&store.place(), problems))?;
+        let revision = found.stored.revision.clone();
+        let mut loaded = Loaded::new(&found, external);
+        if !loaded.problems.is_empty() {
+            let Some(held) = held else { return Err(KeysetError::new(&store.place(), loaded.problems).into()) };
+            loaded.complete_with(&held.keys, &held.ring);
+        }
+        let Loaded { ring, keys, problems, .. } = loaded;
         let jwks = Jwks::of(keys.iter().map(|key| &key.jwk)).map_err(|error| {
             let what = format!("the public keys cannot be written as JSON ({error})");
             KeysetError::one(&store.place(), Problem::new(what, "report this as a defect"))
         })?;
-        let (revision, ring) = (found.stored.revision, found.stored.ring);
-        Ok(Self { revision, ring, keys, jwks, rsa, verified: VerifiedTokens::new() })
+        Ok(Self { revision, ring, keys, problems, jwks, rsa, verified: VerifiedTokens::new() })
+    }
+
+    /// What keeps the rest of the stored keys from being used here.
+    pub(super) fn problems(&self) -> &[Problem] {
+        &self.problems
+    }
+
+    /// Whether tokens are signed with every algorithm that a server has to have.
+    pub fn has_required(&self) -> bool {
+        REQUIRED_ALGS.iter().all(|alg| self.active(*alg, KeyPurpose::Tokens).is_some_and(Key::can_sign))
     }
 
     /// The state of the store that this was loaded from.
@@ -258,9 +222,9 @@ impl Keyset {
             (KeySigner::External(signer), Some(Place::External(place))) => {
                 (token, signature) = Arc::clone(signer).sign(place, token).await?;
             }
-            (KeySigner::Local(_), Some(Place::External(_))) | (KeySigner::External(_), None | Some(Place::Rsa(_))) => {
-                return Err(SigningError::Refused);
-            }
+            (KeySigner::Local(_), Some(Place::External(_)))
+            | (KeySigner::External(_), None | Some(Place::Rsa(_)))
+            | (KeySigner::Nobody, _) => return Err(SigningError::Refused),
         }
         token.push('.');
         URL_SAFE_NO_PAD.encode_string(signature, &mut token);
@@ -306,7 +270,7 @@ impl Keyset {
     }
 
     fn active(&self, alg: SigningAlg, purpose: KeyPurpose) -> Option<&Key> {
-        let is_active = |key: &&Key, purpose| key.entry.is_for(alg, purpose) && key.entry.state == KeyState::Active;
+        let is_active = |key: &&Key, purpose| key.entry.is_for(alg, purpose) && key.is_active();
         let own = self.keys.iter().find(|key| is_active(key, purpose));
         own.or_else(|| self.keys.iter().find(|key| is_active(key, KeyPurpose::Tokens)))
     }
@@ -347,9 +311,11 @@ impl From<SigningError> for OAuthError {
     fn from(error: SigningError) -> Self {
         match error {
             SigningError::Busy => Self::temporarily_unavailable("the server is busy, try again shortly"),
-            SigningError::NoKey(_) | SigningError::Claims(_) | SigningError::External(_) | SigningError::Refused => {
-                Self::server_error("the server could not complete the request")
-            }
+            SigningError::NoKey(_)
+            | SigningError::NoProgram(_)
+            | SigningError::Claims(_)
+            | SigningError::External(_)
+            | SigningError::Refused => Self::server_error("the server could not complete the request"),
         }
         .with_source(error)
     }

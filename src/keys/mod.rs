@@ -1,7 +1,7 @@
 //! Signing keys and the master key.
 //!
 //! A store keeps the keys, running servers read it: [`Keys`] holds the state that was read last and takes up a new one
-//! without a pause. A state that cannot be used is reported and the old one stays.
+//! without a pause. A state that cannot be used whole is reported, and what is held goes on, but for what was ended.
 
 // Who has the newest key.
 pub mod audience;
@@ -73,8 +73,10 @@ struct Shared {
     rsa: RsaPool,
     external: ExternalSigners,
     fetches: JwksFetches,
-    // What the last reload found wrong, so that it is reported once and not every second. One reload at a time.
-    reported: Mutex<Option<String>>,
+    // One reload at a time.
+    reload: Mutex<()>,
+    // What the last one found wrong, so that it is reported once and not every second.
+    trouble: ArcSwap<Vec<Problem>>,
     obstacle: OnceCell<Option<Problem>>,
     // When somebody was last asked to register the successor of an external key.
     asked_at: std::sync::Mutex<Option<DateTime<Utc>>>,
@@ -97,8 +99,7 @@ impl Keys {
             let what = format!("the threads that make RSA signatures cannot be started ({error})");
             KeysetError::one(&store.place(), Problem::new(what, "raise the limit of threads for this process"))
         })?;
-        let keyset = ArcSwap::from_pointee(Keyset::load(&*store, rsa.clone(), &external).await?);
-        let (reported, obstacle, asked_at) = (Mutex::new(None), OnceCell::new(), std::sync::Mutex::new(None));
+        let keyset = ArcSwap::from_pointee(Keyset::load(&*store, rsa.clone(), &external, None).await?);
         Ok(Self {
             shared: Arc::new(Shared {
                 store,
@@ -106,9 +107,10 @@ impl Keys {
                 rsa,
                 external,
                 fetches: JwksFetches::default(),
-                reported,
-                obstacle,
-                asked_at,
+                reload: Mutex::default(),
+                trouble: ArcSwap::default(),
+                obstacle: OnceCell::new(),
+                asked_at: std::sync::Mutex::default(),
             }),
         })
     }
@@ -128,38 +130,42 @@ impl Keys {
         &*self.shared.store
     }
 
-    /// Takes up the store if it changed: `true` if it did. An error leaves the old keys in use, and is given once for as
-    /// long as the same thing is wrong.
-    pub async fn reload_if_changed(&self) -> Result<bool, KeyStoreError> {
-        let mut reported = self.shared.reported.lock().await;
-        match self.load_if_changed().await {
-            Ok(keyset) => {
-                *reported = None;
-                let has_changed = keyset.is_some();
-                if let Some(keyset) = keyset {
-                    self.shared.external.keep_only(keyset.ring().keys());
-                    self.shared.keyset.store(Arc::new(keyset));
-                }
-                Ok(has_changed)
-            }
-            // Whoever asks each second sees for himself when it is over.
-            Err(error @ KeyStoreError::Unavailable(_)) => Err(error),
-            Err(error) => {
-                let text = error.to_string();
-                if reported.as_ref() == Some(&text) {
-                    return Ok(false);
-                }
-                *reported = Some(text);
-                Err(error)
-            }
-        }
+    /// What keeps this process from using the stored keys as they are. It goes on with what it holds meanwhile.
+    pub fn trouble(&self) -> Arc<Vec<Problem>> {
+        self.shared.trouble.load_full()
     }
 
-    async fn load_if_changed(&self) -> Result<Option<Keyset>, KeyStoreError> {
-        if self.shared.store.find_revision().await? == *self.current().revision() {
-            return Ok(None);
+    /// Takes up the store if it changed: `true` if it did. An error leaves in use what is held, but for keys that were ended,
+    /// and is given once for as long as the same thing is wrong.
+    pub async fn reload_if_changed(&self) -> Result<bool, KeyStoreError> {
+        let _one_at_a_time = self.shared.reload.lock().await;
+        let outcome = self.take_up_if_changed().await;
+        let trouble = match &outcome {
+            Ok(_) => Vec::new(),
+            // Whoever asks each second sees for himself when it is over.
+            Err(KeyStoreError::Unavailable(_)) => return outcome,
+            Err(error) => error.problems(),
+        };
+        if !trouble.is_empty() && **self.shared.trouble.load() == trouble {
+            return Ok(false);
         }
-        Keyset::load(self.store(), self.shared.rsa.clone(), &self.shared.external).await.map(Some)
+        self.shared.trouble.store(Arc::new(trouble));
+        outcome
+    }
+
+    async fn take_up_if_changed(&self) -> Result<bool, KeyStoreError> {
+        let held = self.current();
+        let is_same = self.shared.store.find_revision().await? == *held.revision();
+        if is_same && held.problems().is_empty() {
+            return Ok(false);
+        }
+        let found = Keyset::load(self.store(), self.shared.rsa.clone(), &self.shared.external, Some(&held)).await?;
+        let problems = found.problems().to_vec();
+        if !is_same || problems != held.problems() {
+            self.shared.external.keep_only(found.ring().keys());
+            self.shared.keyset.store(Arc::new(found));
+        }
+        if problems.is_empty() { Ok(true) } else { Err(KeysetError::new(&self.store().place(), problems).into()) }
     }
 
     /// Why this process cannot change the keys, a read-only volume for example. Looked at once, and said once.

@@ -16,7 +16,8 @@ use super::*;
 use crate::clock::Clock;
 use crate::config::{KeysConfig, TokensConfig};
 use crate::model::signing_alg::SigningAlg;
-use crate::model::signing_key::{ExternalKey, KeyPurpose, SignerMode};
+use crate::model::signing_key::{ExternalKey, KeyPurpose, KeyState, SignerMode};
+use crate::protocol::jwt::UnverifiedJwt;
 
 /// When the keys of [`key_directory`] were made.
 pub(super) fn start() -> DateTime<Utc> {
@@ -165,6 +166,102 @@ async fn a_change_is_taken_up_once_its_fault_is_mended() {
     fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
     assert!(keys.reload_if_changed().await.unwrap());
     assert_eq!(keys.current().active_kid(SigningAlg::ES256), Some(rotation.kid.as_str()));
+}
+
+/// The file of a key, with a mode.
+fn set_mode(directory: &Path, kid: &str, mode: u32) {
+    let key = entries(directory).into_iter().find(|key| key.kid == kid).unwrap();
+    fs::set_permissions(directory.join(key.file.unwrap()), fs::Permissions::from_mode(mode)).unwrap();
+}
+
+#[tokio::test]
+async fn a_revoked_key_is_gone_although_others_cannot_be_read() {
+    let directory = key_directory();
+    let keys = open_directory(directory.path()).await;
+    let (token, old) = (sign(&keys).await, entry(directory.path(), SigningAlg::ES256).kid);
+    let other = entry(directory.path(), SigningAlg::EdDSA).kid;
+    let store = KeyDirectory::new(directory.path());
+    let next = change::revoke(&store, &old, "stolen", None, start()).await.unwrap().unwrap();
+    for kid in [&next, &other] {
+        set_mode(directory.path(), kid, 0o644);
+    }
+    assert!(keys.reload_if_changed().await.unwrap_err().to_string().contains("chmod 0600"));
+    assert!(!keys.reload_if_changed().await.unwrap(), "said once");
+    let held = keys.current();
+    assert!(held.verify_jwt(&token, &["JWT"]).is_none() && held.find_jwk(&old).is_none());
+    assert!(!String::from_utf8_lossy(&held.jwks().body).contains(&old));
+    assert_eq!(
+        keys.status(&policy(), start()).keys.iter().find(|key| key.kid == old).unwrap().state,
+        KeyState::Retired
+    );
+    // What is held goes on; nothing takes the place of what cannot be read.
+    assert_eq!(held.active_kid(SigningAlg::EdDSA), Some(other.as_str()));
+    let refused = held.sign_jwt(SigningAlg::ES256, "JWT", &serde_json::json!({})).await;
+    assert!(matches!(refused, Err(keyset::SigningError::NoKey(SigningAlg::ES256))) && !held.has_required());
+    assert_eq!(keys.trouble().len(), 2);
+
+    set_mode(directory.path(), &next, 0o600);
+    assert!(keys.reload_if_changed().await.is_err(), "something else is wrong now");
+    assert_eq!((keys.current().active_kid(SigningAlg::ES256), keys.trouble().len()), (Some(next.as_str()), 1));
+    set_mode(directory.path(), &other, 0o600);
+    assert!(keys.reload_if_changed().await.unwrap() && keys.current().has_required());
+    assert!(keys.trouble().is_empty() && !keys.reload_if_changed().await.unwrap());
+}
+
+#[tokio::test]
+async fn an_external_key_is_listed_where_its_program_may_not_be_started() {
+    let directory = key_directory();
+    let store = Arc::new(KeyDirectory::new(directory.path()));
+    let nothing = ExternalSigners::new(&crate::config::ExternalKeysConfig::default(), &Clock::system());
+    let keys = Keys::open(store.clone(), nothing).await.unwrap();
+    let first = entry(directory.path(), SigningAlg::ES256).kid;
+    let next = external_entry(&PrivateKey::generate(SigningAlg::ES256, RsaBits::default()).unwrap());
+    let all = entries(directory.path()).into_iter().chain([next.clone()]).collect::<Vec<_>>();
+    write_entries(directory.path(), &all);
+    assert!(keys.reload_if_changed().await.unwrap_err().to_string().contains("keys.external.programs"));
+    assert!(keys.current().find_jwk(&next.kid).is_some());
+    let signs = async || {
+        keys.reload_if_changed().await.unwrap();
+        let token = keys.current().sign_jwt(SigningAlg::ES256, "JWT", &serde_json::json!({})).await?;
+        assert!(keys.current().verify_jwt(&token, &["JWT"]).is_some());
+        Ok::<_, keyset::SigningError>(UnverifiedJwt::parse(&token).ok().unwrap().header.kid.unwrap())
+    };
+    assert_eq!(signs().await.unwrap(), first);
+
+    // It takes over elsewhere: here the one before signs on, and not for a moment longer than it is listed.
+    let (policy, signers) = (policy(), signers());
+    let force = rules(&policy, Insistence::Force, &signers);
+    change::activate(&*store, &next.kid, &force, start()).await.unwrap();
+    for _ in 0..2 {
+        assert_eq!(signs().await.unwrap(), first);
+    }
+    change::retire(&*store, &first, Insistence::Force, start()).await.unwrap();
+    let refused = signs().await;
+    assert!(matches!(&refused, Err(keyset::SigningError::NoProgram(kid)) if *kid == next.kid), "{refused:?}");
+    assert!(keys.current().find_jwk(&first).is_none() && keys.current().find_jwk(&next.kid).is_some());
+    assert!(!keys.current().has_required());
+}
+
+#[tokio::test]
+async fn metadata_that_contradicts_itself_ends_what_it_says_is_ended_and_nothing_else() {
+    let directory = key_directory();
+    let keys = open_directory(directory.path()).await;
+    let held = |alg| keys.current().active_kid(alg).map(ToOwned::to_owned);
+    let before = SigningAlg::ALL.map(held);
+    let mut all = entries(directory.path());
+    for key in &mut all {
+        match key.alg {
+            SigningAlg::EdDSA => (key.state, key.retired_at) = (KeyState::Retired, Some(start())),
+            // A server without that algorithm is no server.
+            SigningAlg::ES256 => key.state = KeyState::Prepublished,
+            SigningAlg::RS256 | SigningAlg::PS256 => {}
+        }
+    }
+    write_entries(directory.path(), &all);
+    assert!(keys.reload_if_changed().await.unwrap_err().to_string().contains("no key is active for ES256"));
+    for (alg, kid) in SigningAlg::ALL.into_iter().zip(before) {
+        assert_eq!(held(alg), kid.filter(|_| alg != SigningAlg::EdDSA), "{alg:?}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -9,6 +9,7 @@ use crate::admin::json::{self, FromObject};
 use crate::http::problem::Violation;
 use crate::keys::audience::KeyAudience;
 use crate::keys::lifecycle::{Action, Insistence, Step};
+use crate::keys::problem::Problem;
 use crate::model::signing_alg::SigningAlg;
 use crate::model::signing_key::{KeyEntry, KeyPurpose, KeyState};
 
@@ -20,6 +21,18 @@ pub(in crate::admin) struct KeysDocument {
     pub(in crate::admin) keys: Vec<KeyDocument>,
     /// What the automatic life cycle does, and when; in the past if it is due.
     pub(in crate::admin) timeline: Vec<StepDocument>,
+    /// What keeps this instance from using every key as it is stored. It goes on with what it holds.
+    pub(in crate::admin) problems: Vec<ProblemDocument>,
+}
+
+/// Something that is wrong.
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "KeyProblem")]
+pub(in crate::admin) struct ProblemDocument {
+    /// What is wrong.
+    pub(in crate::admin) what: String,
+    /// What to do about it.
+    pub(in crate::admin) mend: String,
 }
 
 /// What the next rotation does, and who is not ready for it.
@@ -160,5 +173,11 @@ impl StepDocument {
             Action::Register { kid } => ("register", Some(kid)),
         };
         Self { at: step.at, alg: step.alg, purpose: step.purpose, action, kid }
+    }
+}
+
+impl ProblemDocument {
+    pub(super) fn new(problem: &Problem) -> Self {
+        Self { what: problem.what.clone(), mend: problem.mend.clone() }
     }
 }

@@ -12,7 +12,7 @@ use axum::response::{IntoResponse, Response};
 use chrono::{DateTime, Utc};
 
 use self::document::{
-    Emphasis, KeyDocument, KeysDocument, Prepublication, Prepublished, RehearsalDocument, StepDocument,
+    Emphasis, KeyDocument, KeysDocument, Prepublication, Prepublished, ProblemDocument, RehearsalDocument, StepDocument,
 };
 use super::caller::Caller;
 use super::endpoint::{Doc, Endpoints};
@@ -199,6 +199,7 @@ pub(in crate::admin) async fn status(app: &App, now: DateTime<Utc>) -> Result<Ke
     Ok(KeysDocument {
         keys: status.keys.iter().map(KeyDocument::new).collect(),
         timeline: status.timeline.into_iter().map(StepDocument::new).collect(),
+        problems: app.keys.trouble().iter().map(ProblemDocument::new).collect(),
     })
 }
 

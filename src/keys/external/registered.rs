@@ -106,7 +106,7 @@ impl ExternalSigners {
         entry: &KeyEntry,
         key: &ExternalKey,
     ) -> Result<(Arc<ExternalSigner>, PublicKey), Problem> {
-        let public = check(entry, key)?;
+        let public = public_half(entry, key)?;
         self.check_program(key)?;
         let mut by_kid = self.shared.by_kid.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(signer) = by_kid.get(&entry.kid).filter(|signer| signer.is_of(key)) {
@@ -162,8 +162,8 @@ impl ExternalSigners {
     }
 }
 
-/// Whether what is stored of an external key is good by itself.
-fn check(entry: &KeyEntry, key: &ExternalKey) -> Result<PublicKey, Problem> {
+/// The public half of an external key, if what is stored of it is good by itself.
+pub(in crate::keys) fn public_half(entry: &KeyEntry, key: &ExternalKey) -> Result<PublicKey, Problem> {
     let mend = "put the right `jwk` back from your copy, or end the key with `ostiary-keyctl revoke`";
     let public = PublicKey::from_jwk(entry.alg, &key.jwk)
         .map_err(|what| Problem::of_key(&entry.kid, &format!("has a `jwk` that {what}"), mend))?;

@@ -12,6 +12,7 @@ use crate::keys::store::directory::{KeyDirectory, generate_initial};
 use crate::keys::tests::{
     entries, entry, key_directory, open_directory, policy, private_folder, rules, signers, start, write_entries,
 };
+use crate::model::signing_key::{KeyEntry, KeyState};
 
 async fn open(directory: &Path) -> Arc<Keyset> {
     open_directory(directory).await.current()

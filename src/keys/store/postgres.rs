@@ -34,10 +34,14 @@ impl PostgresKeys {
     }
 
     /// Read anew each time, so that a running server knows a key that was added to the file.
-    async fn load_kek(&self) -> Result<KeyEncryptionKeys, KeyStoreError> {
+    async fn find_kek(&self) -> Result<Result<KeyEncryptionKeys, Problem>, StoreError> {
         let source = self.kek.clone();
         let loaded = tokio::task::spawn_blocking(move || source.load()).await.map_err(StoreError::unavailable)?;
-        loaded.map_err(|error| self.refuse(error.problem().clone()))
+        Ok(loaded.map_err(|error| error.problem().clone()))
+    }
+
+    async fn load_kek(&self) -> Result<KeyEncryptionKeys, KeyStoreError> {
+        self.find_kek().await?.map_err(|problem| self.refuse(problem))
     }
 
     async fn list(&self) -> Result<SealedKeys, KeyStoreError> {
@@ -86,12 +90,14 @@ impl KeyStore for PostgresKeys {
         if ours.is_empty() {
             return Ok(StoredKeys { stored, keys: Vec::new() });
         }
-        let kek = self.load_kek().await?;
+        // Without it the metadata counts all the same: to end a key nothing has to be opened.
+        let kek = self.find_kek().await?;
         // Parsing RSA keys takes its time.
         let open = move || {
             ours.into_iter()
                 .map(|SealedKey { entry, sealed }| {
-                    let key = open_key(&kek, &entry, sealed.as_deref());
+                    let kek = kek.as_ref().map_err(Clone::clone);
+                    let key = kek.and_then(|kek| open_key(kek, &entry, sealed.as_deref()));
                     (entry, key)
                 })
                 .collect()

@@ -208,6 +208,25 @@ async fn a_running_server_reads_what_a_new_kek_sealed_and_old_keks_are_kept_for_
 }
 
 #[tokio::test]
+async fn a_key_is_revoked_and_gone_without_any_key_encryption_key() {
+    let [_, Place { store, folder, db: _db }] = places().await;
+    let keys = Keys::open(store.clone(), signers()).await.unwrap();
+    let made = keys.prepublish(&[ED], start()).await.unwrap().remove(0);
+    let old = keys.current().active_kid(SigningAlg::EdDSA).unwrap().to_owned();
+    let token = keys.current().sign_jwt(SigningAlg::EdDSA, "JWT", &serde_json::json!({})).await.unwrap();
+    let file = folder.path().join("kek");
+    std::fs::rename(&file, folder.path().join("away")).unwrap();
+    let next = change::revoke(&*store, &old, "stolen", None, start()).await.unwrap();
+    assert_eq!(next.as_deref(), Some(made.kid.as_str()));
+    let told = keys.reload_if_changed().await.unwrap_err().to_string();
+    assert!(told.contains("kek") && keys.trouble().len() == 1, "once, not for each key: {told}");
+    assert!(keys.current().verify_jwt(&token, &["JWT"]).is_none() && keys.current().find_jwk(&old).is_none());
+    assert_eq!(keys.current().active_kid(SigningAlg::EdDSA), Some(made.kid.as_str()));
+    std::fs::rename(folder.path().join("away"), &file).unwrap();
+    assert!(keys.reload_if_changed().await.unwrap() && keys.trouble().is_empty());
+}
+
+#[tokio::test]
 async fn nothing_of_a_private_key_lies_in_the_database_in_the_clear() {
     let [_, Place { store, db, folder: _folder }] = places().await;
     let db = db.unwrap();

@@ -42,6 +42,8 @@ struct KeysPage {
     frame: Frame,
     kinds: Vec<KindView>,
     audience: Option<AudienceView>,
+    /// What keeps this instance from using every key: what is wrong, and its mend.
+    problems: Vec<(String, String)>,
 }
 
 /// The keys of one algorithm and purpose.
@@ -83,7 +85,8 @@ async fn get(State(app): State<App>, visit: Visit) -> Result<Response, Problem> 
         Some(audience) => Some(AudienceView::new(&Names::new(&app, visit.now), audience).await?),
         None => None,
     };
-    Ok(visit.page(&KeysPage { frame: visit.frame(&app, Room::Keys).await?, kinds, audience }))
+    let problems = status.problems.into_iter().map(|problem| (problem.what, problem.mend)).collect();
+    Ok(visit.page(&KeysPage { frame: visit.frame(&app, Room::Keys).await?, kinds, audience, problems }))
 }
 
 impl AudienceView {
