@@ -9,7 +9,8 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct OutboundConfig {
-    /// A PEM file of further certificate authorities that are believed, and of certificates that nobody else signed.
+    /// A PEM file of further certificate authorities that are believed, and of servers' own certificates, which are believed for
+    /// their names and for nothing that is signed with their keys.
     pub extra_ca_file: Option<PathBuf>,
     /// Peers inside one's own network.
     pub allow: Vec<OutboundException>,

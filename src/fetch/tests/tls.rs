@@ -105,6 +105,27 @@ async fn a_certificate_that_nobody_else_signed_is_believed_if_it_is_listed_and_f
 }
 
 #[tokio::test]
+async fn the_certificate_of_one_server_signs_for_no_other() {
+    for (listed, signed) in [
+        ("self-signed.pem", "signed-by-self-signed.pem"),
+        ("self-signed-leaf.pem", "signed-by-leaf.pem"),
+        ("self-signed-nameless.pem", "signed-by-nameless.pem"),
+    ] {
+        let itself = TlsPeer::start(listed, &[&TLS13]);
+        assert_eq!(itself.call("peer.test", Some(listed)).await.unwrap().1, "over TLS", "{listed}");
+        let other = TlsPeer::start(signed, &[&TLS13]);
+        assert_disbelieved(&other.call("other.test", Some(listed)).await, signed);
+    }
+}
+
+#[tokio::test]
+async fn an_authority_without_key_usage_is_one() {
+    let peer = TlsPeer::start("signed-by-plain.pem", &[&TLS13]);
+    assert_eq!(peer.call("peer.test", Some("ca-plain.pem")).await.unwrap().1, "over TLS");
+    assert_disbelieved(&peer.call("other.test", Some("ca-plain.pem")).await, "another name");
+}
+
+#[tokio::test]
 async fn a_listed_certificate_without_a_name_is_for_the_hosts_of_the_exceptions() {
     let peer = TlsPeer::start("self-signed-nameless.pem", &[&TLS13]);
     for name in ["peer.test", "other.test"] {
