@@ -150,6 +150,28 @@ async fn who_fetched_the_keys_is_remembered_by_the_last_time() {
 }
 
 #[tokio::test]
+async fn names_that_somebody_makes_up_do_not_hide_that_a_client_fetched() {
+    let app = TestApp::start().await;
+    let (shop, alice) = (app.web_client().await, app.alice().await);
+    app.tokens(&shop, &alice, "openid").await;
+    app.fetch_keys(&name(&shop), "any/1").await;
+    app.audience().await;
+    // Here it is known since then, and by another instance once that has asked.
+    let other = app.other_process(TimeDelta::seconds(60)).await;
+    other.audience().await;
+    for instance in [&app, &other] {
+        instance.pass_seconds(60);
+        for number in 0..30 {
+            instance.fetch_keys(&format!("?client_id=made-up-{number}"), "any/1").await;
+        }
+        instance.fetch_keys(&name(&shop), "any/1").await;
+        let audience = instance.audience().await;
+        assert_eq!(audience.clients[0].fetched_at, Some(instance.now()), "{audience:?}");
+        assert!(audience.others.is_empty(), "{audience:?}");
+    }
+}
+
+#[tokio::test]
 async fn a_rehearsal_tells_who_has_not_fetched_the_newest_key() {
     let keys = copied_directory();
     let folder = keys.path().to_owned();

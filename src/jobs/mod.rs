@@ -18,6 +18,7 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use crate::app::App;
+use crate::keys::fetches::MOST_KNOWN;
 use crate::keys::lifecycle::RotationPolicy;
 use crate::keys::store::KeyStoreError;
 use crate::storage::StoreError;
@@ -169,17 +170,26 @@ async fn reload_keys(app: &App) -> Result<Progress, JobError> {
     Ok(Progress::Done)
 }
 
-/// One statement, however many there are.
+/// One statement, however many there are, and at the beginning one that asks whose names are known.
 async fn write_fetches(app: &App) -> Result<Progress, StoreError> {
-    let fetches = app.keys.fetches().take();
-    if fetches.is_empty() {
+    let fetches = app.keys.fetches();
+    if !fetches.has_known() {
+        fetches.remember_known(app.postgres.list_named_fetchers(MOST_KNOWN).await?);
+    }
+    let taken = fetches.take();
+    if taken.is_empty() {
         return Ok(Progress::Done);
     }
-    let written = app.postgres.record_jwks_fetches(&fetches).await;
-    if written.is_err() {
-        app.keys.fetches().put_back(fetches);
+    match app.postgres.record_jwks_fetches(&taken).await {
+        Ok(names) => {
+            fetches.remember_known(names);
+            Ok(Progress::Done)
+        }
+        Err(error) => {
+            fetches.put_back(taken);
+            Err(error)
+        }
     }
-    written.map(|()| Progress::Done)
 }
 
 fn chain(error: &(dyn Error + 'static)) -> String {

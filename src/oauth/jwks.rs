@@ -20,7 +20,7 @@ const LONGEST_AGENT: usize = 40;
 
 /// The key set.
 pub async fn get(State(app): State<App>, ip: ClientIp, RawQuery(query): RawQuery, headers: HeaderMap) -> Response {
-    app.keys.fetches().note(fetcher(query.as_deref(), ip, &headers), app.clock.now());
+    app.keys.fetches().note(fetcher(query.as_deref(), ip, &headers), &ip.part(), app.clock.now());
     let keyset = app.keys.current();
     let jwks = keyset.jwks();
     let max_age = RotationPolicy::cache_lifetime(app.config.keys.rotation.prepublish);

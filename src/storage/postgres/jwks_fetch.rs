@@ -31,7 +31,10 @@ const RECORD: &str = "
         END
     ORDER BY n.client_id, n.network, n.agent
     ON CONFLICT (client_id, network, agent) DO UPDATE SET fetched_at = EXCLUDED.fetched_at
-        WHERE f.fetched_at < EXCLUDED.fetched_at";
+        WHERE f.fetched_at < EXCLUDED.fetched_at
+    RETURNING f.client_id";
+
+const NAMED: &str = "SELECT client_id FROM jwks_fetch WHERE client_id <> '' ORDER BY fetched_at DESC LIMIT $1";
 
 /// Tokens that clients get for themselves are not recorded, and need no key to be read by them.
 const CLIENTS: &str = "
@@ -47,6 +50,12 @@ const CLIENTS: &str = "
 const OTHERS: &str = "
     SELECT network, agent, fetched_at FROM jwks_fetch WHERE client_id = '' AND fetched_at > $1
     ORDER BY fetched_at, network, agent";
+
+#[derive(QueryableByName)]
+struct NameRow {
+    #[diesel(sql_type = Text)]
+    client_id: String,
+}
 
 #[derive(QueryableByName)]
 struct ClientRow {
@@ -69,8 +78,16 @@ struct UnnamedRow {
 }
 
 impl Postgres {
-    /// Writes down who fetched the key set last, in one statement.
-    pub async fn record_jwks_fetches(&self, fetches: &[(Fetcher, DateTime<Utc>)]) -> Result<(), StoreError> {
+    /// Up to `limit` names under which clients fetched the key set, those that did last.
+    pub async fn list_named_fetchers(&self, limit: usize) -> Result<Vec<ClientId>, StoreError> {
+        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+        let statement = Statement::new(NAMED).bind::<BigInt, _>(limit);
+        let rows: Vec<NameRow> = self.run(async |conn| statement.load(conn).await).await?;
+        Ok(rows.into_iter().map(|row| ClientId::new(row.client_id)).collect())
+    }
+
+    /// Writes down who fetched the key set last, in one statement, and says which of the names are clients'.
+    pub async fn record_jwks_fetches(&self, fetches: &[(Fetcher, DateTime<Utc>)]) -> Result<Vec<ClientId>, StoreError> {
         let (mut ids, mut networks, mut agents, mut times) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
         for (fetcher, at) in fetches {
             let (id, network, agent) = match fetcher {
@@ -88,8 +105,9 @@ impl Postgres {
             .bind::<Array<Text>, _>(agents)
             .bind::<Array<Timestamptz>, _>(times)
             .bind::<BigInt, _>(MOST_UNNAMED);
-        self.run(async |conn| statement.execute(conn).await).await?;
-        Ok(())
+        let rows: Vec<NameRow> = self.run(async |conn| statement.load(conn).await).await?;
+        let names = rows.into_iter().map(|row| row.client_id).filter(|name| !name.is_empty());
+        Ok(names.map(ClientId::new).collect())
     }
 
     /// The clients that got tokens lately, and everybody who fetched the key set, with the last time of each.
