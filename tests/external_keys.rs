@@ -197,7 +197,7 @@ async fn parallel_refreshes_get_one_successor_from_an_external_key_too() {
 #[tokio::test]
 async fn a_program_that_keeps_failing_is_left_alone_and_asked_again_later() {
     let place = Place::new().await;
-    place.sign_externally(&[]).await;
+    let kid = place.sign_externally(&[]).await;
     let keys = place.keys.path().to_owned();
     let app = TestApp::with_config(|config| {
         config.keys.directory = keys;
@@ -209,6 +209,20 @@ async fn a_program_that_keeps_failing_is_left_alone_and_asked_again_later() {
     let request = Authorization::of(&client);
     let code = app.code(&mut app.browser(), &request, &alice).await;
     let form = app.redemption(&request, &code);
+    let (admin, mut console) = (app.admin(&["admin:keys:read"]).await, app.console().await);
+    let mut told = async |now: &str| {
+        let keys = admin.get("/admin/keys").await.document(200);
+        let (ours, others): (Vec<_>, Vec<_>) =
+            keys["keys"].as_array().unwrap().iter().cloned().partition(|key| key["kid"] == kid.as_str());
+        assert!(others.iter().all(|key| key["signer"].is_null()), "{keys}");
+        let page = console.open(&format!("/console/keys/{kid}")).await;
+        assert!(page.answer.body.contains(now), "{now}: {page:?}");
+        let signer = &ours[0]["signer"];
+        let count = |name: &str| signer[name].as_u64().unwrap();
+        (signer["breaker"].as_str().unwrap().to_owned(), [count("signed"), count("failed"), count("refused")])
+    };
+    let (state, [made, ..]) = told("is asked. Since the start").await;
+    assert_eq!(state, "closed");
     place.behave("crashing");
     let before = place.started();
     for _ in 0..6 {
@@ -218,7 +232,10 @@ async fn a_program_that_keeps_failing_is_left_alone_and_asked_again_later() {
     // It works again, which nobody finds out before its time.
     place.behave("good");
     assert_failed(&app.token(&client, &form).await);
+    let (state, [signed, failed, refused]) = told("is not asked for a while").await;
+    assert!((state.as_str(), signed, failed) == ("open", made, 3) && refused >= 4, "{refused}");
     app.pass_seconds(20);
+    assert_eq!(told("one request finds out").await.0, "probing");
     app.assert_family_stands(&client, &Tokens { body: app.token(&client, &form).await.json() }).await;
 }
 

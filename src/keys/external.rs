@@ -30,6 +30,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
 
 use self::breaker::Breaker;
+pub use self::breaker::BreakerState;
 pub use self::failure::ExternalFailure;
 use self::failure::Reason;
 use self::program::Program;
@@ -56,6 +57,19 @@ pub(super) struct ExternalSigner {
     breaker: Mutex<Breaker>,
     places: Arc<Semaphore>,
     processes: Semaphore,
+}
+
+/// How the program of an external key does in this process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SignerStatus {
+    /// The signatures that were made since the process began.
+    pub signed: u64,
+    /// Those that the program failed to make.
+    pub failed: u64,
+    /// Those that it was not asked for, because it had failed too often.
+    pub refused: u64,
+    /// Whether it is asked now.
+    pub breaker: BreakerState,
 }
 
 /// A place in the queue for one signature.
@@ -88,6 +102,14 @@ impl ExternalSigner {
     /// Whether it signs with that key, in that way.
     fn is_of(&self, key: &ExternalKey) -> bool {
         self.key == *key
+    }
+
+    fn status(&self) -> SignerStatus {
+        let now = self.clock.now();
+        self.with_breaker(|breaker| {
+            let breaker::Counts { signed, failed, refused } = breaker.counts;
+            SignerStatus { signed, failed, refused, breaker: breaker.state(now) }
+        })
     }
 
     /// Takes a place, or says why no signature would be made.
@@ -146,8 +168,7 @@ impl ExternalSigner {
         self.program.ask(&request, read).await.map_err(|(reason, said)| self.failure(reason, said))
     }
 
-    /// There is no endpoint for metrics, so the counters are told where they matter: when the program is given up, and when
-    /// it works again.
+    /// The counters are told where they matter: when the program is given up, and when it works again.
     fn remember(&self, failure: Option<&ExternalFailure>) {
         let now = self.clock.now();
         let (has_turned, counts) = self.with_breaker(|breaker| {

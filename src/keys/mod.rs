@@ -49,7 +49,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use tokio::sync::{Mutex, OnceCell};
 
 use self::change::{ChangeError, Due, Kind, Rules};
-use self::external::ExternalSigners;
+use self::external::{ExternalSigners, SignerStatus};
 use self::fetches::JwksFetches;
 use self::keyset::Keyset;
 use self::lifecycle::{Insistence, RotationPolicy, Step};
@@ -123,6 +123,11 @@ impl Keys {
     /// Who fetched them, until that is written down.
     pub fn fetches(&self) -> &JwksFetches {
         &self.shared.fetches
+    }
+
+    /// How the program of an external key does here; `None`: the key is ours, or its program may not be started here.
+    pub fn find_signer(&self, kid: &str) -> Option<SignerStatus> {
+        self.shared.external.find_status(kid)
     }
 
     /// Where they are kept.

@@ -8,6 +8,7 @@ use serde_json::{Map, Value};
 use crate::admin::json::{self, FromObject};
 use crate::http::problem::Violation;
 use crate::keys::audience::KeyAudience;
+use crate::keys::external::{BreakerState, SignerStatus};
 use crate::keys::lifecycle::{Action, Insistence, Step};
 use crate::keys::problem::Problem;
 use crate::model::signing_alg::SigningAlg;
@@ -59,6 +60,9 @@ pub(in crate::admin) struct KeyDocument {
     pub(in crate::admin) state: KeyState,
     /// Whether the private half is kept elsewhere.
     pub(in crate::admin) external: bool,
+    /// How the program of an external key does on this instance; null for a key of the server's own, and where the settings do not
+    /// name the program.
+    pub(in crate::admin) signer: Option<SignerDocument>,
     /// When it was made.
     pub(in crate::admin) created_at: DateTime<Utc>,
     /// When it was listed.
@@ -73,6 +77,21 @@ pub(in crate::admin) struct KeyDocument {
     pub(in crate::admin) retired_at: Option<DateTime<Utc>>,
     /// Why it was retired before its time.
     pub(in crate::admin) revoke_reason: Option<String>,
+}
+
+/// How the program of an external key does, on the instance that was asked and since it started.
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "KeySigner")]
+pub(in crate::admin) struct SignerDocument {
+    /// The signatures that it made, trials included.
+    pub(in crate::admin) signed: u64,
+    /// Those that it failed to make.
+    pub(in crate::admin) failed: u64,
+    /// Those that it was not asked for, because it had failed too often.
+    pub(in crate::admin) refused: u64,
+    /// `closed`: it is asked; `open`: it failed too often and is not asked for a while; `probing`: one request finds out whether
+    /// it works again.
+    pub(in crate::admin) breaker: BreakerState,
 }
 
 /// One thing that will happen.
@@ -146,13 +165,14 @@ impl Emphasis {
 }
 
 impl KeyDocument {
-    pub(super) fn new(key: &KeyEntry) -> Self {
+    pub(super) fn new(key: &KeyEntry, signer: Option<SignerStatus>) -> Self {
         Self {
             kid: key.kid.clone(),
             alg: key.alg,
             purpose: key.purpose,
             state: key.state,
             external: key.external.is_some(),
+            signer: signer.map(SignerDocument::new),
             created_at: key.created_at,
             published_at: key.published_at,
             activated_at: key.activated_at,
@@ -161,6 +181,12 @@ impl KeyDocument {
             retired_at: key.retired_at,
             revoke_reason: key.revoke_reason.clone(),
         }
+    }
+}
+
+impl SignerDocument {
+    fn new(SignerStatus { signed, failed, refused, breaker }: SignerStatus) -> Self {
+        Self { signed, failed, refused, breaker }
     }
 }
 

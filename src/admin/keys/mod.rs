@@ -29,7 +29,7 @@ use crate::keys::store::KeyStoreError;
 use crate::model::admin_scope::AdminArea;
 use crate::model::audit::{AuditEvent, AuditEventKind};
 use crate::model::signing_alg::SigningAlg;
-use crate::model::signing_key::KeyPurpose;
+use crate::model::signing_key::{KeyEntry, KeyPurpose};
 
 const KEYS: &str = "/admin/keys";
 const REHEARSAL: &str = "/admin/key-rehearsal";
@@ -150,7 +150,7 @@ pub(in crate::admin) async fn prepublish(
     let change = async move {
         let made = server.keys.prepublish(&kinds, now).await?;
         let kids = made.iter().map(|key| key.kid.clone()).collect();
-        Ok((made.iter().map(KeyDocument::new).collect(), kids))
+        Ok((made.iter().map(|key| KeyDocument::new(key, None)).collect(), kids))
     };
     recorded(app, caller, (AuditEventKind::KeyPrepublished, INSIST), now, change).await
 }
@@ -190,14 +190,18 @@ pub(in crate::admin) async fn retire(
 /// A key, as far as this instance knows.
 pub(in crate::admin) fn find(app: &App, kid: &str) -> Result<KeyDocument, Problem> {
     let keyset = app.keys.current();
-    keyset.ring().find(kid).map(KeyDocument::new).ok_or_else(Problem::not_found)
+    keyset.ring().find(kid).map(|key| document_of(app, key)).ok_or_else(Problem::not_found)
+}
+
+fn document_of(app: &App, key: &KeyEntry) -> KeyDocument {
+    KeyDocument::new(key, app.keys.find_signer(&key.kid))
 }
 
 /// The keys and what happens next, as far as this instance knows.
 pub(in crate::admin) async fn status(app: &App, now: DateTime<Utc>) -> Result<KeysDocument, Problem> {
     let status = app.keys.status(&policy(app).await?, now);
     Ok(KeysDocument {
-        keys: status.keys.iter().map(KeyDocument::new).collect(),
+        keys: status.keys.iter().map(|key| document_of(app, key)).collect(),
         timeline: status.timeline.into_iter().map(StepDocument::new).collect(),
         problems: app.keys.trouble().iter().map(ProblemDocument::new).collect(),
     })

@@ -1,6 +1,8 @@
 //! Stops asking a program that fails again and again, so that neither it nor the requests that need it pile up.
 
 use chrono::{DateTime, TimeDelta, Utc};
+use schemars::JsonSchema;
+use serde::Serialize;
 
 /// Whether the program is asked now, and what came of it so far.
 pub(super) struct Breaker {
@@ -19,6 +21,19 @@ pub(super) struct Counts {
     pub(super) failed: u64,
     /// Those that it was not asked for, because it had failed too often.
     pub(super) refused: u64,
+}
+
+/// Whether the program of an external key is asked for signatures.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+#[schemars(rename = "BreakerState")]
+pub enum BreakerState {
+    /// It is.
+    Closed,
+    /// It failed too often and is not asked for a while.
+    Open,
+    /// The next request finds out whether it works again, or one is at it.
+    Probing,
 }
 
 enum State {
@@ -41,6 +56,15 @@ impl Breaker {
         match self.state {
             State::Closed(_) => false,
             State::Open(until) | State::Probing(until) => now < until,
+        }
+    }
+
+    /// What somebody who looks at it is told.
+    pub(super) fn state(&self, now: DateTime<Utc>) -> BreakerState {
+        match self.state {
+            State::Closed(_) => BreakerState::Closed,
+            State::Open(until) if now < until => BreakerState::Open,
+            State::Open(_) | State::Probing(_) => BreakerState::Probing,
         }
     }
 
@@ -98,7 +122,9 @@ mod tests {
         }
         // Not in a row.
         assert!(breaker.admit(at(0)) && !breaker.succeeded());
+        assert_eq!(breaker.state(at(0)), BreakerState::Closed);
         assert_eq!([0, 1, 2].map(|_| breaker.admit(at(1)) && breaker.failed(at(1))), [false, false, true]);
+        assert_eq!([10, 11].map(|second| breaker.state(at(second))), [BreakerState::Open, BreakerState::Probing]);
         assert!(breaker.is_open(at(10)) && !breaker.admit(at(10)));
         // One finds out, the others wait for what it finds.
         assert!(!breaker.is_open(at(11)) && breaker.admit(at(11)));

@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use super::failure::ExternalFailure;
 use super::program::Program;
-use super::{ExternalSigner, exchange};
+use super::{ExternalSigner, SignerStatus, exchange};
 use crate::clock::Clock;
 use crate::config::ExternalKeysConfig;
 use crate::keys::lifecycle::{Insistence, Refusal};
@@ -120,6 +120,12 @@ impl ExternalSigners {
         let signer = Arc::new(ExternalSigner::new((&entry.kid, entry.alg), key, verifier, config, clock));
         by_kid.insert(entry.kid.clone(), Arc::clone(&signer));
         Ok((signer, public))
+    }
+
+    /// How the program of a key does; `None`: the key is ours, or its program may not be started here.
+    pub(in crate::keys) fn find_status(&self, kid: &str) -> Option<SignerStatus> {
+        let by_kid = self.shared.by_kid.lock().unwrap_or_else(PoisonError::into_inner);
+        by_kid.get(kid).map(|signer| signer.status())
     }
 
     /// Forgets all but these; their processes end once nobody signs with them any more.

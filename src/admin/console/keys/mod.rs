@@ -19,11 +19,12 @@ use super::table::Pages;
 use super::time;
 use super::visit::Visit;
 use crate::admin::keys;
-use crate::admin::keys::document::{KeyDocument, KeysDocument, StepDocument};
+use crate::admin::keys::document::{KeyDocument, KeysDocument, SignerDocument, StepDocument};
 use crate::admin::path::Path;
 use crate::app::App;
 use crate::http::problem::Problem;
 use crate::keys::audience::KeyAudience;
+use crate::keys::external::BreakerState;
 use crate::model::admin_scope::AdminArea;
 use crate::model::signing_alg::SigningAlg;
 use crate::model::signing_key::{KeyPurpose, KeyState};
@@ -165,6 +166,15 @@ fn state_of(key: &KeyDocument) -> (&'static str, &'static str) {
     }
 }
 
+fn signer_words(SignerDocument { signed, failed, refused, breaker }: &SignerDocument) -> String {
+    let now = match breaker {
+        BreakerState::Closed => "is asked",
+        BreakerState::Open => "is not asked for a while, because it failed too often",
+        BreakerState::Probing => "failed too often; one request finds out whether it works again",
+    };
+    format!("{now}. Since the start: {signed} signed, {failed} failed, {refused} refused without asking")
+}
+
 impl KeyView {
     fn new(key: &KeyDocument, steps: &[&StepDocument]) -> Self {
         let (state, class) = state_of(key);
@@ -209,6 +219,7 @@ async fn get_one(State(app): State<App>, visit: Visit, Path(kid): Path<String>) 
             fact("Algorithm", key.alg.as_str()),
             fact("Signs", key.purpose.as_str()),
             fact("Private half", if key.external { "kept elsewhere" } else { "kept here" }),
+            lines("Its program, asked by this server", key.signer.as_ref().map(signer_words)),
             time("Made", Some(key.created_at)),
             time("Listed", Some(key.published_at)),
             time("Began to sign", key.activated_at),
