@@ -5,10 +5,12 @@ use std::collections::BTreeSet;
 use chrono::TimeDelta;
 use http::Method;
 use ostiary::admin::rules;
+use ostiary::jobs::Job;
 use serde_json::{Value, json};
 use tokio_postgres::NoTls;
 
-use crate::harness::{Admin, TestApp, TestPerson, copied_directory};
+use crate::harness::program::{KEYCTL, Workplace};
+use crate::harness::{Admin, TestApp, TestPerson, copied_directory, master_key};
 
 async fn execute(app: &TestApp, sql: &str) {
     let (client, connection) = tokio_postgres::connect(&app.database_url(), NoTls).await.unwrap();
@@ -143,6 +145,42 @@ async fn whatever_an_endpoint_changes_is_recorded() {
     assert_eq!(carol["actor"]["kind"], "client");
     assert!(carol["request_id"].as_str().unwrap().len() > 8 && carol["subject"].as_str().unwrap().starts_with("u."));
     assert!(!json!(events).to_string().contains("brown foxes"), "no record has a secret");
+}
+
+#[tokio::test]
+async fn what_a_command_and_the_clock_do_to_the_keys_is_recorded_too() {
+    let keys = copied_directory();
+    let folder = keys.path().to_owned();
+    let app = TestApp::with_config(|config| {
+        config.keys.directory = folder.clone();
+        config.keys.rotation.automatic = true;
+    })
+    .await;
+    let workplace = Workplace::new();
+    let settings = json!({
+        "keys": {"directory": folder, "master_key": master_key()}, "database": {"url": app.database_url()},
+    });
+    workplace.write("settings.yaml", &settings.to_string());
+    let prepublish = async |place: [&str; 2], alg: &str| {
+        let words = [&place[..], &["--json", "prepublish", "--alg", alg]].concat();
+        let ended = workplace.run(KEYCTL, &words, &[("ISSUER", app.issuer())]).await;
+        assert_eq!(ended.code, Some(0), "{ended:?}");
+        let told: Value = serde_json::from_str(&ended.stdout).unwrap();
+        told["prepublished"][0]["kid"].as_str().unwrap().to_owned()
+    };
+    let kid = prepublish(["--config", "settings.yaml"], "ES256").await;
+    let unseen = prepublish(["--dir", folder.to_str().unwrap()], "EdDSA").await;
+    Job::KeyReload.run_once(&app.app, app.now()).await.unwrap();
+    app.pass(TimeDelta::days(91));
+    Job::KeyRotation.run_once(&app.app, app.now()).await.unwrap();
+    let admin = app.admin(&["admin:audit:read"]).await;
+    let events = events(&admin, "?limit=200").await;
+    let of = |kid: &str| -> Vec<_> {
+        let ours = events.iter().filter(|event| event["object"] == kid);
+        ours.map(|event| (event["event"].clone(), event["actor"]["kind"].clone())).collect()
+    };
+    assert_eq!(of(&kid), [(json!("key.activated"), json!("server")), (json!("key.prepublished"), json!("operator"))]);
+    assert_eq!(of(&unseen), [(json!("key.activated"), json!("server"))], "the folder names no database");
 }
 
 #[tokio::test]

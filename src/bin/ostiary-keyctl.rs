@@ -41,12 +41,20 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use ostiary::clock::Clock;
+use tracing::Level;
 
 use self::answer::{Answer, Outcome};
 use self::arguments::Arguments;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
+    // What is no answer, such as that a change could not be recorded.
+    tracing_subscriber::fmt()
+        .with_writer(io::stderr)
+        .with_max_level(Level::WARN)
+        .without_time()
+        .with_target(false)
+        .init();
     let arguments = Arguments::parse();
     let answer = command::run(&arguments, &Clock::system()).await.unwrap_or_else(|problems| Answer::refused(&problems));
     let text = if arguments.json && !answer.json.is_null() { format!("{:#}\n", answer.json) } else { answer.text };

@@ -55,7 +55,7 @@ use self::keyset::Keyset;
 use self::lifecycle::{Insistence, RotationPolicy, Step};
 use self::problem::{KeysetError, Problem};
 use self::rsa_pool::RsaPool;
-use self::store::{KeyStore, KeyStoreError};
+use self::store::{Author, KeyStore, KeyStoreError};
 use crate::model::signing_key::KeyEntry;
 
 /// How often a successor is asked for.
@@ -216,8 +216,8 @@ impl Keys {
     }
 
     /// Makes a key for each of `kinds` that is listed but does not sign yet. None: for each in use that has none waiting.
-    pub async fn prepublish(&self, kinds: &[Kind], now: DateTime<Utc>) -> Result<Vec<KeyEntry>, ChangeError> {
-        let made = change::prepublish(self.store(), kinds, None, now).await?;
+    pub async fn prepublish(&self, kinds: &[Kind], author: &Author) -> Result<Vec<KeyEntry>, ChangeError> {
+        let made = change::prepublish(&*self.store().recording(author), kinds, None, author.now).await?;
         self.take_up().await;
         Ok(made)
     }
@@ -228,31 +228,32 @@ impl Keys {
         kid: &str,
         policy: &RotationPolicy,
         insistence: Insistence,
-        now: DateTime<Utc>,
+        author: &Author,
     ) -> Result<Option<String>, ChangeError> {
         let rules = Rules { policy, insistence, signers: &self.shared.external };
-        let superseded = change::activate(self.store(), kid, &rules, now).await?;
+        let superseded = change::activate(&*self.store().recording(author), kid, &rules, author.now).await?;
         self.take_up().await;
         Ok(superseded)
     }
 
     /// Ends the listing of a key that is in its grace, or that never signed.
-    pub async fn retire(&self, kid: &str, insistence: Insistence, now: DateTime<Utc>) -> Result<(), ChangeError> {
-        change::retire(self.store(), kid, insistence, now).await?;
+    pub async fn retire(&self, kid: &str, insistence: Insistence, author: &Author) -> Result<(), ChangeError> {
+        change::retire(&*self.store().recording(author), kid, insistence, author.now).await?;
         self.take_up().await;
         Ok(())
     }
 
     /// Ends a key at once, and says which one signs instead if it signed.
-    pub async fn revoke(&self, kid: &str, reason: &str, now: DateTime<Utc>) -> Result<Option<String>, ChangeError> {
-        let next = change::revoke(self.store(), kid, reason, None, now).await?;
+    pub async fn revoke(&self, kid: &str, reason: &str, author: &Author) -> Result<Option<String>, ChangeError> {
+        let next = change::revoke(&*self.store().recording(author), kid, reason, None, author.now).await?;
         self.take_up().await;
         Ok(next)
     }
 
     /// Does everything whose time has come, and says what that was.
     pub async fn run_due(&self, policy: &RotationPolicy, now: DateTime<Utc>) -> Result<Due, ChangeError> {
-        let due = change::run_due(self.store(), policy, &self.shared.external, now).await?;
+        let store = self.store().recording(&Author::server(now));
+        let due = change::run_due(&*store, policy, &self.shared.external, now).await?;
         self.take_up().await;
         Ok(due)
     }

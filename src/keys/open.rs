@@ -17,7 +17,13 @@ use crate::storage::postgres::Postgres;
 /// The store that the settings name; `None` if it is in Postgres and there is none.
 pub fn store(config: &KeysConfig, postgres: Option<&Postgres>) -> Option<Arc<dyn KeyStore>> {
     match config.store {
-        KeyStoreKind::Directory => Some(Arc::new(KeyDirectory::new(&config.directory))),
+        KeyStoreKind::Directory => {
+            let directory = KeyDirectory::new(&config.directory);
+            Some(Arc::new(match postgres {
+                Some(postgres) => directory.recorded_in(postgres),
+                None => directory,
+            }))
+        }
         KeyStoreKind::Postgres => Some(Arc::new(PostgresKeys::new(postgres?.clone(), kek(config)))),
     }
 }

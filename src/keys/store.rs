@@ -8,12 +8,16 @@
 pub mod directory;
 // Two tables, private keys sealed.
 pub mod postgres;
+// What a change is recorded as.
+mod record;
 
 use std::fmt;
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use zeroize::Zeroizing;
 
+pub use self::record::Author;
 use super::keyset::check_keys;
 use super::lifecycle::KeyRing;
 use super::private_key::PrivateKey;
@@ -73,6 +77,10 @@ pub enum KeyStoreError {
 pub trait KeyStore: Send + Sync {
     /// What it is called in messages.
     fn place(&self) -> String;
+
+    /// The same place, whose changes are recorded as made by `author`. Keys in Postgres and the records of their changes are
+    /// written together or not at all; for a directory the record follows, if a database is named at all.
+    fn recording(&self, author: &Author) -> Arc<dyn KeyStore>;
 
     /// Which state it is in now. Cheap: every instance asks each second.
     async fn find_revision(&self) -> Result<Revision, KeyStoreError>;

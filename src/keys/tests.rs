@@ -292,18 +292,20 @@ async fn what_a_running_server_changes_counts_there_at_once() {
     let directory = key_directory();
     let keys = open_directory(directory.path()).await;
     let kinds = [(SigningAlg::ES256, KeyPurpose::Tokens)];
-    let made = keys.prepublish(&kinds, start()).await.unwrap().remove(0);
-    let early = keys.activate(&made.kid, &policy(), Insistence::Never, start()).await.unwrap_err();
+    let made = keys.prepublish(&kinds, &Author::operator(start())).await.unwrap().remove(0);
+    let early = keys.activate(&made.kid, &policy(), Insistence::Never, &Author::operator(start())).await.unwrap_err();
     assert!(matches!(early, ChangeError::Refused(lifecycle::Refusal::PublishedTooLately { .. })), "{early:?}");
     let now = start() + TimeDelta::days(1);
-    let superseded = keys.activate(&made.kid, &policy(), Insistence::Never, now).await.unwrap().unwrap();
+    let superseded =
+        keys.activate(&made.kid, &policy(), Insistence::Never, &Author::operator(now)).await.unwrap().unwrap();
     assert_eq!(keys.current().active_kid(SigningAlg::ES256), Some(made.kid.as_str()));
     let status = keys.status(&policy(), now);
     assert_eq!(status.keys.len(), 5);
     assert!(status.timeline.iter().any(|step| step.at == now + policy().grace));
-    keys.retire(&superseded, Insistence::Never, now + policy().grace).await.unwrap();
+    let late = Author::operator(now + policy().grace);
+    keys.retire(&superseded, Insistence::Never, &late).await.unwrap();
     assert!(keys.current().find_jwk(&superseded).is_none());
-    let next = keys.revoke(&made.kid, "stolen", now + policy().grace).await.unwrap().unwrap();
+    let next = keys.revoke(&made.kid, "stolen", &late).await.unwrap().unwrap();
     assert_eq!(keys.current().active_kid(SigningAlg::ES256), Some(next.as_str()));
 }
 
@@ -354,12 +356,17 @@ async fn a_directory_that_cannot_be_written_is_an_obstacle() {
 }
 
 /// A directory whose changes are stored and which cannot be read after that.
-struct Unreadable(KeyDirectory, AtomicBool);
+#[derive(Clone)]
+struct Unreadable(KeyDirectory, Arc<AtomicBool>);
 
 #[async_trait]
 impl KeyStore for Unreadable {
     fn place(&self) -> String {
         self.0.place()
+    }
+
+    fn recording(&self, _: &Author) -> Arc<dyn KeyStore> {
+        Arc::new(self.clone())
     }
 
     async fn find_revision(&self) -> Result<Revision, KeyStoreError> {
@@ -403,10 +410,10 @@ impl KeyStore for Unreadable {
 #[tokio::test]
 async fn a_change_that_stands_is_no_failure_although_it_cannot_be_read_yet() {
     let directory = key_directory();
-    let store = Arc::new(Unreadable(KeyDirectory::new(directory.path()), AtomicBool::new(false)));
+    let store = Arc::new(Unreadable(KeyDirectory::new(directory.path()), Arc::default()));
     let keys = Keys::open(store.clone(), signers()).await.unwrap();
     let kinds = [(SigningAlg::ES256, KeyPurpose::Tokens)];
-    let made = keys.prepublish(&kinds, start()).await.unwrap().remove(0);
+    let made = keys.prepublish(&kinds, &Author::operator(start())).await.unwrap().remove(0);
     assert!(entries(directory.path()).iter().any(|entry| entry.kid == made.kid));
     assert!(keys.current().find_jwk(&made.kid).is_none());
     store.1.store(false, Ordering::SeqCst);

@@ -96,6 +96,8 @@ kinds! {
     KeyActivated = "key.activated" as "Key begun to sign",
     /// A signing key left the key set.
     KeyRetired = "key.retired" as "Key retired",
+    /// A signing key was ended at once, in an emergency.
+    KeyRevoked = "key.revoked" as "Key revoked",
 }
 
 impl AuditEventKind {

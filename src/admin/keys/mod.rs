@@ -25,9 +25,8 @@ use crate::keys::audience::find_audience;
 use crate::keys::change::ChangeError;
 use crate::keys::lifecycle::{Insistence, Refusal, RotationPolicy};
 use crate::keys::open;
-use crate::keys::store::KeyStoreError;
+use crate::keys::store::{Author, KeyStoreError};
 use crate::model::admin_scope::AdminArea;
-use crate::model::audit::{AuditEvent, AuditEventKind};
 use crate::model::signing_alg::SigningAlg;
 use crate::model::signing_key::{KeyEntry, KeyPurpose};
 
@@ -146,13 +145,9 @@ pub(in crate::admin) async fn prepublish(
     kinds: &[(SigningAlg, KeyPurpose)],
     now: DateTime<Utc>,
 ) -> Result<Vec<KeyDocument>, Problem> {
-    let (server, kinds) = (app.clone(), kinds.to_vec());
-    let change = async move {
-        let made = server.keys.prepublish(&kinds, now).await?;
-        let kids = made.iter().map(|key| key.kid.clone()).collect();
-        Ok((made.iter().map(|key| KeyDocument::new(key, None)).collect(), kids))
-    };
-    recorded(app, caller, (AuditEventKind::KeyPrepublished, INSIST), now, change).await
+    let (keys, kinds, author) = (app.keys.clone(), kinds.to_vec(), author(caller, now));
+    let made = seen_through(INSIST, async move { keys.prepublish(&kinds, &author).await }).await?;
+    Ok(made.iter().map(|key| KeyDocument::new(key, None)).collect())
 }
 
 /// Lets a prepublished key sign. A refusal says in which words the caller could have insisted.
@@ -163,12 +158,9 @@ pub(in crate::admin) async fn activate(
     (insistence, insist): (Insistence, &'static str),
     now: DateTime<Utc>,
 ) -> Result<(), Problem> {
-    let (server, kid, policy) = (app.clone(), kid.to_owned(), policy(app).await?);
-    let change = async move {
-        server.keys.activate(&kid, &policy, insistence, now).await?;
-        Ok(((), vec![kid]))
-    };
-    recorded(app, caller, (AuditEventKind::KeyActivated, insist), now, change).await
+    let (keys, kid, policy, author) = (app.keys.clone(), kid.to_owned(), policy(app).await?, author(caller, now));
+    seen_through(insist, async move { keys.activate(&kid, &policy, insistence, &author).await }).await?;
+    Ok(())
 }
 
 /// Retires a key. A refusal says in which words the caller could have insisted.
@@ -179,12 +171,8 @@ pub(in crate::admin) async fn retire(
     (insistence, insist): (Insistence, &'static str),
     now: DateTime<Utc>,
 ) -> Result<(), Problem> {
-    let (server, kid) = (app.clone(), kid.to_owned());
-    let change = async move {
-        server.keys.retire(&kid, insistence, now).await?;
-        Ok(((), vec![kid]))
-    };
-    recorded(app, caller, (AuditEventKind::KeyRetired, insist), now, change).await
+    let (keys, kid, author) = (app.keys.clone(), kid.to_owned(), author(caller, now));
+    seen_through(insist, async move { keys.retire(&kid, insistence, &author).await }).await
 }
 
 /// A key, as far as this instance knows.
@@ -227,28 +215,17 @@ pub(in crate::admin) async fn policy(app: &App) -> Result<RotationPolicy, Proble
     Ok(open::policy(&app.config.keys, &app.config.tokens, &app.postgres).await?)
 }
 
-/// Changes keys and records each by its `kid`, also if whoever asked hangs up meanwhile. Keys may be in a directory, so the
-/// record follows the change; if it cannot be written the change stands, and the log has it.
-async fn recorded<T: Send + 'static>(
-    app: &App,
-    caller: &Caller,
-    (kind, insist): (AuditEventKind, &'static str),
-    now: DateTime<Utc>,
-    change: impl Future<Output = Result<(T, Vec<String>), ChangeError>> + Send + 'static,
+/// Changes keys, also if whoever asked hangs up meanwhile: half of it may be done.
+async fn seen_through<T: Send + 'static>(
+    insist: &'static str,
+    change: impl Future<Output = Result<T, ChangeError>> + Send + 'static,
 ) -> Result<T, Problem> {
-    let (app, caller) = (app.clone(), caller.clone());
-    let task = tokio::spawn(async move {
-        let (made, kids) = change.await.map_err(|error| refused(error, insist))?;
-        for kid in kids {
-            let record = caller.record(AuditEvent::new(kind).to_object(&kid), now);
-            if let Err(error) = app.postgres.insert_audit_record(&record).await {
-                let (event, actor) = (kind.as_str(), caller.principal());
-                tracing::error!(event, kid, actor, error = %error, "a change of the keys could not be recorded");
-            }
-        }
-        Ok(made)
-    });
-    task.await.unwrap_or_else(|error| Err(Problem::new(ProblemType::Internal).with_source(error)))
+    let done = tokio::spawn(change).await.map_err(|error| Problem::new(ProblemType::Internal).with_source(error))?;
+    done.map_err(|error| refused(error, insist))
+}
+
+fn author(caller: &Caller, now: DateTime<Utc>) -> Author {
+    Author { actor: caller.actor.clone(), origin: caller.origin.clone(), now }
 }
 
 /// What the life cycle does not allow is told to the caller, what the store cannot do to the operator.

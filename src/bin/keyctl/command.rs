@@ -6,7 +6,7 @@ use ostiary::keys::change::{self, ChangeError, RotationOutcome};
 use ostiary::keys::kek;
 use ostiary::keys::master_key::MasterKeys;
 use ostiary::keys::problem::Problem;
-use ostiary::keys::store::{Inspection, KeyStoreError, inspect};
+use ostiary::keys::store::{Author, Inspection, KeyStoreError, inspect};
 use serde_json::json;
 
 use super::answer::{Answer, instant, table};
@@ -31,7 +31,7 @@ pub async fn run(arguments: &Arguments, clock: &Clock) -> Answered {
         Command::Sign { file, kept } => return external::sign(file, *kept),
         _ => {}
     }
-    let place = Place::open(arguments, clock).await?;
+    let place = Place::open(arguments, clock).await?.recording(now);
     match &arguments.command {
         Command::List => {
             let stored = place.store.read().await.map_err(|error| error.problems())?;
@@ -180,7 +180,9 @@ async fn wait_and_rotate(
     if waiting.is_empty() {
         return Ok(Answer::nothing_done("Somebody else let the keys sign meanwhile.\n", json!({ "rotated": [] })));
     }
-    let rotated = change::rotate(&*place.store, &waiting, &place.rules(false), None, clock.now()).await;
+    let now = clock.now();
+    let store = place.store.recording(&Author::operator(now));
+    let rotated = change::rotate(&*store, &waiting, &place.rules(false), None, now).await;
     Ok(Answer::rotated(&rotated.map_err(problems)?))
 }
 

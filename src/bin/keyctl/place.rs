@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use chrono::TimeDelta;
+use chrono::{DateTime, TimeDelta, Utc};
 use clap::CommandFactory;
 use clap::error::ErrorKind;
 use ostiary::clock::Clock;
@@ -14,7 +14,7 @@ use ostiary::keys::lifecycle::{Insistence, RotationPolicy};
 use ostiary::keys::open;
 use ostiary::keys::problem::Problem;
 use ostiary::keys::store::directory::KeyDirectory;
-use ostiary::keys::store::{KeyStore, KeyStoreError};
+use ostiary::keys::store::{Author, KeyStore, KeyStoreError};
 use ostiary::storage::postgres::{Postgres, PostgresOptions, migrate};
 
 use super::arguments::Arguments;
@@ -39,6 +39,11 @@ impl Place {
     pub fn rules(&self, force: bool) -> Rules<'_> {
         let insistence = if force { Insistence::Force } else { Insistence::Never };
         Rules { policy: &self.policy, insistence, signers: &self.signers }
+    }
+
+    /// The same, whose changes are recorded as made by whoever types the command.
+    pub fn recording(self, now: DateTime<Utc>) -> Self {
+        Self { store: self.store.recording(&Author::operator(now)), ..self }
     }
 
     pub async fn open(arguments: &Arguments, clock: &Clock) -> Result<Self, Vec<Problem>> {

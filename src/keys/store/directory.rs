@@ -12,6 +12,7 @@ mod lock;
 use std::ffi::OsStr;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use aws_lc_rs::digest;
@@ -21,19 +22,24 @@ use chrono::{DateTime, Utc};
 
 pub use self::keyset_file::FILE_NAME;
 use self::lock::Lock;
-use super::{Change, KeyStore, KeyStoreError, Revision, StoredKeys, StoredRing, pem_of};
+use super::{Author, Change, KeyStore, KeyStoreError, Revision, StoredKeys, StoredRing, pem_of};
 use crate::keys::change::first_keys;
 use crate::keys::lifecycle::{KeyRing, Refusal};
 use crate::keys::private_file::{self, FileError};
 use crate::keys::private_key::{PrivateKey, RsaBits};
 use crate::keys::problem::{KeysetError, Problem};
+use crate::model::audit::AuditRecord;
 use crate::model::signing_alg::SigningAlg;
 use crate::model::signing_key::{KeyEntry, KeyState};
+use crate::storage::postgres::Postgres;
 
 /// A folder with keys in it.
 #[derive(Clone, Debug)]
 pub struct KeyDirectory {
     path: PathBuf,
+    /// Where changes are recorded.
+    records: Option<Postgres>,
+    author: Option<Author>,
 }
 
 /// Makes the directory if need be and one active key for each required algorithm and each of `algs`. Blocks.
@@ -56,7 +62,13 @@ pub fn generate_initial(
 impl KeyDirectory {
     /// The directory at `path`, whether it is there or not.
     pub fn new(path: &Path) -> Self {
-        Self { path: path.to_owned() }
+        Self { path: path.to_owned(), records: None, author: None }
+    }
+
+    /// The same directory, whose changes are recorded in that database.
+    #[must_use]
+    pub fn recorded_in(self, postgres: &Postgres) -> Self {
+        Self { records: Some(postgres.clone()), ..self }
     }
 
     /// Whether it has a key set at all, good or bad.
@@ -126,14 +138,15 @@ impl KeyDirectory {
             .map_err(|unusable| Problem::new(format!("{} {}", path.display(), unusable.what), unusable.mend))
     }
 
-    fn replace_now(&self, change: &Change) -> Result<(), KeyStoreError> {
+    /// What is recorded of it.
+    fn replace_now(&self, change: &Change) -> Result<Vec<AuditRecord>, KeyStoreError> {
         if change.expected == Revision::nothing() {
             private_file::create_folder(&self.path).map_err(|error| self.refuse_file(error))?;
         }
         private_file::check_folder(&self.path).map_err(|error| self.refuse_file(error))?;
         let _lock = Lock::take(&self.path)?;
-        let found = if self.has_keyset() { revision_of(&self.read_text()?) } else { Revision::nothing() };
-        if found != change.expected {
+        let found = self.read_or_empty_now()?;
+        if found.revision != change.expected {
             return Err(KeyStoreError::Conflict);
         }
         let named = change.ring.keys().iter().cloned().map(with_file).collect();
@@ -149,7 +162,18 @@ impl KeyDirectory {
         })?;
         private_file::replace(&self.path.join(FILE_NAME), &text).map_err(|error| self.refuse_file(error))?;
         self.destroy_retired(&ring);
-        Ok(())
+        Ok(self.author.as_ref().map(|author| author.records(&found.ring, &ring)).unwrap_or_default())
+    }
+
+    /// No transaction covers a directory: the change stands, whatever becomes of its records.
+    async fn record(&self, records: &[AuditRecord]) {
+        let Some(postgres) = &self.records else { return };
+        for record in records {
+            if let Err(error) = postgres.insert_audit_record(record).await {
+                let (event, key) = (record.event.kind.as_str(), record.event.object.as_deref());
+                tracing::error!(event, key, %error, "the signing keys were changed, and that could not be recorded");
+            }
+        }
     }
 
     /// Each time all of them: one that could not be removed, or whose removal was interrupted, is removed by a later change.
@@ -199,6 +223,10 @@ impl KeyStore for KeyDirectory {
         format!("the key directory {}", self.path.display())
     }
 
+    fn recording(&self, author: &Author) -> Arc<dyn KeyStore> {
+        Arc::new(Self { author: Some(author.clone()), ..self.clone() })
+    }
+
     async fn find_revision(&self) -> Result<Revision, KeyStoreError> {
         // Compares the contents of one small file, because times of files are too coarse to tell two changes apart.
         Ok(self.blocking(|directory| directory.read_text().map(|text| revision_of(&text))).await??)
@@ -217,7 +245,9 @@ impl KeyStore for KeyDirectory {
     }
 
     async fn replace(&self, change: Change) -> Result<(), KeyStoreError> {
-        self.blocking(move |directory| directory.replace_now(&change)).await?
+        let records = self.blocking(move |directory| directory.replace_now(&change)).await??;
+        self.record(&records).await;
+        Ok(())
     }
 
     async fn rewrap(&self) -> Result<Option<usize>, KeyStoreError> {

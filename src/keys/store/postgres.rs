@@ -1,14 +1,17 @@
 //! Keys in Postgres: every instance sees them, none needs a volume. The private keys are sealed with a key-encryption key
 //! that the database never sees.
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
 use zeroize::Zeroizing;
 
-use super::{Change, KeyStore, KeyStoreError, Revision, StoredKeys, StoredRing, pem_of};
+use super::{Author, Change, KeyStore, KeyStoreError, Revision, StoredKeys, StoredRing, pem_of};
 use crate::keys::kek::{KekSource, KeyEncryptionKeys, sealed_by};
 use crate::keys::lifecycle::KeyRing;
 use crate::keys::private_key::PrivateKey;
 use crate::keys::problem::{KeysetError, Problem};
+use crate::model::audit::AuditRecord;
 use crate::model::signing_key::KeyEntry;
 use crate::storage::StoreError;
 use crate::storage::postgres::Postgres;
@@ -21,12 +24,13 @@ const TABLE: &str = "the table signing_key";
 pub struct PostgresKeys {
     postgres: Postgres,
     kek: KekSource,
+    author: Option<Author>,
 }
 
 impl PostgresKeys {
     /// The keys in `postgres`, sealed with `kek`.
     pub fn new(postgres: Postgres, kek: KekSource) -> Self {
-        Self { postgres, kek }
+        Self { postgres, kek, author: None }
     }
 
     fn refuse(&self, problem: Problem) -> KeyStoreError {
@@ -54,8 +58,13 @@ impl PostgresKeys {
         })
     }
 
-    async fn replace_sealed(&self, expected: i64, keys: &[SealedKey]) -> Result<(), KeyStoreError> {
-        match self.postgres.replace_signing_keys(expected, keys).await {
+    async fn replace_sealed(
+        &self,
+        expected: i64,
+        keys: &[SealedKey],
+        records: Vec<AuditRecord>,
+    ) -> Result<(), KeyStoreError> {
+        match self.postgres.recording_all(records).replace_signing_keys(expected, keys).await {
             Ok(true) => Ok(()),
             Ok(false) => Err(KeyStoreError::Conflict),
             Err(error) => Err(error.into()),
@@ -67,6 +76,10 @@ impl PostgresKeys {
 impl KeyStore for PostgresKeys {
     fn place(&self) -> String {
         "the key store in the database".to_owned()
+    }
+
+    fn recording(&self, author: &Author) -> Arc<dyn KeyStore> {
+        Arc::new(Self { author: Some(author.clone()), ..self.clone() })
     }
 
     async fn find_revision(&self) -> Result<Revision, KeyStoreError> {
@@ -124,7 +137,9 @@ impl KeyStore for PostgresKeys {
             let entry = KeyEntry { file: None, ..entry.clone() };
             keys.push(SealedKey { entry, sealed });
         }
-        self.replace_sealed(found.version, &keys).await
+        let author = self.author.as_ref();
+        let records = author.map(|author| author.records(&ring_of(&found).ring, &change.ring)).unwrap_or_default();
+        self.replace_sealed(found.version, &keys, records).await
     }
 
     async fn rewrap(&self) -> Result<Option<usize>, KeyStoreError> {
@@ -141,7 +156,7 @@ impl KeyStore for PostgresKeys {
             count += 1;
         }
         if count > 0 {
-            self.replace_sealed(found.version, &found.keys).await?;
+            self.replace_sealed(found.version, &found.keys, Vec::new()).await?;
         }
         Ok(Some(count))
     }

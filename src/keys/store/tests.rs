@@ -17,8 +17,11 @@ use crate::keys::kek::{self, KekSource};
 use crate::keys::lifecycle::Insistence;
 use crate::keys::private_key::RsaBits;
 use crate::keys::tests::{policy, private_folder, rules, signers, start};
+use crate::model::audit::{Actor, AuditEventKind, AuditRecord};
 use crate::model::signing_alg::SigningAlg;
 use crate::model::signing_key::{KeyPurpose, KeyState};
+use crate::storage::postgres::Postgres;
+use crate::storage::postgres::audit::AuditFilter;
 use crate::storage::postgres::tests::TestDatabase;
 
 const ED: Kind = (SigningAlg::EdDSA, KeyPurpose::Tokens);
@@ -158,6 +161,62 @@ async fn of_eight_who_change_at_once_each_succeeds_whole_or_is_refused() {
     }
 }
 
+/// What was recorded, the oldest first.
+async fn recorded(postgres: &Postgres) -> Vec<(AuditEventKind, String, Actor)> {
+    let records = postgres.list_audit_records(AuditFilter::default(), None, 100).await.unwrap();
+    let told = |AuditRecord { event, actor, .. }| (event.kind, event.object.unwrap(), actor);
+    records.into_iter().rev().map(|stored| told(stored.record)).collect()
+}
+
+#[tokio::test]
+async fn every_change_is_recorded_with_who_made_it() {
+    use AuditEventKind::{KeyActivated, KeyPrepublished, KeyRetired, KeyRevoked};
+    let [directory, sealed] = places().await;
+    let postgres = sealed.db.as_ref().unwrap().postgres.clone();
+    let other = TestDatabase::migrated().await;
+    let plain = KeyDirectory::new(&directory.folder.path().join("keys")).recorded_in(&other.postgres);
+    for (store, postgres) in [(sealed.store.clone(), &postgres), (Arc::new(plain), &other.postgres)] {
+        assert_eq!(recorded(postgres).await, [], "nobody said who made the first keys");
+        let first = store.read().await.unwrap().ring.active(ED.0, ED.1).unwrap().kid.clone();
+        let (policy, signers) = (policy(), signers());
+        let by_hand = store.recording(&Author::operator(start()));
+        let made = change::prepublish(&*by_hand, &[ED], None, start()).await.unwrap().remove(0).kid;
+        // What changes nothing, and what is refused, leaves nothing.
+        let never = rules(&policy, Insistence::Never, &signers);
+        change::rotate(&*by_hand, &[ED], &never, None, start()).await.unwrap();
+        change::retire(&*by_hand, &first, Insistence::Force, start()).await.unwrap_err();
+        let signs_at = start() + policy.prepublish;
+        change::activate(&*by_hand, &made, &never, signs_at).await.unwrap();
+        let over = signs_at + policy.grace;
+        let by_itself = store.recording(&Author::server(over));
+        change::run_due(&*by_itself, &policy, &signers, over).await.unwrap();
+        let next = change::revoke(&*by_hand, &made, "stolen", None, over).await.unwrap().unwrap();
+        let expected = [
+            (KeyPrepublished, &made, Actor::Operator),
+            (KeyActivated, &made, Actor::Operator),
+            (KeyRetired, &first, Actor::Server),
+            (KeyRevoked, &made, Actor::Operator),
+            (KeyPrepublished, &next, Actor::Operator),
+            (KeyActivated, &next, Actor::Operator),
+        ];
+        assert_eq!(recorded(postgres).await, expected.map(|(kind, kid, actor)| (kind, kid.clone(), actor)));
+    }
+}
+
+#[tokio::test]
+async fn a_change_in_postgres_that_cannot_be_recorded_is_not_made_and_one_of_a_directory_stands() {
+    let [directory, sealed] = places().await;
+    let db = sealed.db.as_ref().unwrap();
+    let plain = KeyDirectory::new(&directory.folder.path().join("keys")).recorded_in(&db.postgres);
+    db.execute("ALTER TABLE audit_event ADD CHECK (event <> 'key.prepublished')").await;
+    let author = Author::operator(start());
+    let before = sealed.store.read().await.unwrap().ring;
+    change::prepublish(&*sealed.store.recording(&author), &[ED], None, start()).await.unwrap_err();
+    assert!(sealed.store.read().await.unwrap().ring == before);
+    let made = change::prepublish(&*plain.recording(&author), &[ED], None, start()).await.unwrap().remove(0);
+    assert!(plain.read().await.unwrap().ring.find(&made.kid).is_some());
+}
+
 #[tokio::test]
 async fn an_imported_key_signs_as_one_of_ours() {
     for Place { store, .. } in &places().await {
@@ -181,7 +240,7 @@ async fn a_running_server_reads_what_a_new_kek_sealed_and_old_keks_are_kept_for_
     let token = keys.current().sign_jwt(SigningAlg::ES256, "JWT", &serde_json::json!({})).await.unwrap();
 
     kek::add_to_file(&file).unwrap();
-    let made = keys.prepublish(&[ED], start()).await.unwrap().remove(0);
+    let made = keys.prepublish(&[ED], &Author::operator(start())).await.unwrap().remove(0);
     assert!(keys.current().find_jwk(&made.kid).is_some(), "sealed with the new one, read at once");
     let warnings = inspect(&*store).await.warnings;
     assert_eq!(warnings.len(), 3);
@@ -211,7 +270,7 @@ async fn a_running_server_reads_what_a_new_kek_sealed_and_old_keks_are_kept_for_
 async fn a_key_is_revoked_and_gone_without_any_key_encryption_key() {
     let [_, Place { store, folder, db: _db }] = places().await;
     let keys = Keys::open(store.clone(), signers()).await.unwrap();
-    let made = keys.prepublish(&[ED], start()).await.unwrap().remove(0);
+    let made = keys.prepublish(&[ED], &Author::operator(start())).await.unwrap().remove(0);
     let old = keys.current().active_kid(SigningAlg::EdDSA).unwrap().to_owned();
     let token = keys.current().sign_jwt(SigningAlg::EdDSA, "JWT", &serde_json::json!({})).await.unwrap();
     let file = folder.path().join("kek");

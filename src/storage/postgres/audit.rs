@@ -94,8 +94,14 @@ impl Postgres {
     /// The same store, whose next change is recorded if it changes anything.
     #[must_use]
     pub fn recording(&self, record: AuditRecord) -> Self {
+        self.recording_all(vec![record])
+    }
+
+    /// The same for a change that is several events.
+    #[must_use]
+    pub fn recording_all(&self, records: Vec<AuditRecord>) -> Self {
         let mut store = self.clone();
-        store.record = Some(Arc::new(record));
+        store.records = Arc::from(records);
         store
     }
 
@@ -128,12 +134,14 @@ impl Postgres {
         T: Effect,
         Verb: AsyncFnOnce(&mut AsyncPgConnection) -> QueryResult<T>,
     {
-        let Some(record) = &self.record else { return self.run(verb).await };
+        if self.records.is_empty() {
+            return self.run(verb).await;
+        }
         self.run(async |conn| {
             // By hand: `transaction` wants to know that the verb's future is `Send`, which cannot be said of a type parameter.
             // A connection that is left behind with an open transaction is thrown away by the pool.
             Transactions::begin_transaction(conn).await?;
-            match recorded_in_tx(conn, verb, record).await {
+            match recorded_in_tx(conn, verb, &self.records).await {
                 Ok(outcome) => Transactions::commit_transaction(conn).await.map(|()| outcome),
                 Err(error) => {
                     Transactions::rollback_transaction(conn).await?;
@@ -145,14 +153,16 @@ impl Postgres {
     }
 }
 
-async fn recorded_in_tx<T, Verb>(conn: &mut AsyncPgConnection, verb: Verb, record: &AuditRecord) -> QueryResult<T>
+async fn recorded_in_tx<T, Verb>(conn: &mut AsyncPgConnection, verb: Verb, records: &[AuditRecord]) -> QueryResult<T>
 where
     T: Effect,
     Verb: AsyncFnOnce(&mut AsyncPgConnection) -> QueryResult<T>,
 {
     let outcome = verb(conn).await?;
     if outcome.is_effective() {
-        insert_in_tx(conn, record).await?;
+        for record in records {
+            insert_in_tx(conn, record).await?;
+        }
     }
     Ok(outcome)
 }

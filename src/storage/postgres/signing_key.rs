@@ -103,7 +103,7 @@ impl Postgres {
         // One key signs: the one before has to make room first.
         rows.sort_by_key(|row| row.state == KeyState::Active.as_str());
         let rows = &rows;
-        self.run(async |conn| {
+        self.change(async |conn| {
             conn.transaction(async |conn| {
                 let is_first = diesel::update(keyset_version::table.filter(keyset_version::version.eq(expected)))
                     .set(keyset_version::version.eq(keyset_version::version + 1))

@@ -52,8 +52,8 @@ pub struct Postgres {
     pool: Pool<AsyncPgConnection>,
     target: Arc<Target>,
     statement_timeout: Duration,
-    /// What the next change is recorded as.
-    pub(super) record: Option<Arc<AuditRecord>>,
+    /// What the next change is recorded as; nothing: it is not.
+    pub(super) records: Arc<[AuditRecord]>,
 }
 
 impl fmt::Debug for Postgres {
@@ -84,7 +84,7 @@ impl Postgres {
             .runtime(Runtime::Tokio1)
             .build()
             .map_err(StoreError::unavailable)?;
-        Ok(Self { pool, target, statement_timeout, record: None })
+        Ok(Self { pool, target, statement_timeout, records: Arc::default() })
     }
 
     /// Whether the server answers.
