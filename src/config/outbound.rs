@@ -1,5 +1,6 @@
 //! Outbound HTTP: https to public addresses only, unless an exception names the peer.
 
+use std::net::IpAddr;
 use std::path::PathBuf;
 
 use ipnet::IpNet;
@@ -33,6 +34,18 @@ pub struct OutboundException {
     pub allow_http: bool,
 }
 
+impl OutboundException {
+    /// Whether it is for that host, as a URL or a certificate writes it: in any case, an IPv6 address with its brackets or without.
+    pub fn is_for_host(&self, host: &str) -> bool {
+        let bare = |host: &str| host.trim_start_matches('[').trim_end_matches(']').to_ascii_lowercase();
+        let (meant, host) = (bare(&self.host), bare(host));
+        match (meant.parse::<IpAddr>(), host.parse::<IpAddr>()) {
+            (Ok(meant), Ok(host)) => meant == host,
+            _ => meant == host,
+        }
+    }
+}
+
 /// Why an outbound request is made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -45,4 +58,34 @@ pub enum OutboundPurpose {
     ClientKeys,
     /// A request object of a client (OpenID Connect Core section 6.2).
     RequestObject,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_host_is_the_same_however_it_is_written() {
+        let exception = |host: &str| OutboundException {
+            purpose: OutboundPurpose::ClientLogo,
+            host: host.to_owned(),
+            port: 443,
+            network: "::/0".parse().unwrap(),
+            allow_http: false,
+        };
+        for (meant, host) in [
+            ("Peer.Test", "peer.test"),
+            ("peer.test", "PEER.test"),
+            ("::1", "[::1]"),
+            ("[::1]", "0:0:0:0:0:0:0:1"),
+            ("10.0.0.1", "10.0.0.1"),
+        ] {
+            assert!(exception(meant).is_for_host(host), "{meant} {host}");
+        }
+        for (meant, host) in
+            [("peer.test", "a.peer.test"), ("::1", "::2"), ("", "peer.test"), ("10.0.0.1", "::ffff:10.0.0.1")]
+        {
+            assert!(!exception(meant).is_for_host(host), "{meant} {host}");
+        }
+    }
 }

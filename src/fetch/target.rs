@@ -41,10 +41,7 @@ impl Target {
     }
 
     pub(super) fn is_meant_by(&self, exception: &OutboundException, purpose: OutboundPurpose) -> bool {
-        // The URL parser writes an IPv6 host in brackets; a configuration may leave them out.
-        let host = self.host.trim_start_matches('[').trim_end_matches(']');
-        let meant = exception.host.trim_start_matches('[').trim_end_matches(']');
-        exception.purpose == purpose && meant.eq_ignore_ascii_case(host) && exception.port == self.port
+        exception.purpose == purpose && exception.is_for_host(&self.host) && exception.port == self.port
     }
 
     pub(super) fn admits(&self, ip: IpAddr, exceptions: &[&OutboundException]) -> bool {

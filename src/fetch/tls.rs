@@ -47,8 +47,7 @@ pub(super) fn client(config: &OutboundConfig) -> Result<ClientConfig, FetchConfi
         .with_root_certificates(roots.clone())
         .with_no_client_auth();
     if !listed.is_empty() {
-        let hosts = config.allow.iter().map(|exception| exception.host.clone()).collect();
-        let verifier = ListedOrSigned::new(roots, listed, hosts, provider)?;
+        let verifier = ListedOrSigned::new(roots, listed, &config.allow, provider)?;
         tls.dangerous().set_certificate_verifier(Arc::new(verifier));
     }
     tls.alpn_protocols = vec![b"http/1.1".to_vec()];

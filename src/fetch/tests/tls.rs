@@ -52,7 +52,16 @@ impl TlsPeer {
 
     /// Calls it by that name, with `listed` as the file of authorities. Exceptions are for `peer.test` and `other.test`.
     async fn call(&self, name: &str, listed: Option<&str>) -> Result<(String, Bytes), FetchError> {
-        let allow = ["peer.test", "other.test"]
+        self.call_excepted(name, listed, ["peer.test", "other.test"]).await
+    }
+
+    async fn call_excepted(
+        &self,
+        name: &str,
+        listed: Option<&str>,
+        exceptions: [&str; 2],
+    ) -> Result<(String, Bytes), FetchError> {
+        let allow = exceptions
             .map(|host| OutboundException { allow_http: false, ..exception(LOGO, host, self.port, "127.0.0.0/8") });
         let config = OutboundConfig { extra_ca_file: listed.map(fixture), allow: allow.to_vec() };
         let ip = IpAddr::from([127, 0, 0, 1]);
@@ -128,9 +137,13 @@ async fn an_authority_without_key_usage_is_one() {
 #[tokio::test]
 async fn a_listed_certificate_without_a_name_is_for_the_hosts_of_the_exceptions() {
     let peer = TlsPeer::start("self-signed-nameless.pem", &[&TLS13]);
-    for name in ["peer.test", "other.test"] {
-        let answer = peer.call(name, Some("self-signed-nameless.pem")).await;
-        assert_eq!(answer.unwrap().1, "over TLS", "{name}");
+    for (name, exceptions) in [
+        ("peer.test", ["peer.test", "other.test"]),
+        ("other.test", ["peer.test", "other.test"]),
+        ("other.test", ["Peer.Test", "OTHER.test"]),
+    ] {
+        let answer = peer.call_excepted(name, Some("self-signed-nameless.pem"), exceptions).await;
+        assert_eq!(answer.unwrap().1, "over TLS", "{name} {exceptions:?}");
     }
     assert_disbelieved(&peer.call("peer.test", Some("ca.pem")).await, "it is not listed");
     // To any other host, whatever address it has, nothing without a name is believed.

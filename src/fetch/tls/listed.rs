@@ -16,6 +16,7 @@ use x509_parser::extensions::GeneralName;
 use x509_parser::prelude::FromDer;
 
 use super::FetchConfigError;
+use crate::config::OutboundException;
 
 /// Believes what an authority signed, and the listed certificates themselves.
 #[derive(Debug)]
@@ -23,8 +24,8 @@ pub(super) struct ListedOrSigned {
     /// Absent if there is no authority at all.
     authorities: Option<Arc<WebPkiServerVerifier>>,
     listed: Vec<Listed>,
-    /// Those of the exceptions: a certificate that names nobody is believed for them alone.
-    hosts: Vec<String>,
+    /// A certificate that names nobody is believed for the hosts of these alone.
+    exceptions: Vec<OutboundException>,
     provider: Arc<CryptoProvider>,
 }
 
@@ -40,20 +41,20 @@ impl ListedOrSigned {
     pub(super) fn new(
         mut roots: RootCertStore,
         listed: Vec<CertificateDer<'static>>,
-        hosts: Vec<String>,
+        exceptions: &[OutboundException],
         provider: Arc<CryptoProvider>,
     ) -> Result<Self, FetchConfigError> {
         let mut own = Vec::new();
         for certificate in listed {
             let mut alone = RootCertStore::empty();
             alone.add(certificate.clone()).map_err(|error| FetchConfigError::ExtraCa(error.into()))?;
-            if is_authority(&certificate, &hosts)? {
+            if is_authority(&certificate, exceptions)? {
                 roots.add(certificate.clone()).map_err(|error| FetchConfigError::ExtraCa(error.into()))?;
             }
             own.push(Listed { certificate, itself: verifier(alone, &provider)? });
         }
         let authorities = if roots.is_empty() { None } else { Some(verifier(roots, &provider)?) };
-        Ok(Self { authorities, listed: own, hosts, provider })
+        Ok(Self { authorities, listed: own, exceptions: exceptions.to_vec(), provider })
     }
 
     /// Whether it is for that host. The common name is no name of a host (RFC 9525 section 2): a certificate with nothing else is
@@ -62,7 +63,8 @@ impl ListedOrSigned {
         match verify_server_name(&ParsedCertificate::try_from(certificate)?, name) {
             Ok(()) => Ok(true),
             Err(rustls::Error::InvalidCertificate(CertificateError::NotValidForNameContext { presented, .. })) => {
-                Ok(presented.is_empty() && self.hosts.iter().any(|host| host.as_str() == name.to_str()))
+                Ok(presented.is_empty()
+                    && self.exceptions.iter().any(|exception| exception.is_for_host(&name.to_str())))
             }
             Err(_) => Ok(false),
         }
@@ -139,7 +141,7 @@ fn verifier(
 /// Whether it signs others (RFC 5280 section 4.2.1.9). Many programs write into the certificate of every server that it is an
 /// authority, so that is not enough: one with the name of a host is that host's. One without any name is a host's if it is
 /// called like one of the exceptions and is not said to sign certificates.
-fn is_authority(certificate: &CertificateDer<'_>, hosts: &[String]) -> Result<bool, FetchConfigError> {
+fn is_authority(certificate: &CertificateDer<'_>, exceptions: &[OutboundException]) -> Result<bool, FetchConfigError> {
     let (_, certificate) =
         X509Certificate::from_der(certificate).map_err(|error| FetchConfigError::ExtraCa(error.into()))?;
     let broken = |error: x509_parser::error::X509Error| FetchConfigError::ExtraCa(error.into());
@@ -150,7 +152,7 @@ fn is_authority(certificate: &CertificateDer<'_>, hosts: &[String]) -> Result<bo
     let usage = certificate.key_usage().map_err(broken)?.map(|usage| usage.value.key_cert_sign());
     let is_called_like_host = || {
         let mut names = certificate.subject().iter_common_name().filter_map(|name| name.as_str().ok());
-        names.any(|name| hosts.iter().any(|host| host.eq_ignore_ascii_case(name)))
+        names.any(|name| exceptions.iter().any(|exception| exception.is_for_host(name)))
     };
     Ok(is_ca && !has_host && usage.unwrap_or_else(|| !is_called_like_host()))
 }
