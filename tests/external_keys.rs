@@ -6,13 +6,16 @@ use std::time::Duration;
 
 use chrono::TimeDelta;
 use nix::sys::signal::Signal;
+use ostiary::config::Config;
 use ostiary::jobs::Job;
 use ostiary::keys::external::ExternalSigners;
 use ostiary::model::signing_alg::SigningAlg;
 use serde_json::{Value, json};
 
 use crate::harness::program::{Ended, KEYCTL, Workplace};
-use crate::harness::{Answer, Authorization, TestApp, TestClient, Tokens, copied_directory, eventually, jwt, until};
+use crate::harness::{
+    Answer, Authorization, Receiver, TestApp, TestClient, Tokens, copied_directory, eventually, jwt, parameters, until,
+};
 use crate::key_rotation::Pair;
 
 /// What the program does is in the file `conduct`, so that it can change while a server runs. It leaves a line in `started`.
@@ -30,6 +33,17 @@ case "$(cat conduct)" in
     short) echo '{"signature":"AAAA"}' ;;
     der) echo '{"signature":"MEUCIQC2L8h7H0RjqOt2mJ8oO0Nq2wQ3aYjv4m0F4o3D1hZk4gIgQ6Jm6oG2Vb0s9f3kqO1w0m3t7c6n8Yx5r4u1z2v3w4E"}' ;;
     flooding) yes ;;
+    moody)
+        while read -r line; do
+            case "$(cat mood)" in
+                good) printf '%s\n' "$line" | "$KEYCTL" sign --file ours.pem ;;
+                lying) printf '%s\n' "$line" | "$KEYCTL" sign --file another.pem ;;
+                slow) sleep 600 ;;
+                crashing) exit 7 ;;
+                silent) exit 0 ;;
+                garbage) echo '<html>' ;;
+            esac
+        done ;;
     mixed)
         read -r line
         case "$line" in *public_jwk*) file=ours.pem ;; *) file=another.pem ;; esac
@@ -102,8 +116,13 @@ impl Place {
     }
 
     async fn server(&self) -> TestApp {
+        self.server_with(|_| {}).await
+    }
+
+    async fn server_with(&self, change: impl FnOnce(&mut Config)) -> TestApp {
         let keys = self.keys.path().to_owned();
         TestApp::with_config(|config| {
+            change(config);
             config.keys.directory = keys;
             config.keys.external.programs = vec![PathBuf::from("/bin/sh")];
             config.keys.external.timeout = Duration::from_secs(2);
@@ -176,6 +195,82 @@ async fn a_program_that_is_slow_crashes_or_lies_uses_no_code_and_no_refresh_toke
     app.assert_family_stands(&client, &refreshed).await;
     // Used up now, and over.
     app.token(&client, &form).await.assert_error(400, "invalid_grant", "the code is not valid");
+}
+
+/// How a program that is asked again and again may go wrong, from one question to the next.
+const MOODS: [&str; 5] = ["slow", "crashing", "silent", "lying", "garbage"];
+
+#[tokio::test]
+async fn a_kept_program_that_goes_wrong_is_replaced_and_uses_nothing_up() {
+    let place = Place::new().await;
+    place.behave("moody");
+    place.workplace.write("mood", "good");
+    let kid = place.sign_externally(&["--kept"]).await;
+    let app = place.server().await;
+    let (client, alice) = (client(&app).await, app.alice().await);
+    let request = Authorization::of(&client);
+    let code = app.code(&mut app.browser(), &request, &alice).await;
+    let form = app.redemption(&request, &code);
+    let before = place.started();
+    for mood in MOODS {
+        place.workplace.write("mood", mood);
+        assert_failed(&app.token(&client, &form).await);
+    }
+    assert_eq!(place.started() - before, MOODS.len(), "none is asked again");
+    place.workplace.write("mood", "good");
+    let tokens = Tokens { body: app.token(&client, &form).await.json() };
+    for mood in MOODS {
+        place.workplace.write("mood", mood);
+        assert_failed(&app.refresh(&client, tokens.refresh()).await);
+    }
+    place.workplace.write("mood", "good");
+    let refreshed = Tokens { body: app.refresh(&client, tokens.refresh()).await.json() };
+    assert_eq!(jwt::verify(&app, refreshed.access()).await.header["kid"], kid.as_str());
+    app.assert_family_stands(&client, &refreshed).await;
+}
+
+#[tokio::test]
+async fn userinfo_and_logout_tokens_are_signed_by_the_program_or_not_at_all() {
+    for options in [&[][..], &["--kept"]] {
+        let (place, mut receiver) = (Place::new().await, Receiver::start().await);
+        place.behave("moody");
+        place.workplace.write("mood", "good");
+        let kid = place.sign_externally(options).await;
+        let exception = receiver.exception();
+        let app = place.server_with(|config| config.outbound.allow.push(exception)).await;
+        let uri = receiver.url("/backchannel");
+        let client = app
+            .web_client_with(|settings| {
+                settings.id_token_signed_response_alg = SigningAlg::ES256;
+                settings.userinfo_signed_response_alg = Some(SigningAlg::ES256);
+                settings.backchannel_logout_uri = Some(uri);
+            })
+            .await;
+        let (alice, mut browser) = (app.alice().await, app.browser());
+        let tokens = app.tokens_in(&mut browser, &client, &Authorization::of(&client), &alice).await;
+        let userinfo = async || app.get("/userinfo").bearer(tokens.access()).send().await;
+        for mood in MOODS {
+            place.workplace.write("mood", mood);
+            assert_failed(&userinfo().await);
+        }
+        place.workplace.write("mood", "good");
+        assert_eq!(jwt::verify(&app, &userinfo().await.body).await.header["kid"], kid.as_str());
+
+        // A logout token waits in the outbox until the program works.
+        place.workplace.write("mood", MOODS[0]);
+        browser.open(&format!("/logout?id_token_hint={}", tokens.id())).await;
+        for (attempts, mood) in (1..).zip(MOODS) {
+            let failed = app.delivery(|delivery| delivery.attempts == attempts && delivery.last_error.is_some()).await;
+            assert!(!failed.is_done, "{mood}: {failed:?}");
+            receiver.assert_nothing_more();
+            place.workplace.write("mood", MOODS.get(usize::try_from(attempts).unwrap()).unwrap_or(&"good"));
+            app.pass_seconds(200);
+            app.run_outbox().await;
+        }
+        let form = parameters(&receiver.next().await.body);
+        assert_eq!(jwt::verify(&app, &form["logout_token"]).await.header["kid"], kid.as_str());
+        assert!(app.delivery(|delivery| delivery.is_done).await.attempts > 5);
+    }
 }
 
 #[tokio::test]

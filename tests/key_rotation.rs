@@ -4,6 +4,7 @@
 // Those who work meanwhile.
 mod load;
 
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use nix::sys::signal::Signal;
@@ -19,7 +20,7 @@ use serde_json::{Value, json};
 
 use self::load::{Instances, Registered, Signed, Work, Worker};
 use crate::harness::program::{Ended, KEYCTL, MIGRATE, OSTIARY, Program, Workplace};
-use crate::harness::{Database, TestPerson, basic, encode, eventually, free_port, http_client, jwt};
+use crate::harness::{Database, TestPerson, basic, encode, eventually, free_port, http_client, jwt, until};
 
 /// A key signs this long after it was listed; a quarter of it may a copy of the key set be used.
 const PREPUBLISH: &str = "8s";
@@ -42,7 +43,7 @@ pub struct Pair {
     person: TestPerson,
 }
 
-fn text(path: &std::path::Path) -> &str {
+fn text(path: &Path) -> &str {
     path.to_str().expect("UTF-8")
 }
 
@@ -119,10 +120,14 @@ impl Pair {
     }
 
     pub async fn start(&self, port: u16) -> Program {
+        self.start_with("settings.yaml", port).await
+    }
+
+    async fn start_with(&self, settings: &str, port: u16) -> Program {
         let (bind, issuer) = (format!("127.0.0.1:{port}"), format!("http://127.0.0.1:{}", self.ports[0]));
         let url = self.url();
         let environment = [("BIND", bind.as_str()), ("ISSUER", issuer.as_str()), ("DATABASE_URL", url.as_str())];
-        let mut program = self.workplace.start(OSTIARY, &["--config", "settings.yaml"], &environment);
+        let mut program = self.workplace.start(OSTIARY, &["--config", settings], &environment);
         eventually("the server is ready", || {
             assert!(!program.has_ended(), "the server ended: {}", program.stderr());
             async {
@@ -283,6 +288,75 @@ async fn a_kek_is_rotated_while_two_instances_run() {
     for program in &running {
         assert!(!program.stderr().contains("cannot be used here"), "{}", program.stderr());
     }
+}
+
+/// The settings of the pair, with a key-encryption key in a file of its own, and nobody who rotates but by hand.
+fn settings_with_kek(pair: &Pair, name: &str, kek: &Path) {
+    let text = std::fs::read_to_string(pair.workplace.path("settings.yaml")).unwrap();
+    let mut settings: Value = serde_json::from_str(&text).unwrap();
+    settings["keys"]["kek_file"] = json!(kek);
+    settings["keys"]["rotation"]["automatic"] = json!(false);
+    pair.workplace.write(name, &settings.to_string());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_instance_without_the_new_kek_goes_on_with_what_it_holds() {
+    let pair = Pair::new("postgres").await;
+    let [left, right] = pair.ports;
+    let (kek, own) = (pair.workplace.path("kek"), pair.workplace.path("kek.right"));
+    std::fs::copy(&kek, &own).unwrap();
+    settings_with_kek(&pair, "left.yaml", &kek);
+    settings_with_kek(&pair, "right.yaml", &own);
+    let running = [pair.start_with("left.yaml", left).await, pair.start_with("right.yaml", right).await];
+    let requests = AtomicU32::new(0);
+    let load = async {
+        loop {
+            for port in [left, right] {
+                let token = pair.token(port).await;
+                jwt::verify_with(&pair.jwks(left).await, &token);
+                jwt::verify_with(&pair.jwks(right).await, &token);
+                requests.fetch_add(1, Ordering::SeqCst);
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    let kid_at = async |port: u16| jwt::read(&pair.token(port).await).header["kid"].as_str().unwrap().to_owned();
+    let keys_at = async |port: u16| {
+        let answer = http_client().get(format!("http://127.0.0.1:{port}/ready")).send().await.unwrap();
+        assert_eq!(answer.status(), 200);
+        let ready: Value = serde_json::from_str(&answer.text().await.unwrap()).unwrap();
+        ready["keys"].as_str().unwrap().to_owned()
+    };
+    let change = async {
+        let held = kid_at(right).await;
+        let added = pair.workplace.run(KEYCTL, &["kek", "--file", text(&kek), "--add"], &[]).await;
+        assert_eq!(added.code, Some(0), "{added:?}");
+        pair.keyctl(&["rewrap"], 0).await;
+        eventually("the other one says so", || async { (keys_at(right).await == "incomplete").then_some(()) }).await;
+        assert_eq!((keys_at(left).await.as_str(), kid_at(right).await), ("ok", held));
+        let so_far = requests.load(Ordering::SeqCst);
+        until("it serves", || requests.load(Ordering::SeqCst) > so_far + 10).await;
+        std::fs::copy(&kek, &own).unwrap();
+        eventually("it takes the keys up", || async { (keys_at(right).await == "ok").then_some(()) }).await;
+    };
+    tokio::select! {
+        () = load => {}
+        () = change => {}
+    }
+    // A key that only the new one seals, and an instance that lacks it again.
+    let old: Vec<_> = std::fs::read_to_string(&kek).unwrap().lines().map(str::to_owned).collect();
+    let only_old: Vec<_> = old.iter().filter(|line| !line.starts_with("2:")).map(String::as_str).collect();
+    std::fs::write(&own, only_old.join("\n")).unwrap();
+    let held = kid_at(right).await;
+    let next = pair.keyctl(&["rotate", "--alg", "ES256", "--force"], 0).await["rotated"][0]["kid"].clone();
+    eventually("the new key signs", || async { (kid_at(left).await == next).then_some(()) }).await;
+    eventually("the other one says so", || async { (keys_at(right).await == "incomplete").then_some(()) }).await;
+    let token = pair.token(right).await;
+    assert_eq!(jwt::verify_with(&pair.jwks(left).await, &token).header["kid"], held.as_str());
+    std::fs::copy(&kek, &own).unwrap();
+    eventually("it signs with it too", || async { (kid_at(right).await == next).then_some(()) }).await;
+    assert!(running[1].stderr().contains("cannot be used here"), "{}", running[1].stderr());
+    assert!(!running[0].stderr().contains("cannot be used here"), "{}", running[0].stderr());
 }
 
 #[tokio::test]
