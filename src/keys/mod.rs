@@ -144,33 +144,39 @@ impl Keys {
     /// and is given once for as long as the same thing is wrong.
     pub async fn reload_if_changed(&self) -> Result<bool, KeyStoreError> {
         let _one_at_a_time = self.shared.reload.lock().await;
-        let outcome = self.take_up_if_changed().await;
-        let trouble = match &outcome {
-            Ok(_) => Vec::new(),
+        let (has_changed, error) = match self.take_up_if_changed().await {
+            Ok((has_changed, problems)) if problems.is_empty() => (has_changed, None),
+            Ok((has_changed, problems)) => {
+                (has_changed, Some(KeysetError::new(&self.store().place(), problems).into()))
+            }
             // Whoever asks each second sees for himself when it is over.
-            Err(KeyStoreError::Unavailable(_)) => return outcome,
-            Err(error) => error.problems(),
+            Err(error @ KeyStoreError::Unavailable(_)) => return Err(error),
+            Err(error) => (false, Some(error)),
         };
-        if !trouble.is_empty() && **self.shared.trouble.load() == trouble {
-            return Ok(false);
-        }
+        let trouble = error.as_ref().map(KeyStoreError::problems).unwrap_or_default();
+        let is_known = **self.shared.trouble.load() == trouble;
         self.shared.trouble.store(Arc::new(trouble));
-        outcome
+        match error {
+            Some(error) if !is_known => Err(error),
+            Some(_) | None => Ok(has_changed),
+        }
     }
 
-    async fn take_up_if_changed(&self) -> Result<bool, KeyStoreError> {
+    /// Whether it changed, and what keeps it from being used whole.
+    async fn take_up_if_changed(&self) -> Result<(bool, Vec<Problem>), KeyStoreError> {
         let held = self.current();
         let is_same = self.shared.store.find_revision().await? == *held.revision();
         if is_same && held.problems().is_empty() {
-            return Ok(false);
+            return Ok((false, Vec::new()));
         }
         let found = Keyset::load(self.store(), self.shared.rsa.clone(), &self.shared.external, Some(&held)).await?;
         let problems = found.problems().to_vec();
-        if !is_same || problems != held.problems() {
+        let has_changed = !is_same || problems != held.problems();
+        if has_changed {
             self.shared.external.keep_only(found.ring().keys());
             self.shared.keyset.store(Arc::new(found));
         }
-        if problems.is_empty() { Ok(true) } else { Err(KeysetError::new(&self.store().place(), problems).into()) }
+        Ok((has_changed, problems))
     }
 
     /// Why this process cannot change the keys, a read-only volume for example. Looked at once, and said once.
