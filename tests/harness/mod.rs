@@ -47,4 +47,4 @@ pub use port::free_port;
 pub use raw::RawAnswer;
 pub use receiver::{Received, Receiver};
 pub use tls::TlsPeer;
-pub use valkey::{Questions, Valkey};
+pub use valkey::Valkey;

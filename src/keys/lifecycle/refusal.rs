@@ -115,7 +115,11 @@ impl Refusal {
     /// What to do without `ostiary-keyctl`; only what nothing else can do is left to the operator.
     fn mend_without_commands(&self) -> Option<String> {
         let mend = match self {
-            Self::KnownKey { .. } | Self::PublishedTooLately { .. } | Self::StillNeeded { .. } => return None,
+            Self::KnownKey { .. }
+            | Self::PublishedTooLately { .. }
+            | Self::StillNeeded { .. }
+            | Self::GivesNoSignature { .. }
+            | Self::Untried { .. } => return None,
             Self::UnknownKey { .. } => "take the kid of one that is listed".to_owned(),
             Self::AlreadyWaiting { .. } => "activate it, or retire it".to_owned(),
             Self::WrongState { .. } => "look at the keys: the states are passed once and in order".to_owned(),
