@@ -18,6 +18,7 @@ use crate::http::document::Document;
 use crate::identity::backend::IdentityBackend;
 use crate::identity::local::people::LocalPeople;
 use crate::keys::Keys;
+use crate::keys::client_authorities::ClientAuthorities;
 use crate::keys::keyset::Keyset;
 use crate::keys::master_key::MasterKeys;
 use crate::storage::postgres::Postgres;
@@ -52,6 +53,8 @@ pub struct Parts {
     pub fetch: Fetch,
     /// The public keys of clients, as far as they were needed.
     pub client_keys: ClientKeys,
+    /// Who may vouch for the certificates of clients.
+    pub client_authorities: ClientAuthorities,
     /// The discovery document as it was last made.
     pub metadata: ArcSwapOption<PublishedMetadata>,
     /// Rung when an outbox row was written here, so that its job need not wait for its next turn.

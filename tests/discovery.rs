@@ -1,13 +1,14 @@
 //! The metadata (OpenID Connect Discovery section 3, RFC 8414 section 2).
 
+use ostiary::config::ClientCertificateHeader;
 use serde_json::{Value, json};
 
-use crate::harness::{MAIL_API, PHOTOS_API, TestApp, every_claim};
+use crate::harness::{Authority, MAIL_API, PHOTOS_API, TestApp, every_claim};
 
 const PATHS: [&str; 2] = ["/.well-known/openid-configuration", "/.well-known/oauth-authorization-server"];
 
 /// What the conformance suite knows of what we could send; any other name is a warning there.
-const REGISTERED: [&str; 48] = [
+const REGISTERED: [&str; 50] = [
     "issuer",
     "authorization_endpoint",
     "token_endpoint",
@@ -19,6 +20,8 @@ const REGISTERED: [&str; 48] = [
     "end_session_endpoint",
     "pushed_authorization_request_endpoint",
     "require_pushed_authorization_requests",
+    "mtls_endpoint_aliases",
+    "tls_client_certificate_bound_access_tokens",
     "service_documentation",
     "op_policy_uri",
     "op_tos_uri",
@@ -298,6 +301,42 @@ async fn logout_is_supported_in_every_way() {
     for way in ["backchannel", "frontchannel"] {
         for flag in ["logout_supported", "logout_session_supported"] {
             assert_eq!(metadata[format!("{way}_{flag}")], true, "{way}_{flag}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn certificates_are_offered_where_they_arrive_and_somebody_vouches_for_them() {
+    let methods = |metadata: &Value| -> Vec<String> {
+        let listed = list(metadata, "token_endpoint_auth_methods_supported");
+        listed.into_iter().filter(|name| name.contains("tls")).map(ToOwned::to_owned).collect()
+    };
+    let (_app, without) = public_metadata().await;
+    assert!(methods(&without).is_empty() && without.get("mtls_endpoint_aliases").is_none(), "{without}");
+    assert_eq!(without.get("tls_client_certificate_bound_access_tokens"), None);
+    let authority = Authority::new();
+    for has_authority in [false, true] {
+        let app = TestApp::with_config(|config| {
+            config.server.trusted_proxy_cidrs = vec!["127.0.0.0/8".parse().unwrap()];
+            config.mtls.header = ClientCertificateHeader::ClientCert;
+            config.mtls.client_ca_file = has_authority.then(|| authority.file());
+            config.mtls.alias_base_url = Some("https://mtls.login.example".into());
+        })
+        .await;
+        let metadata = metadata(&app, PATHS[0]).await;
+        let expected: &[_] = if has_authority {
+            &["tls_client_auth", "self_signed_tls_client_auth"]
+        } else {
+            &["self_signed_tls_client_auth"]
+        };
+        assert_eq!(methods(&metadata), expected);
+        for (name, alias) in metadata["mtls_endpoint_aliases"].as_object().unwrap() {
+            let path = metadata[name].as_str().expect("there at the top too").strip_prefix(app.issuer()).unwrap();
+            assert!(name.ends_with("_endpoint") && name != "authorization_endpoint", "{name}");
+            assert_eq!(alias, &format!("https://mtls.login.example{path}"));
+        }
+        for name in metadata.as_object().unwrap().keys() {
+            assert!(REGISTERED.contains(&name.as_str()), "{name}");
         }
     }
 }

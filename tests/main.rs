@@ -66,6 +66,7 @@ mod logout;
 mod methods;
 mod migrate;
 mod migrations_lint;
+mod mtls;
 mod openid_client;
 mod operator;
 mod pages;

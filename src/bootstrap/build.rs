@@ -20,6 +20,7 @@ use crate::flow::client_keys::ClientKeys;
 use crate::identity::local::LocalIdentity;
 use crate::identity::local::passwords::Passwords;
 use crate::identity::local::people::LocalPeople;
+use crate::keys::client_authorities::ClientAuthorities;
 use crate::keys::external::ExternalSigners;
 use crate::keys::master_key::MasterKeys;
 use crate::keys::store::KeyStore;
@@ -61,8 +62,20 @@ pub async fn build(config: Config, clock: Clock) -> anyhow::Result<App> {
         Fetch::new(&config.outbound)
             .map_err(|error| problem("outbound", &error, "name a PEM file of certificates in extra_ca_file")),
     );
-    let (Some(postgres), Some(state), Some(keys), Some(master_keys), Some(passwords), Some(fetch)) =
-        (postgres, state, keys, master_keys, passwords, fetch)
+    let client_authorities =
+        problems.keep(ClientAuthorities::load(config.mtls.client_ca_file.as_deref()).map_err(|error| {
+            let mend = "name a PEM file of the certificates of authorities";
+            problem("mtls.client_ca_file", &error, mend)
+        }));
+    let (
+        Some(postgres),
+        Some(state),
+        Some(keys),
+        Some(master_keys),
+        Some(passwords),
+        Some(fetch),
+        Some(client_authorities),
+    ) = (postgres, state, keys, master_keys, passwords, fetch, client_authorities)
     else {
         return Err(ConfigErrors(problems.0).into());
     };
@@ -78,6 +91,7 @@ pub async fn build(config: Config, clock: Clock) -> anyhow::Result<App> {
         master_keys,
         fetch,
         client_keys: ClientKeys::default(),
+        client_authorities,
         metadata: ArcSwapOption::empty(),
         outbox_bell: Notify::new(),
         outbox_period: OUTBOX_PERIOD,

@@ -24,6 +24,8 @@ pub mod keys;
 mod load;
 // Logs.
 pub mod log;
+// Certificates of clients.
+pub mod mtls;
 // OpenID Connect.
 pub mod oidc;
 // Outbound HTTP.
@@ -59,6 +61,7 @@ pub use self::interactions::InteractionsConfig;
 pub use self::keys::{ExternalKeysConfig, KeyRotationConfig, KeyStoreKind, KeysConfig};
 pub use self::load::{Sources, examine, load};
 pub use self::log::{LogConfig, LogFormat};
+pub use self::mtls::{ClientCertificateHeader, MtlsConfig};
 pub use self::oidc::OidcConfig;
 pub use self::outbound::{OutboundConfig, OutboundException, OutboundPurpose};
 pub use self::pages::PagesConfig;
@@ -95,6 +98,8 @@ pub struct Config {
     pub passwords: PasswordsConfig,
     /// The limits on password attempts.
     pub throttle: ThrottleConfig,
+    /// Certificates of clients.
+    pub mtls: MtlsConfig,
     /// OpenID Connect.
     pub oidc: OidcConfig,
     /// Proofs of possession.

@@ -16,10 +16,11 @@ use crate::model::lifetimes::CLOCK_TOLERANCE;
 use crate::model::profile::Profile;
 use crate::model::signing_alg::SigningAlg;
 use crate::protocol::client_auth::private_key_jwt::{self, AudienceRule};
-use crate::protocol::client_auth::{self, Presented};
+use crate::protocol::client_auth::{self, Presented, Proven};
 use crate::protocol::error::OAuthError;
 use crate::protocol::form::Form;
 use crate::protocol::jwt::UnverifiedJwt;
+use crate::protocol::mtls::{Certificate, registered_names};
 use crate::storage::StoreError;
 
 /// What `client` is held to: what it registered, or what everybody is, whichever is stricter.
@@ -28,15 +29,15 @@ pub fn profile(app: &App, client: &Client) -> Profile {
 }
 
 /// The client that sent a request, verified (RFC 6749 section 2.3). `endpoints` are the paths whose URLs may be the audience of
-/// its assertion: the one that was called, and the token endpoint.
+/// its assertion: the one that was called, and the token endpoint. `certificate` is the one of the connection.
 pub async fn authenticate(
     app: &App,
     endpoints: &[&str],
-    headers: &HeaderMap,
+    (headers, certificate): (&HeaderMap, Option<&Certificate>),
     form: &Form,
     now: DateTime<Utc>,
 ) -> Result<Arc<Client>, OAuthError> {
-    let (client, mark) = verify(app, endpoints, headers, form, now).await?;
+    let (client, mark) = verify(app, endpoints, (headers, certificate), form, now).await?;
     if let Some(mark) = mark {
         let burnt = replay::burn(app.state.as_ref(), &[mark], now).await?;
         refuse_repeated_assertion(burnt)?;
@@ -48,7 +49,7 @@ pub async fn authenticate(
 pub async fn verify(
     app: &App,
     endpoints: &[&str],
-    headers: &HeaderMap,
+    (headers, certificate): (&HeaderMap, Option<&Certificate>),
     form: &Form,
     now: DateTime<Utc>,
 ) -> Result<(Arc<Client>, Option<Mark>), OAuthError> {
@@ -56,14 +57,20 @@ pub async fn verify(
     let presented = Presented::collect(authorization, form)?;
     let client = app.registry.find_client(&presented.client_id, now).await?;
     let assertion = presented.assertion().and_then(|assertion| UnverifiedJwt::parse(assertion).ok());
-    let is_signed = match (&client, &assertion) {
-        (Some(client), Some(assertion)) => is_signed(app, client, assertion, now).await,
-        _ => false,
+    let proven = Proven {
+        by_assertion: match (&client, &assertion) {
+            (Some(client), Some(assertion)) => is_signed(app, client, assertion, now).await,
+            _ => false,
+        },
+        by_certificate: match (&client, certificate) {
+            (Some(client), Some(certificate)) => is_certified(app, client, certificate, now).await,
+            _ => false,
+        },
     };
     let mac = |key_id: Option<u8>, client_id: &_, secret: &str| {
         app.master_keys.client_secret_mac(key_id.unwrap_or_else(|| app.master_keys.current()), client_id, secret)
     };
-    if let Err(refusal) = client_auth::verify(&presented, client.as_deref(), is_signed, mac, now) {
+    if let Err(refusal) = client_auth::verify(&presented, client.as_deref(), proven, mac, now) {
         // Whether the secret was right cannot be said without the key that its MAC was made with. Told that it is wrong, the
         // client would throw it away.
         return Err(if client.is_some_and(|client| lacks_key(app, &client)) {
@@ -105,6 +112,28 @@ async fn is_signed(app: &App, client: &Arc<Client>, assertion: &UnverifiedJwt<'_
         return false;
     }
     app.client_keys.is_signed_by(&app.fetch, client, (assertion, alg), now).await
+}
+
+/// Whether the certificate of the connection is the one that the client registered: by a name that an authority vouches for,
+/// or by its key (RFC 8705 section 2).
+async fn is_certified(app: &App, client: &Arc<Client>, certificate: &Certificate, now: DateTime<Utc>) -> bool {
+    if !client.enabled || !certificate.is_current(now) {
+        return false;
+    }
+    match client.settings.token_endpoint_auth_method {
+        ClientAuthMethod::TlsClientAuth => match registered_names(&client.settings).as_slice() {
+            [name] => certificate.has_name(name) && app.client_authorities.has_issued(certificate, now),
+            // None or several: a registration of another version, of which nobody can say what it means.
+            _ => false,
+        },
+        ClientAuthMethod::SelfSignedTlsClientAuth => {
+            app.client_keys.has_certificate(&app.fetch, client, certificate, now).await
+        }
+        ClientAuthMethod::None
+        | ClientAuthMethod::ClientSecretBasic
+        | ClientAuthMethod::ClientSecretPost
+        | ClientAuthMethod::PrivateKeyJwt => false,
+    }
 }
 
 /// Judges what the assertion says; its mark.

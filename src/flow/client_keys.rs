@@ -19,6 +19,7 @@ use crate::model::client::Client;
 use crate::model::id::ClientId;
 use crate::model::signing_alg::SigningAlg;
 use crate::protocol::jwt::UnverifiedJwt;
+use crate::protocol::mtls::Certificate;
 
 /// How long fetched keys are believed without looking again.
 const FRESH_FOR: TimeDelta = TimeDelta::hours(1);
@@ -67,11 +68,34 @@ impl ClientKeys {
     ) -> bool {
         let verdict =
             |keys: &JwkSet| keys.verify(alg, jwt.header.kid.as_deref(), jwt.signing_input.as_bytes(), &jwt.signature);
+        self.judge(fetch, client, verdict, now).await
+    }
+
+    /// Whether the certificate is for a key that `client` registered (RFC 8705 section 2.2).
+    pub async fn has_certificate(
+        &self,
+        fetch: &Fetch,
+        client: &Arc<Client>,
+        certificate: &Certificate,
+        now: DateTime<Utc>,
+    ) -> bool {
+        let is_there = |keys: &JwkSet| keys.published().iter().any(|jwk| certificate.is_of(jwk));
+        let verdict = |keys: &JwkSet| if is_there(keys) { Verdict::Valid } else { Verdict::UnknownKey };
+        self.judge(fetch, client, verdict, now).await
+    }
+
+    async fn judge(
+        &self,
+        fetch: &Fetch,
+        client: &Arc<Client>,
+        verdict: impl Fn(&JwkSet) -> Verdict,
+        now: DateTime<Utc>,
+    ) -> bool {
         if let Some(keys) = self.inline(client) {
             return verdict(&keys) == Verdict::Valid;
         }
         let Some(uri) = &client.settings.jwks_uri else { return false };
-        match self.fetched(fetch, uri, |_| false, now).await.as_deref().map(verdict) {
+        match self.fetched(fetch, uri, |_| false, now).await.as_deref().map(&verdict) {
             Some(Verdict::Valid) => true,
             // OpenID Connect Core section 10.1.1: a name that is not known yet says that the keys were rotated.
             Some(Verdict::UnknownKey) => {

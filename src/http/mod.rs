@@ -4,6 +4,8 @@
 pub mod authorization_response;
 // The browser that asks for a page.
 pub mod browser;
+// The certificate that a client showed.
+pub mod client_certificate;
 // The address that a request comes from.
 pub mod client_ip;
 // How an authorization attempt goes on.

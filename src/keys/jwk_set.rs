@@ -15,7 +15,10 @@ const MOST: usize = 32;
 
 /// Keys that verify signatures.
 #[derive(Default)]
-pub struct JwkSet(Vec<Key>);
+pub struct JwkSet {
+    keys: Vec<Key>,
+    published: Vec<Value>,
+}
 
 struct Key {
     kid: Option<String>,
@@ -43,13 +46,19 @@ impl JwkSet {
     /// The set in a JSON value; `None` if that is none at all.
     pub fn from_value(document: &Value) -> Option<Self> {
         let keys = document.get("keys")?.as_array()?;
-        Some(Self(keys.iter().take(MOST).flat_map(keys_of).collect()))
+        let published: Vec<Value> = keys.iter().take(MOST).cloned().collect();
+        Some(Self { keys: published.iter().flat_map(keys_of).collect(), published })
+    }
+
+    /// The keys as they were published, also those that verify nothing.
+    pub fn published(&self) -> &[Value] {
+        &self.published
     }
 
     /// Whether `signature` over `message` is by the key of that name, or without a name by one of those for `alg`.
     pub fn verify(&self, alg: SigningAlg, kid: Option<&str>, message: &[u8], signature: &[u8]) -> Verdict {
         let is_meant = |key: &&Key| key.alg == alg && kid.is_none_or(|kid| key.kid.as_deref() == Some(kid));
-        let mut meant = self.0.iter().filter(is_meant).peekable();
+        let mut meant = self.keys.iter().filter(is_meant).peekable();
         if meant.peek().is_none() {
             return Verdict::UnknownKey;
         }
@@ -58,7 +67,7 @@ impl JwkSet {
 
     /// Whether it has no key that verifies anything.
     pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.keys.is_empty()
     }
 }
 
@@ -134,7 +143,7 @@ mod tests {
             with(jwk, json!({"kid": "good", "key_ops": ["verify"]})),
         ]});
         let set = JwkSet::from_value(&set).unwrap();
-        assert_eq!(set.0.len(), 1);
+        assert_eq!(set.keys.len(), 1);
         let signature = signer.sign(b"message").unwrap();
         assert_eq!(set.verify(SigningAlg::EdDSA, Some("good"), b"message", &signature), Verdict::Valid);
         assert!(JwkSet::from_value(&json!({"keys": []})).unwrap().is_empty());

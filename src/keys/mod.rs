@@ -7,6 +7,8 @@
 pub mod audience;
 // What changes the keys.
 pub mod change;
+// Who may vouch for clients.
+pub mod client_authorities;
 // Keys that a program signs with.
 pub mod external;
 // Who fetched the key set.

@@ -53,11 +53,22 @@ pub enum ClientAuthMethod {
     ClientSecretPost,
     /// An assertion signed with a key that the client registered (RFC 7523 section 2.2, OpenID Connect Core section 9).
     PrivateKeyJwt,
+    /// A certificate that an authority vouches for (RFC 8705 section 2.1).
+    TlsClientAuth,
+    /// A certificate whose key the client registered (RFC 8705 section 2.2).
+    SelfSignedTlsClientAuth,
 }
 
 impl ClientAuthMethod {
     /// Every method, in the order in which discovery lists them.
-    pub const ALL: [Self; 4] = [Self::ClientSecretBasic, Self::ClientSecretPost, Self::PrivateKeyJwt, Self::None];
+    pub const ALL: [Self; 6] = [
+        Self::ClientSecretBasic,
+        Self::ClientSecretPost,
+        Self::PrivateKeyJwt,
+        Self::TlsClientAuth,
+        Self::SelfSignedTlsClientAuth,
+        Self::None,
+    ];
 
     /// The registered name.
     pub fn as_str(self) -> &'static str {
@@ -66,12 +77,19 @@ impl ClientAuthMethod {
             Self::ClientSecretBasic => "client_secret_basic",
             Self::ClientSecretPost => "client_secret_post",
             Self::PrivateKeyJwt => "private_key_jwt",
+            Self::TlsClientAuth => "tls_client_auth",
+            Self::SelfSignedTlsClientAuth => "self_signed_tls_client_auth",
         }
     }
 
     /// Whether it needs a secret that this server gave.
     pub fn has_secret(self) -> bool {
         matches!(self, Self::ClientSecretBasic | Self::ClientSecretPost)
+    }
+
+    /// Whether the certificate of the connection is what proves it.
+    pub fn has_certificate(self) -> bool {
+        matches!(self, Self::TlsClientAuth | Self::SelfSignedTlsClientAuth)
     }
 }
 
@@ -138,6 +156,17 @@ pub struct ClientSettings {
     pub token_endpoint_auth_method: ClientAuthMethod,
     /// The one algorithm of its assertions; absent: any that the profile allows (OpenID Connect Registration section 2).
     pub token_endpoint_auth_signing_alg: Option<SigningAlg>,
+    /// The subject of its certificate in the form of RFC 4514; with `tls_client_auth` this or one of the next four names it
+    /// (RFC 8705 section 2.1.2).
+    pub tls_client_auth_subject_dn: Option<String>,
+    /// A DNS name among the alternative names of its certificate.
+    pub tls_client_auth_san_dns: Option<String>,
+    /// A URI among them.
+    pub tls_client_auth_san_uri: Option<String>,
+    /// An IP address among them.
+    pub tls_client_auth_san_ip: Option<String>,
+    /// A mail address among them.
+    pub tls_client_auth_san_email: Option<String>,
     /// Its public keys, a JWK Set (RFC 7517 section 5).
     pub jwks: Option<serde_json::Value>,
     /// Where its public keys are instead.
@@ -206,6 +235,11 @@ impl Default for ClientSettings {
             grant_types: vec![GrantType::AuthorizationCode],
             token_endpoint_auth_method: ClientAuthMethod::ClientSecretBasic,
             token_endpoint_auth_signing_alg: None,
+            tls_client_auth_subject_dn: None,
+            tls_client_auth_san_dns: None,
+            tls_client_auth_san_uri: None,
+            tls_client_auth_san_ip: None,
+            tls_client_auth_san_email: None,
             jwks: None,
             jwks_uri: None,
             require_pushed_authorization_requests: false,

@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use super::paths;
 use crate::app::{App, PublishedMetadata};
+use crate::config::MtlsConfig;
 use crate::http::document::{self, Document};
 use crate::http::pages::locale::Locale;
 use crate::keys::keyset::Keyset;
@@ -37,6 +38,8 @@ struct Metadata {
     revocation_endpoint: String,
     end_session_endpoint: String,
     pushed_authorization_request_endpoint: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    mtls_endpoint_aliases: Option<Aliases>,
     require_pushed_authorization_requests: bool,
     // RFC 8414 section 3.2: what has no elements is left out.
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -77,6 +80,17 @@ struct Metadata {
     protected_resources: Vec<String>,
 }
 
+/// Where the endpoints are for clients that show a certificate (RFC 8705 section 5). Never the authorization endpoint: a browser
+/// would ask the person for a certificate.
+#[derive(Serialize)]
+struct Aliases {
+    token_endpoint: String,
+    userinfo_endpoint: String,
+    introspection_endpoint: String,
+    revocation_endpoint: String,
+    pushed_authorization_request_endpoint: String,
+}
+
 /// The metadata, the same under both well-known names: bytes that were made when the keys or the scopes last changed. When
 /// the database is down the last scopes are still true.
 pub async fn get(State(app): State<App>, headers: HeaderMap) -> Result<Response, OAuthError> {
@@ -102,7 +116,8 @@ pub async fn get(State(app): State<App>, headers: HeaderMap) -> Result<Response,
 fn metadata(app: &App, keyset: &Keyset, catalog: &Catalog) -> Metadata {
     let published = |scope: &&Scope| scope.published;
     let signing: Vec<&'static str> = keyset.algs().into_iter().map(SigningAlg::as_str).collect();
-    let auth_methods: Vec<_> = ClientAuthMethod::ALL.into_iter().map(ClientAuthMethod::as_str).collect();
+    let offered = ClientAuthMethod::ALL.into_iter().filter(|method| is_offered(&app.config.mtls, *method));
+    let auth_methods: Vec<_> = offered.map(ClientAuthMethod::as_str).collect();
     let confidential: Vec<_> = auth_methods.iter().copied().filter(|method| *method != "none").collect();
     let assertions: Vec<_> = SigningAlg::ALL.into_iter().map(SigningAlg::as_str).collect();
     let resources = catalog.resources.iter().filter(|resource| !resource.restricted);
@@ -116,6 +131,7 @@ fn metadata(app: &App, keyset: &Keyset, catalog: &Catalog) -> Metadata {
         revocation_endpoint: app.url(paths::REVOKE),
         end_session_endpoint: app.url(paths::LOGOUT),
         pushed_authorization_request_endpoint: app.url(paths::PAR),
+        mtls_endpoint_aliases: aliases(&app.config.mtls),
         require_pushed_authorization_requests: app.config.pushed_requests.required
             || app.config.oidc.profile.is_fapi2(),
         scopes_supported: catalog.scopes.iter().filter(published).map(|scope| scope.name.clone()).collect(),
@@ -153,6 +169,30 @@ fn metadata(app: &App, keyset: &Keyset, catalog: &Catalog) -> Metadata {
         frontchannel_logout_session_supported: true,
         protected_resources: resources.map(|resource| resource.uri.to_string()).collect(),
     }
+}
+
+/// Certificates prove nothing where none arrives, or where nobody vouches for them.
+fn is_offered(mtls: &MtlsConfig, method: ClientAuthMethod) -> bool {
+    match method {
+        ClientAuthMethod::TlsClientAuth => mtls.has_source() && mtls.client_ca_file.is_some(),
+        ClientAuthMethod::SelfSignedTlsClientAuth => mtls.has_source(),
+        ClientAuthMethod::None
+        | ClientAuthMethod::ClientSecretBasic
+        | ClientAuthMethod::ClientSecretPost
+        | ClientAuthMethod::PrivateKeyJwt => true,
+    }
+}
+
+fn aliases(mtls: &MtlsConfig) -> Option<Aliases> {
+    let base = mtls.alias_base_url.as_deref().filter(|_| mtls.has_source())?.trim_end_matches('/');
+    let url = |path: &str| format!("{base}{path}");
+    Some(Aliases {
+        token_endpoint: url(paths::TOKEN),
+        userinfo_endpoint: url(paths::USERINFO),
+        introspection_endpoint: url(paths::INTROSPECT),
+        revocation_endpoint: url(paths::REVOKE),
+        pushed_authorization_request_endpoint: url(paths::PAR),
+    })
 }
 
 /// What an ID token or userinfo may say: the claims of the sign-in, then those of each scope.

@@ -16,6 +16,7 @@ use super::paths;
 use crate::app::App;
 use crate::flow::access_token::{AccessTokenClaims, Audience};
 use crate::flow::{bearer, client};
+use crate::http::client_certificate::ClientCertificate;
 use crate::http::form::OAuthForm;
 use crate::http::headers::no_store;
 use crate::identity::backend::Person;
@@ -54,12 +55,15 @@ struct RefreshTokenFacts {
 /// An introspection request.
 pub async fn post(
     State(app): State<App>,
+    certificate: ClientCertificate,
     headers: HeaderMap,
     OAuthForm(form): OAuthForm,
 ) -> Result<Response, OAuthError> {
     let now = app.clock.now();
     form.refuse_repeats()?;
-    let caller = client::authenticate(&app, &[paths::INTROSPECT, paths::TOKEN], &headers, &form, now).await?;
+    let caller =
+        client::authenticate(&app, &[paths::INTROSPECT, paths::TOKEN], (&headers, certificate.as_ref()), &form, now)
+            .await?;
     // Section 2.1: the endpoint must not be open to token scanning.
     if caller.is_public() {
         return Err(OAuthError::invalid_client("a public client may not introspect tokens"));

@@ -14,6 +14,7 @@ use crate::app::App;
 use crate::flow::authorization_request::AuthorizationRequest;
 use crate::flow::dpop::{self, Proof};
 use crate::flow::{client, pushed_request, throttle};
+use crate::http::client_certificate::ClientCertificate;
 use crate::http::client_ip::ClientIp;
 use crate::http::form::OAuthForm;
 use crate::http::headers;
@@ -30,12 +31,14 @@ struct Pushed {
 pub async fn post(
     State(app): State<App>,
     client_ip: ClientIp,
+    certificate: ClientCertificate,
     request_headers: HeaderMap,
     OAuthForm(form): OAuthForm,
 ) -> Result<Response, OAuthError> {
     let now = app.clock.now();
     form.refuse_repeats()?;
-    let (client, assertion) = client::verify(&app, &[paths::PAR, paths::TOKEN], &request_headers, &form, now).await?;
+    let presented = (&request_headers, certificate.as_ref());
+    let (client, assertion) = client::verify(&app, &[paths::PAR, paths::TOKEN], presented, &form, now).await?;
     let proof = dpop::verify_optional(&app, paths::PAR, &request_headers, now)?;
     dpop::burn(&app, assertion, proof.as_ref(), now).await?;
     // RFC 9126 section 2.1.

@@ -9,6 +9,7 @@ use super::paths;
 use crate::app::App;
 use crate::flow::access_token::AccessTokenClaims;
 use crate::flow::client;
+use crate::http::client_certificate::ClientCertificate;
 use crate::http::form::OAuthForm;
 use crate::http::headers::no_store;
 use crate::keys::token::PlainRefreshToken;
@@ -19,12 +20,15 @@ use crate::protocol::error::OAuthError;
 /// A revocation request. Unknown, expired and forged tokens are answered like revoked ones (section 2.2).
 pub async fn post(
     State(app): State<App>,
+    certificate: ClientCertificate,
     headers: HeaderMap,
     OAuthForm(form): OAuthForm,
 ) -> Result<Response, OAuthError> {
     let now = app.clock.now();
     form.refuse_repeats()?;
-    let caller = client::authenticate(&app, &[paths::REVOKE, paths::TOKEN], &headers, &form, now).await?;
+    let caller =
+        client::authenticate(&app, &[paths::REVOKE, paths::TOKEN], (&headers, certificate.as_ref()), &form, now)
+            .await?;
     let token = form.required("token", "the parameter token is missing")?;
     if let Some(presented) = PlainRefreshToken::parse(&app.master_keys, token) {
         revoke_refresh_token(&app, &caller, &presented, now).await?;

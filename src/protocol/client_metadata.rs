@@ -13,6 +13,7 @@ use url::Url;
 
 pub use self::profile::profile_violations;
 use super::locale;
+use super::mtls;
 use super::redirect_uri;
 use super::resource;
 use super::scope;
@@ -44,6 +45,7 @@ pub fn violations(settings: &ClientSettings) -> Vec<Violation> {
     found.localized("/client_name", &settings.client_name);
     found.grants(settings);
     found.keys(settings);
+    found.certificate(settings);
     found.redirect_uris(settings);
     found.pages(settings);
     found.logout(settings);
@@ -127,12 +129,32 @@ impl Found {
         if settings.require_signed_request_object && !has_keys {
             self.add("/require_signed_request_object", "it needs jwks or jwks_uri: without a key nobody can sign");
         }
-        let signs = settings.token_endpoint_auth_method == ClientAuthMethod::PrivateKeyJwt;
-        if signs && !has_keys {
-            self.add(
-                "/token_endpoint_auth_method",
-                "private_key_jwt needs jwks or jwks_uri: without a key nobody can sign",
-            );
+        let method = settings.token_endpoint_auth_method;
+        let has_own_keys =
+            matches!(method, ClientAuthMethod::PrivateKeyJwt | ClientAuthMethod::SelfSignedTlsClientAuth);
+        if has_own_keys && !has_keys {
+            let what = format!("{} needs jwks or jwks_uri: without a key nobody can be recognised", method.as_str());
+            self.add("/token_endpoint_auth_method", what);
+        }
+    }
+
+    /// RFC 8705 section 2.1.2: one name, and the others absent.
+    fn certificate(&mut self, settings: &ClientSettings) {
+        let names = mtls::registered_names(settings);
+        let is_named = settings.token_endpoint_auth_method == ClientAuthMethod::TlsClientAuth;
+        if is_named && names.is_empty() {
+            let what = "tls_client_auth needs one of the members tls_client_auth_subject_dn, tls_client_auth_san_dns, \
+                        tls_client_auth_san_uri, tls_client_auth_san_ip and tls_client_auth_san_email";
+            self.add("/token_endpoint_auth_method", what);
+        }
+        for (index, name) in names.into_iter().enumerate() {
+            if !is_named {
+                self.add(name.pointer(), "it is for clients with tls_client_auth alone");
+            } else if index > 0 {
+                self.add(name.pointer(), "one name of the certificate may be registered, there is another");
+            } else if !name.is_readable() {
+                self.add(name.pointer(), name.expected_form());
+            }
         }
     }
 
@@ -287,6 +309,31 @@ mod tests {
     }
 
     #[test]
+    fn rfc_8705_section_2_1_2_exactly_one_name_of_the_certificate() {
+        let named = |change: fn(&mut ClientSettings)| {
+            pointers(|s| {
+                s.token_endpoint_auth_method = ClientAuthMethod::TlsClientAuth;
+                change(s);
+            })
+        };
+        assert_eq!(named(|_| {}), ["/token_endpoint_auth_method"]);
+        assert!(named(|s| s.tls_client_auth_subject_dn = Some("CN=a,O=B".into())).is_empty());
+        assert!(named(|s| s.tls_client_auth_san_dns = Some("a.example".into())).is_empty());
+        assert!(named(|s| s.tls_client_auth_san_uri = Some("spiffe://a.example/b".into())).is_empty());
+        assert!(named(|s| s.tls_client_auth_san_ip = Some("2001:db8::1".into())).is_empty());
+        assert!(named(|s| s.tls_client_auth_san_email = Some("a@a.example".into())).is_empty());
+        let both = |s: &mut ClientSettings| {
+            s.tls_client_auth_san_dns = Some("a.example".into());
+            s.tls_client_auth_san_ip = Some("192.0.2.1".into());
+        };
+        assert_eq!(named(both), ["/tls_client_auth_san_ip"]);
+        assert_eq!(named(|s| s.tls_client_auth_subject_dn = Some("nobody".into())), ["/tls_client_auth_subject_dn"]);
+        assert_eq!(named(|s| s.tls_client_auth_san_ip = Some("a.example".into())), ["/tls_client_auth_san_ip"]);
+        assert_eq!(named(|s| s.tls_client_auth_san_dns = Some(String::new())), ["/tls_client_auth_san_dns"]);
+        assert_eq!(pointers(|s| s.tls_client_auth_san_dns = Some("a.example".into())), ["/tls_client_auth_san_dns"]);
+    }
+
+    #[test]
     fn each_rule_is_told_with_its_pointer() {
         assert_eq!(pointers(|s| s.redirect_uris.clear()), ["/redirect_uris"]);
         assert_eq!(pointers(|s| s.redirect_uris.push("http://a.example/".into())), ["/redirect_uris/1"]);
@@ -306,6 +353,9 @@ mod tests {
         let signs = |s: &mut ClientSettings| s.token_endpoint_auth_method = ClientAuthMethod::PrivateKeyJwt;
         assert_eq!(pointers(signs), ["/token_endpoint_auth_method"]);
         assert_eq!(pointers(|s| s.jwks_uri = Some("http://a.example/keys".into())), ["/jwks_uri"]);
+        let self_signed =
+            |s: &mut ClientSettings| s.token_endpoint_auth_method = ClientAuthMethod::SelfSignedTlsClientAuth;
+        assert_eq!(pointers(self_signed), ["/token_endpoint_auth_method"]);
         let jwks = |jwks: Value| pointers(|s| s.jwks = Some(jwks));
         assert!(jwks(json!({"keys": [{"kty": "EC"}]})).is_empty());
         assert_eq!(jwks(json!([])), ["/jwks"]);

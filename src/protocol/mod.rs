@@ -24,6 +24,8 @@ pub mod form;
 pub mod jwt;
 // Language tags (BCP 47).
 pub mod locale;
+// Certificates of clients (RFC 8705).
+pub mod mtls;
 // Proof key for code exchange (RFC 7636).
 pub mod pkce;
 // The `prompt` parameter (OpenID Connect Core section 3.1.2.1).

@@ -213,7 +213,10 @@ impl TestClient {
                 form.extend([("client_assertion_type", ASSERTION_TYPE), ("client_assertion", &assertion)]);
                 return call.form(&form);
             }
-            ClientAuthMethod::None => form.push(("client_id", &self.id)),
+            // A certificate is the connection's, or in a header that a test adds.
+            ClientAuthMethod::None | ClientAuthMethod::TlsClientAuth | ClientAuthMethod::SelfSignedTlsClientAuth => {
+                form.push(("client_id", &self.id));
+            }
         }
         call.form(&form)
     }

@@ -4,7 +4,7 @@ use url::Url;
 
 use super::Findings;
 use crate::config::server::is_loopback;
-use crate::config::{ClientIpHeaderMode, Config};
+use crate::config::{ClientCertificateHeader, ClientIpHeaderMode, Config};
 
 /// Whether `text` is an origin as a browser writes it (RFC 6454 section 6.2), over TLS unless it stays on this machine.
 fn require_origin(found: &mut Findings, key: &str, text: &str) -> Option<Url> {
@@ -109,4 +109,19 @@ pub(super) fn check_proxies(config: &Config, found: &mut Findings) {
         "trusts the whole internet: anybody could choose the address that the rate limits see",
         "name only the networks of the proxies",
     );
+}
+
+pub(super) fn check_certificates(config: &Config, found: &mut Findings) {
+    let mtls = &config.mtls;
+    found.require(
+        mtls.header == ClientCertificateHeader::None || !config.server.trusted_proxy_cidrs.is_empty(),
+        "mtls.header",
+        "names a header, but no proxy is trusted to write it",
+        "set server.trusted_proxy_cidrs to the networks of the proxies, or header to none",
+    );
+    if let Some(base) = &mtls.alias_base_url {
+        let key = "mtls.alias_base_url";
+        require_origin(found, key, base);
+        found.require(mtls.has_source(), key, "is set, but no certificate of a client arrives", "set mtls.header too");
+    }
 }

@@ -13,7 +13,7 @@ use chrono::TimeDelta;
 use secrecy::ExposeSecret;
 use url::Url;
 
-use self::addresses::{check_frontend, check_issuer, check_proxies};
+use self::addresses::{check_certificates, check_frontend, check_issuer, check_proxies};
 use self::external_keys::check_external_keys;
 use self::limits::{check_lifetimes, check_limits};
 use super::{Config, ConfigError, PagesConfig};
@@ -24,6 +24,7 @@ pub fn validate(config: &Config) -> Vec<ConfigError> {
     check_issuer(config, &mut found);
     check_frontend(config, &mut found);
     check_proxies(config, &mut found);
+    check_certificates(config, &mut found);
     check_limits(config, &mut found);
     check_stores(config, &mut found);
     check_external_keys(config, &mut found);

@@ -11,6 +11,7 @@ use http::HeaderMap;
 use super::paths;
 use crate::app::App;
 use crate::flow::{client, dpop, issue};
+use crate::http::client_certificate::ClientCertificate;
 use crate::http::form::OAuthForm;
 use crate::http::headers;
 use crate::model::client::GrantType;
@@ -19,12 +20,14 @@ use crate::protocol::error::OAuthError;
 /// A token request.
 pub async fn post(
     State(app): State<App>,
+    certificate: ClientCertificate,
     request_headers: HeaderMap,
     OAuthForm(form): OAuthForm,
 ) -> Result<Response, OAuthError> {
     let now = app.clock.now();
     form.refuse_repeats()?;
-    let (client, assertion) = client::verify(&app, &[paths::TOKEN], &request_headers, &form, now).await?;
+    let caller = (&request_headers, certificate.as_ref());
+    let (client, assertion) = client::verify(&app, &[paths::TOKEN], caller, &form, now).await?;
     let proof = dpop::verify_optional(&app, paths::TOKEN, &request_headers, now)?;
     let is_bound = client.settings.dpop_bound_access_tokens || client::profile(&app, &client).is_fapi2();
     if is_bound && proof.is_none() {

@@ -84,9 +84,11 @@ impl Presented {
         }
     }
 
-    /// The method that was used.
-    pub fn method(&self) -> ClientAuthMethod {
+    /// The method that was used by a client that registered this one. Whether a certificate is a client's way to say who it
+    /// is, only its registration tells: others show one to have tokens bound to it (RFC 8705 sections 2 and 3).
+    pub fn method(&self, registered: ClientAuthMethod) -> ClientAuthMethod {
         match self.credential {
+            Credential::None if registered.has_certificate() => registered,
             Credential::None => ClientAuthMethod::None,
             Credential::Basic(_) => ClientAuthMethod::ClientSecretBasic,
             Credential::Post(_) => ClientAuthMethod::ClientSecretPost,
@@ -104,28 +106,39 @@ impl Presented {
     }
 }
 
+/// What was proven by keys that the client has.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Proven {
+    /// One of its registered keys made the assertion.
+    pub by_assertion: bool,
+    /// The certificate of the connection is the one that it registered.
+    pub by_certificate: bool,
+}
+
 /// Compares what was presented with the registration; `client` is what was found under [`Presented::client_id`].
 ///
-/// `is_signed` says whether one of the client's registered keys made the assertion, as far as that is what was presented.
+/// `proven` says what the client's own keys have proven, as far as they are what it authenticates with.
 /// `mac` makes the MAC of a secret under the master key of that version, or under the current one for `None`; it answers
 /// `None` for a version that is not there.
 pub fn verify(
     presented: &Presented,
     client: Option<&Client>,
-    is_signed: bool,
+    proven: Proven,
     mac: impl Fn(Option<u8>, &ClientId, &str) -> Option<[u8; 32]>,
     now: DateTime<Utc>,
 ) -> Result<(), OAuthError> {
+    let registered = client.map(|client| client.settings.token_endpoint_auth_method);
     let is_proven = match &presented.credential {
+        Credential::None if registered.is_some_and(ClientAuthMethod::has_certificate) => proven.by_certificate,
         Credential::None => none::verify(client),
-        Credential::Assertion(_) => is_signed,
+        Credential::Assertion(_) => proven.by_assertion,
         Credential::Basic(secret) | Credential::Post(secret) => {
             secret::verify(&presented.client_id, secret, client, mac, now)
         }
     };
     // A client keeps to the method it registered: else a secret could be tried where it is logged, or left out.
-    let is_allowed =
-        client.is_some_and(|client| client.enabled && client.settings.token_endpoint_auth_method == presented.method());
+    let is_allowed = client.is_some_and(|client| client.enabled)
+        && registered.is_some_and(|registered| presented.method(registered) == registered);
     if is_proven && is_allowed { Ok(()) } else { Err(presented.refusal()) }
 }
 

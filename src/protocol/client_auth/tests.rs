@@ -40,19 +40,22 @@ fn the_examples_of_rfc_6749_section_2_3_1() {
     let presented = collect(&["Basic czZCaGRSa3F0Mzo3RmpmcDBaQnIxS3REUmJuZlZkbUl3"], "").unwrap();
     assert_eq!(presented.client_id.as_str(), "s6BhdRkqt3");
     assert_eq!(secret(&presented), Some("7Fjfp0ZBr1KtDRbnfVdmIw"));
-    assert_eq!(presented.method(), ClientAuthMethod::ClientSecretBasic);
+    assert_eq!(presented.method(ClientAuthMethod::ClientSecretBasic), ClientAuthMethod::ClientSecretBasic);
 
     let presented = collect(&[], "client_id=s6BhdRkqt3&client_secret=7Fjfp0ZBr1KtDRbnfVdmIw").unwrap();
     assert_eq!(presented.client_id.as_str(), "s6BhdRkqt3");
     assert_eq!(secret(&presented), Some("7Fjfp0ZBr1KtDRbnfVdmIw"));
-    assert_eq!(presented.method(), ClientAuthMethod::ClientSecretPost);
+    assert_eq!(presented.method(ClientAuthMethod::ClientSecretPost), ClientAuthMethod::ClientSecretPost);
 }
 
 #[test]
 fn a_client_id_alone_is_a_public_client() {
     for body in ["client_id=spa", "client_id=spa&client_secret="] {
         let presented = collect(&[], body).unwrap();
-        assert_eq!((presented.client_id.as_str(), presented.method()), ("spa", ClientAuthMethod::None));
+        assert_eq!(
+            (presented.client_id.as_str(), presented.method(ClientAuthMethod::None)),
+            ("spa", ClientAuthMethod::None)
+        );
     }
 }
 
@@ -134,7 +137,7 @@ fn client(method: ClientAuthMethod, secrets: &[(&str, u8, Option<i64>)]) -> Clie
 
 fn verified(headers: &[&str], body: &str, client: Option<&Client>) -> bool {
     let presented = collect(headers, body).unwrap();
-    let outcome = verify(&presented, client, false, mac, NOW);
+    let outcome = verify(&presented, client, Proven::default(), mac, NOW);
     if let Err(error) = &outcome {
         assert_eq!(error.code(), ErrorCode::InvalidClient);
         assert_eq!(error.description(), "client authentication failed");
@@ -166,6 +169,24 @@ fn another_method_than_the_registered_one_is_refused() {
     let public = client(ClientAuthMethod::None, &[("one", 1, None)]);
     assert!(!verified(&[], POST, Some(&public)));
     assert!(!verified(&[&basic("c:")], "", Some(&public)));
+}
+
+#[test]
+fn a_certificate_proves_who_registered_one_and_nobody_else() {
+    let both = [false, true].map(|by_certificate| Proven { by_assertion: false, by_certificate });
+    let verified = |method, secrets: &[_], body: &str, proven| {
+        verify(&collect(&[], body).unwrap(), Some(&client(method, secrets)), proven, mac, NOW).is_ok()
+    };
+    for method in [ClientAuthMethod::TlsClientAuth, ClientAuthMethod::SelfSignedTlsClientAuth] {
+        assert_eq!(both.map(|proven| verified(method, &[], "client_id=c", proven)), [false, true]);
+        // A secret beside it is another mechanism than the registered one.
+        assert_eq!(both.map(|proven| verified(method, &[("one", 1, None)], POST, proven)), [false, false]);
+    }
+    let secret = [("one", 1, None)];
+    let post = ClientAuthMethod::ClientSecretPost;
+    assert_eq!(both.map(|proven| verified(post, &secret, "client_id=c", proven)), [false, false]);
+    assert_eq!(both.map(|proven| verified(post, &secret, POST, proven)), [true, true]);
+    assert_eq!(both.map(|proven| verified(ClientAuthMethod::None, &[], "client_id=c", proven)), [true, true]);
 }
 
 #[test]
@@ -202,7 +223,7 @@ fn every_refusal_costs_the_same_work() {
             count.set(count.get() + 1);
             mac(key_id, id, secret)
         };
-        let _ = verify(&collect(&[], POST).unwrap(), client, false, counted, NOW);
+        let _ = verify(&collect(&[], POST).unwrap(), client, Proven::default(), counted, NOW);
         count.get()
     };
     let post = ClientAuthMethod::ClientSecretPost;

@@ -74,6 +74,8 @@ fn authentication() -> Group {
                 ClientAuthMethod::ClientSecretBasic => "With a secret, in the Authorization header",
                 ClientAuthMethod::ClientSecretPost => "With a secret, in the body",
                 ClientAuthMethod::PrivateKeyJwt => "With an assertion that its own key signs",
+                ClientAuthMethod::TlsClientAuth => "With a certificate that an authority vouches for",
+                ClientAuthMethod::SelfSignedTlsClientAuth => "With a certificate whose key is registered",
                 ClientAuthMethod::None => "Not at all: it cannot keep a secret",
             },
         )
@@ -103,6 +105,12 @@ fn authentication() -> Group {
                 "jwks_uri",
                 "Where its public keys are",
                 "The address of a JWK Set, for a client that signs. The keys themselves can be given over the API.",
+                Kind::Line,
+            ),
+            Field::new(
+                "tls_client_auth_subject_dn",
+                "The subject of its certificate",
+                "Such as CN=shop,O=Example. Another name of the certificate can be given over the API instead.",
                 Kind::Line,
             ),
             Field::new(

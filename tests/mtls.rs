@@ -1,0 +1,224 @@
+//! Clients that show a certificate (RFC 8705).
+
+use ostiary::config::ClientCertificateHeader;
+use ostiary::model::client::{ClientAuthMethod, ClientSettings};
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+use rcgen::{ExtendedKeyUsagePurpose, SanType};
+use serde_json::json;
+
+use crate::harness::{Answer, Authority, ClientCert, ClientKey, TestApp, TestClient, byte_sequence, ends_at};
+
+const GRANT: [(&str, &str); 1] = [("grant_type", "client_credentials")];
+
+/// A server behind a proxy that writes RFC 9440, and believes `authority`.
+async fn behind_proxy(authority: &Authority) -> TestApp {
+    behind(authority, "127.0.0.0/8", ClientCertificateHeader::ClientCert).await
+}
+
+async fn behind(authority: &Authority, proxies: &str, header: ClientCertificateHeader) -> TestApp {
+    let proxies = proxies.parse().unwrap();
+    TestApp::with_config(|config| {
+        config.server.trusted_proxy_cidrs = vec![proxies];
+        config.mtls.header = header;
+        config.mtls.client_ca_file = Some(authority.file());
+    })
+    .await
+}
+
+async fn named_client(app: &TestApp, change: impl FnOnce(&mut ClientSettings)) -> TestClient {
+    app.machine_client_with(|settings| {
+        settings.token_endpoint_auth_method = ClientAuthMethod::TlsClientAuth;
+        change(settings);
+    })
+    .await
+}
+
+async fn shop(app: &TestApp) -> TestClient {
+    named_client(app, |s| s.tls_client_auth_subject_dn = Some("CN=shop, O=Example".into())).await
+}
+
+async fn self_signed_client(app: &TestApp, keys: serde_json::Value) -> TestClient {
+    app.machine_client_with(|settings| {
+        settings.token_endpoint_auth_method = ClientAuthMethod::SelfSignedTlsClientAuth;
+        settings.jwks = Some(json!({ "keys": keys }));
+    })
+    .await
+}
+
+/// A token request with that value of `Client-Cert`.
+async fn token(app: &TestApp, client: &TestClient, certificate: &str) -> Answer {
+    client.sign(app.post("/token"), &GRANT).header("client-cert", certificate).send().await
+}
+
+#[track_caller]
+fn assert_refused(answer: &Answer) {
+    answer.assert_error(400, "invalid_client", "client authentication failed");
+}
+
+#[tokio::test]
+async fn tls_client_auth_a_name_that_an_authority_vouches_for_is_the_client() {
+    let authority = Authority::new();
+    let app = behind_proxy(&authority).await;
+    let client = shop(&app).await;
+    let good = authority.issue(|_| {});
+    assert_eq!(token(&app, &client, &good.header()).await.status, 200);
+    // Its own request without a certificate, or with one that is not its own.
+    assert_refused(&app.token(&client, &GRANT).await);
+    assert_refused(&token(&app, &client, &ClientCert::self_signed(|_| {}).header()).await);
+    assert_refused(&token(&app, &client, &Authority::new().issue(|_| {}).header()).await);
+    let named = |name: &'static str| {
+        authority.issue(|params| params.distinguished_name.push(rcgen::DnType::CommonName, name)).header()
+    };
+    assert_eq!(token(&app, &client, &named("SHOP")).await.status, 200);
+    assert_refused(&token(&app, &client, &named("other")).await);
+    // A server's certificate is none of a client's.
+    let of_server = authority.issue(|params| params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth]);
+    assert_refused(&token(&app, &client, &of_server.header()).await);
+    let ended = authority.issue(|params| ends_at(params, app.now() - chrono::TimeDelta::seconds(1)));
+    assert_refused(&token(&app, &client, &ended.header()).await);
+}
+
+#[tokio::test]
+async fn tls_client_auth_each_kind_of_alternative_name() {
+    let authority = Authority::new();
+    let app = behind_proxy(&authority).await;
+    let names = vec![
+        SanType::DnsName("shop.example".try_into().unwrap()),
+        SanType::URI("https://shop.example/client".try_into().unwrap()),
+        SanType::IpAddress("192.0.2.1".parse().unwrap()),
+        SanType::Rfc822Name("shop@shop.example".try_into().unwrap()),
+    ];
+    let good = authority.issue(|params| params.subject_alt_names = names);
+    let without = authority.issue(|_| {});
+    let clients = [
+        named_client(&app, |s| s.tls_client_auth_san_dns = Some("shop.example".into())).await,
+        named_client(&app, |s| s.tls_client_auth_san_uri = Some("https://shop.example/client".into())).await,
+        named_client(&app, |s| s.tls_client_auth_san_ip = Some("192.0.2.1".into())).await,
+        named_client(&app, |s| s.tls_client_auth_san_email = Some("shop@shop.example".into())).await,
+    ];
+    for client in clients {
+        assert_eq!(token(&app, &client, &good.header()).await.status, 200, "{client:?}");
+        assert_refused(&token(&app, &client, &without.header()).await);
+    }
+}
+
+#[tokio::test]
+async fn self_signed_tls_client_auth_a_registered_key_or_certificate_is_the_client() {
+    let app = behind_proxy(&Authority::new()).await;
+    let own = ClientCert::self_signed(|_| {});
+    let again = byte_sequence(&own.again(|params| params.serial_number = Some(vec![7].into())));
+    let by_key = self_signed_client(&app, json!([own.jwk()])).await;
+    assert_eq!(token(&app, &by_key, &own.header()).await.status, 200);
+    assert_eq!(token(&app, &by_key, &again).await.status, 200, "another certificate for the same key");
+    let mut jwk = own.jwk();
+    jwk["x5c"] = json!([own.header().trim_matches(':')]);
+    let by_certificate = self_signed_client(&app, json!([jwk])).await;
+    assert_eq!(token(&app, &by_certificate, &own.header()).await.status, 200);
+    assert_refused(&token(&app, &by_certificate, &again).await);
+    let other = ClientCert::self_signed(|_| {});
+    for client in [&by_key, &by_certificate] {
+        assert_refused(&token(&app, client, &other.header()).await);
+        assert_refused(&app.token(client, &GRANT).await);
+    }
+    let ended = byte_sequence(&own.again(|params| ends_at(params, app.now() - chrono::TimeDelta::seconds(1))));
+    assert_refused(&token(&app, &by_key, &ended).await);
+}
+
+#[tokio::test]
+async fn a_certificate_is_one_mechanism_and_only_that_of_who_registered_it() {
+    let authority = Authority::new();
+    let app = behind_proxy(&authority).await;
+    let good = authority.issue(|_| {});
+    let client = shop(&app).await;
+    // Beside another mechanism it is not the registered method that is used.
+    let with_secret = client.sign(app.post("/token"), &[GRANT[0], ("client_secret", "guess")]);
+    assert_refused(&with_secret.header("client-cert", &good.header()).send().await);
+    let by_secret = app.machine_client().await;
+    let bare = app.post("/token").form(&[GRANT[0], ("client_id", &by_secret.id)]);
+    assert_refused(&bare.header("client-cert", &good.header()).send().await);
+    // Who authenticates otherwise may show one.
+    assert_eq!(token(&app, &by_secret, &good.header()).await.status, 200);
+    let signing = app.signing_client(ClientKey::generate("ES256")).await;
+    assert_eq!(token(&app, &signing, &good.header()).await.status, 200);
+    app.change_client(&client, |client| client.enabled = false).await;
+    assert_refused(&token(&app, &client, &good.header()).await);
+}
+
+#[tokio::test]
+async fn every_endpoint_that_authenticates_clients_takes_a_certificate() {
+    let authority = Authority::new();
+    let app = behind_proxy(&authority).await;
+    let client = app
+        .web_client_with(|settings| {
+            settings.token_endpoint_auth_method = ClientAuthMethod::TlsClientAuth;
+            settings.tls_client_auth_subject_dn = Some("CN=shop,O=Example".into());
+        })
+        .await;
+    let good = authority.issue(|_| {}).header();
+    let challenge = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM";
+    let request = [
+        ("response_type", "code"),
+        ("redirect_uri", client.redirect_uri.as_str()),
+        ("scope", "openid"),
+        ("code_challenge", challenge),
+        ("code_challenge_method", "S256"),
+    ];
+    for (path, form, status) in
+        [("/par", &request[..], 201), ("/introspect", &[("token", "x")], 200), ("/revoke", &[("token", "x")], 200)]
+    {
+        let call = || client.sign(app.post(path), form);
+        assert_eq!(call().header("client-cert", &good).send().await.status, status, "{path}");
+        assert_refused(&call().send().await);
+    }
+}
+
+#[tokio::test]
+async fn each_proxy_is_read_in_its_own_header_and_no_other() {
+    let authority = Authority::new();
+    let good = authority.issue(|_| {});
+    let escaped = utf8_percent_encode(&good.pem(), NON_ALPHANUMERIC).to_string();
+    let forms = [
+        (ClientCertificateHeader::ClientCert, "client-cert", good.header()),
+        (ClientCertificateHeader::Nginx, "x-ssl-client-cert", escaped.clone()),
+        (ClientCertificateHeader::Envoy, "x-forwarded-client-cert", format!("Hash=ab;Cert=\"{escaped}\"")),
+        (ClientCertificateHeader::Traefik, "x-forwarded-tls-client-cert", good.header().trim_matches(':').to_owned()),
+    ];
+    for (mode, _, _) in &forms {
+        let app = behind(&authority, "127.0.0.0/8", *mode).await;
+        let client = shop(&app).await;
+        for (other, name, value) in &forms {
+            let answer = client.sign(app.post("/token"), &GRANT).header(name, value).send().await;
+            assert_eq!(answer.status, if mode == other { 200 } else { 400 }, "{mode:?} {name}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_header_of_anybody_but_a_trusted_proxy_is_as_if_it_were_not_there() {
+    let authority = Authority::new();
+    let app = behind(&authority, "10.0.0.0/8", ClientCertificateHeader::ClientCert).await;
+    let client = shop(&app).await;
+    assert_refused(&token(&app, &client, &authority.issue(|_| {}).header()).await);
+    // Not even refused for what it says.
+    let by_secret = app.machine_client().await;
+    assert_eq!(token(&app, &by_secret, "nonsense").await.status, 200);
+    let none = behind(&authority, "127.0.0.0/8", ClientCertificateHeader::None).await;
+    let client = shop(&none).await;
+    assert_refused(&token(&none, &client, &authority.issue(|_| {}).header()).await);
+}
+
+#[tokio::test]
+async fn a_header_that_is_repeated_or_cannot_be_read_is_refused() {
+    let authority = Authority::new();
+    let app = behind_proxy(&authority).await;
+    let client = shop(&app).await;
+    let good = authority.issue(|_| {}).header();
+    let twice = client.sign(app.post("/token"), &GRANT).header("client-cert", &good).header("client-cert", &good);
+    let twice = twice.send().await;
+    twice.assert_error(400, "invalid_request", "the header of the client certificate is there more than once");
+    for wrong in [":AAAA:", "nonsense", &format!("{good}, {good}"), &format!("{good};a=1")] {
+        let answer = token(&app, &client, wrong).await;
+        answer.assert_error(400, "invalid_request", "the client certificate cannot be read");
+    }
+    assert_refused(&token(&app, &client, "").await);
+}
