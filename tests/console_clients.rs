@@ -1,5 +1,6 @@
 //! Clients at the console: registering, changing, secrets, deleting.
 
+use ostiary::model::client::ClientAuthMethod;
 use serde_json::json;
 
 use crate::harness::{Browser, Page, TestApp, basic};
@@ -127,6 +128,32 @@ async fn settings_are_changed_and_what_was_not_touched_stays() {
     assert_eq!(page.answer.status, 422, "{page:?}");
     assert!(page.text("lifetimes-id-token-notes").contains("whole number"), "{page:?}");
     assert_eq!(page.attribute("lifetimes-id-token", "value").as_deref(), Some("a day"));
+}
+
+#[tokio::test]
+async fn the_certificate_of_a_client_is_shown_and_a_change_keeps_it() {
+    let app = TestApp::start().await;
+    let mut browser = app.console().await;
+    let client = app
+        .machine_client_with(|settings| {
+            settings.token_endpoint_auth_method = ClientAuthMethod::TlsClientAuth;
+            settings.tls_client_auth_san_dns = Some("shop.example".into());
+            settings.tls_client_certificate_bound_access_tokens = true;
+        })
+        .await;
+    let path = format!("/console/clients/{}", client.id);
+    let page = browser.open(&path).await;
+    for shown in ["tls_client_auth", "shop.example (DNS name)", "its certificate"] {
+        assert!(page.answer.body.contains(shown), "{shown}: {page:?}");
+    }
+    let page = browser.click(&page, "client-edit").await;
+    browser.submit(&page, "save", &[]).await.assert_done(&path, "The settings were saved.");
+    assert!(browser.open(&path).await.answer.body.contains("shop.example (DNS name)"));
+    // It has one name, whichever.
+    let page = browser.open(&format!("{path}/edit")).await;
+    let page = browser.submit(&page, "save", &[("tls_client_auth_subject_dn", "CN=shop")]).await;
+    assert_eq!(page.answer.status, 422, "{page:?}");
+    assert!(page.answer.body.contains("one name of the certificate may be registered"), "{page:?}");
 }
 
 #[tokio::test]

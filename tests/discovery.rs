@@ -330,6 +330,7 @@ async fn certificates_are_offered_where_they_arrive_and_somebody_vouches_for_the
             &["self_signed_tls_client_auth"]
         };
         assert_eq!(methods(&metadata), expected);
+        assert_eq!(metadata["tls_client_certificate_bound_access_tokens"], true);
         for (name, alias) in metadata["mtls_endpoint_aliases"].as_object().unwrap() {
             let path = metadata[name].as_str().expect("there at the top too").strip_prefix(app.issuer()).unwrap();
             assert!(name.ends_with("_endpoint") && name != "authorization_endpoint", "{name}");

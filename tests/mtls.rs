@@ -1,12 +1,14 @@
 //! Clients that show a certificate (RFC 8705).
 
 use ostiary::config::ClientCertificateHeader;
-use ostiary::model::client::{ClientAuthMethod, ClientSettings};
+use ostiary::model::client::{AccessTokenFormat, ClientAuthMethod, ClientSettings};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use rcgen::{ExtendedKeyUsagePurpose, SanType};
 use serde_json::json;
 
-use crate::harness::{Answer, Authority, ClientCert, ClientKey, TestApp, TestClient, byte_sequence, ends_at};
+use crate::harness::{
+    Answer, Authority, Authorization, ClientCert, ClientKey, TestApp, TestClient, byte_sequence, ends_at, jwt,
+};
 
 const GRANT: [(&str, &str); 1] = [("grant_type", "client_credentials")];
 
@@ -221,4 +223,81 @@ async fn a_header_that_is_repeated_or_cannot_be_read_is_refused() {
         answer.assert_error(400, "invalid_request", "the client certificate cannot be read");
     }
     assert_refused(&token(&app, &client, "").await);
+}
+
+/// A client of people that signs its requests, and whose tokens are bound to a certificate.
+async fn bound_client(app: &TestApp) -> TestClient {
+    let bound = |settings: &mut ClientSettings| settings.tls_client_certificate_bound_access_tokens = true;
+    app.signing_web_client_with(ClientKey::generate("ES256"), bound).await
+}
+
+async fn bound_tokens(app: &TestApp, client: &TestClient, certificate: &str) -> Answer {
+    let (request, alice) = (Authorization::of(client).with("scope", "openid offline_access"), app.alice().await);
+    let code = app.code(&mut app.browser(), &request, &alice).await;
+    let redemption = app.redemption(&request, &code);
+    // Not shown, none is given, and the code is still good.
+    let answer = app.token(client, &redemption).await;
+    answer.assert_error(400, "invalid_request", NOT_SHOWN);
+    client.sign(app.post("/token"), &redemption).header("client-cert", certificate).send().await
+}
+
+const NOT_SHOWN: &str = "the tokens of the client are bound to a certificate: a valid one must be shown";
+
+#[tokio::test]
+async fn rfc_8705_section_3_a_bound_token_is_of_use_with_its_certificate_alone() {
+    let app = behind_proxy(&Authority::new()).await;
+    let client = bound_client(&app).await;
+    let (own, other) = (ClientCert::self_signed(|_| {}), ClientCert::self_signed(|_| {}));
+    let tokens = bound_tokens(&app, &client, &own.header()).await.json();
+    assert_eq!(tokens["token_type"], "Bearer");
+    let access = tokens["access_token"].as_str().unwrap();
+    let cnf = json!({"x5t#S256": own.thumbprint()});
+    assert_eq!(jwt::read(access).claims["cnf"], cnf);
+    assert_eq!(app.introspect(&client, access).await.json()["cnf"], cnf);
+    let userinfo = |certificate: Option<String>| {
+        let call = app.get("/userinfo").bearer(access);
+        certificate.into_iter().fold(call, |call, certificate| call.header("client-cert", &certificate)).send()
+    };
+    assert_eq!(userinfo(Some(own.header())).await.status, 200);
+    for wrong in [None, Some(other.header())] {
+        let refusal = "the access token is bound to a certificate that was not shown";
+        userinfo(wrong).await.assert_bearer_error(401, "invalid_token", refusal);
+    }
+    // A new certificate goes on with the same refresh token, and what it gets is bound to that one.
+    let refresh = [("grant_type", "refresh_token"), ("refresh_token", tokens["refresh_token"].as_str().unwrap())];
+    app.token(&client, &refresh).await.assert_error(400, "invalid_request", NOT_SHOWN);
+    let rotated = client.sign(app.post("/token"), &refresh).header("client-cert", &other.header()).send().await.json();
+    let cnf = &jwt::read(rotated["access_token"].as_str().unwrap()).claims["cnf"];
+    assert_eq!(*cnf, json!({"x5t#S256": other.thumbprint()}));
+}
+
+#[tokio::test]
+async fn opaque_and_machine_tokens_are_bound_too_and_those_of_others_are_not() {
+    let authority = Authority::new();
+    let app = behind_proxy(&authority).await;
+    let good = authority.issue(|_| {});
+    let bound = named_client(&app, |settings| {
+        settings.tls_client_auth_subject_dn = Some("CN=shop,O=Example".into());
+        settings.tls_client_certificate_bound_access_tokens = true;
+        settings.access_token_format = AccessTokenFormat::Opaque;
+    })
+    .await;
+    let introspected = async |client: &TestClient| {
+        let tokens = token(&app, client, &good.header()).await.json();
+        let call = client.sign(app.post("/introspect"), &[("token", tokens["access_token"].as_str().unwrap())]);
+        call.header("client-cert", &good.header()).send().await.json()
+    };
+    assert_eq!(introspected(&bound).await["cnf"], json!({"x5t#S256": good.thumbprint()}));
+    // To say who one is with a certificate does not bind anything by itself.
+    assert_eq!(introspected(&shop(&app).await).await.get("cnf"), None);
+}
+
+#[tokio::test]
+async fn a_certificate_out_of_its_time_binds_nothing() {
+    let app = behind_proxy(&Authority::new()).await;
+    let bound = |settings: &mut ClientSettings| settings.tls_client_certificate_bound_access_tokens = true;
+    let client = app.signing_client_with(ClientKey::generate("ES256"), bound).await;
+    let ended = ClientCert::self_signed(|params| ends_at(params, app.now() - chrono::TimeDelta::seconds(1)));
+    token(&app, &client, &ended.header()).await.assert_error(400, "invalid_request", NOT_SHOWN);
+    assert_eq!(token(&app, &client, &ClientCert::self_signed(|_| {}).header()).await.status, 200);
 }

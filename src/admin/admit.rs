@@ -15,6 +15,7 @@ use super::endpoint::{Access, Rule};
 use crate::app::App;
 use crate::flow::bearer::{PossessedToken, ResourceRequest};
 use crate::http::browser::Browser;
+use crate::http::client_certificate::ClientCertificate;
 use crate::http::headers::dpop_nonce;
 use crate::http::problem::{Problem, ProblemType};
 use crate::protocol::bearer::PresentedToken;
@@ -79,11 +80,17 @@ async fn who(app: &App, parts: &mut Parts) -> Result<(Caller, Option<String>), P
     if browser.session.has_cookie() {
         return Err(Problem::new(ProblemType::TwoCredentials));
     }
+    let certificate = ClientCertificate::from_request_parts(parts, app).await?;
     let values = parts.headers.get_all(AUTHORIZATION).iter().map(http::HeaderValue::as_bytes);
     let query = Form::parse(parts.uri.query().unwrap_or_default().as_bytes())?;
     let token = PresentedToken::collect(values, &query, None)
         .map_err(|error| Problem::unauthenticated(false).with_source(error))?;
-    let request = ResourceRequest { method: &parts.method, path: parts.uri.path(), headers: &parts.headers };
+    let request = ResourceRequest {
+        method: &parts.method,
+        path: parts.uri.path(),
+        headers: &parts.headers,
+        certificate: certificate.as_ref(),
+    };
     let token = PossessedToken::verify(app, token, &request, now)?;
     let nonce = token.next_nonce().map(ToOwned::to_owned);
     Ok((Caller::of_token(app, token, browser.origin(), now).await?, nonce))

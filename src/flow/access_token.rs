@@ -12,6 +12,7 @@ use crate::model::id::FamilyId;
 use crate::model::lifetimes::CLOCK_TOLERANCE;
 use crate::protocol::bearer::TokenScheme;
 use crate::protocol::error::OAuthError;
+use crate::protocol::mtls::Certificate;
 use crate::random;
 
 /// The `typ` of a JWT access token (RFC 9068 section 2.1).
@@ -80,7 +81,7 @@ pub struct AccessTokenClaims {
     /// By which methods.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub amr: Option<Vec<String>>,
-    /// Which key whoever presents it must have (RFC 7800 section 3.1); absent: it is a bearer token.
+    /// What whoever presents it must have (RFC 7800 section 3.1); absent: it is a bearer token.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cnf: Option<Confirmation>,
 }
@@ -90,7 +91,20 @@ pub struct AccessTokenClaims {
 #[serde(deny_unknown_fields)]
 pub struct Confirmation {
     /// The thumbprint of a key (RFC 9449 section 6.1).
-    pub jkt: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub jkt: Option<String>,
+    /// The thumbprint of a certificate (RFC 8705 section 3.1).
+    #[serde(default, rename = "x5t#S256", skip_serializing_if = "Option::is_none")]
+    pub x5t: Option<String>,
+}
+
+/// What a token is to be bound to: neither, one or both.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Binding<'a> {
+    /// The thumbprint of the key that the client proved to have.
+    pub jkt: Option<&'a str>,
+    /// The thumbprint of the certificate that the client showed.
+    pub x5t: Option<&'a str>,
 }
 
 impl AccessTokenClaims {
@@ -135,14 +149,26 @@ impl AccessTokenClaims {
         Uuid::try_parse(family).ok().map(FamilyId)
     }
 
-    /// The same for whoever has the key of that thumbprint alone.
-    pub fn bound_to(self, jkt: Option<&str>) -> Self {
-        Self { cnf: jkt.map(|jkt| Confirmation { jkt: jkt.to_owned() }), ..self }
+    /// The same for whoever has the key and the certificate of these thumbprints alone.
+    pub fn bound_to(self, Binding { jkt, x5t }: Binding<'_>) -> Self {
+        let cnf = Confirmation { jkt: jkt.map(ToOwned::to_owned), x5t: x5t.map(ToOwned::to_owned) };
+        Self { cnf: (jkt.is_some() || x5t.is_some()).then_some(cnf), ..self }
+    }
+
+    /// The thumbprint of the key that it is bound to.
+    pub fn jkt(&self) -> Option<&str> {
+        self.cnf.as_ref()?.jkt.as_deref()
+    }
+
+    /// Whether whoever showed `certificate` may use it, as far as that matters (RFC 8705 section 3).
+    pub fn is_in_hands_of(&self, certificate: Option<&Certificate>) -> bool {
+        let bound = self.cnf.as_ref().and_then(|cnf| cnf.x5t.as_deref());
+        bound.is_none_or(|x5t| certificate.is_some_and(|shown| shown.thumbprint() == x5t))
     }
 
     /// How it is presented, which is also its type (RFC 9449 section 5).
     pub fn scheme(&self) -> TokenScheme {
-        if self.cnf.is_some() { TokenScheme::Dpop } else { TokenScheme::Bearer }
+        if self.jkt().is_some() { TokenScheme::Dpop } else { TokenScheme::Bearer }
     }
 
     /// Whether it allows `scope`.

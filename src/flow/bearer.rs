@@ -1,7 +1,8 @@
 //! Who presents an access token, and whether it still stands: a signature alone says nothing of revocation, so the family
 //! row is read every time.
 //!
-//! 1. [`PossessedToken::verify`]: it is ours, and whoever sent it has the key that it is bound to (RFC 9449 section 7).
+//! 1. [`PossessedToken::verify`]: it is ours, and whoever sent it has the key (RFC 9449 section 7) and showed the
+//!    certificate (RFC 8705 section 3) that it is bound to.
 //! 2. [`verify_person`], [`verify_standing`]: it was not revoked, and the proof of the key was not used before. Both are asked at
 //!    once.
 
@@ -18,6 +19,7 @@ use crate::model::id::ClientId;
 use crate::protocol::bearer::{PresentedToken, TokenScheme};
 use crate::protocol::dpop::ProvenRequest;
 use crate::protocol::error::{Challenge, ErrorCode, OAuthError};
+use crate::protocol::mtls::Certificate;
 use crate::storage::StoreError;
 
 /// A request to a protected resource.
@@ -29,6 +31,8 @@ pub struct ResourceRequest<'a> {
     pub path: &'a str,
     /// Its headers.
     pub headers: &'a HeaderMap,
+    /// The certificate that was shown.
+    pub certificate: Option<&'a Certificate>,
 }
 
 /// A token of ours in the hands of somebody who may use it, as long as it stands.
@@ -61,8 +65,11 @@ impl PossessedToken {
     ) -> Result<Self, OAuthError> {
         let refused = |error: OAuthError| error.with_challenge(token.scheme().challenge());
         let claims = AccessTokenClaims::decode(app, token.as_str(), now).ok_or_else(|| refused(invalid()))?;
-        let (cnf, scheme) = (claims.cnf.as_ref(), token.scheme());
-        let cnf = match (cnf, scheme) {
+        if !claims.is_in_hands_of(request.certificate) {
+            let error = OAuthError::invalid_token("the access token is bound to a certificate that was not shown");
+            return Err(refused(error));
+        }
+        let bound = match (claims.jkt(), token.scheme()) {
             (None, TokenScheme::Bearer) => return Ok(Self { claims, proof: None }),
             (None, TokenScheme::Dpop) => {
                 return Err(refused(OAuthError::invalid_token("the access token is not bound to a key")));
@@ -71,14 +78,14 @@ impl PossessedToken {
                 let error = OAuthError::invalid_token("the access token is bound to a key: send it with a DPoP proof");
                 return Err(error.with_challenge(Challenge::BearerBound));
             }
-            (Some(cnf), TokenScheme::Dpop) => cnf,
+            (Some(jkt), TokenScheme::Dpop) => jkt,
         };
         let url = app.url(request.path);
         let access_token = Some(token.as_str());
         let proven = ProvenRequest { method: request.method.as_str(), url: &url, access_token };
         let proof = dpop::verify(app, &proven, request.headers, now).map_err(refused)?;
         let proof = proof.ok_or_else(|| refused(OAuthError::invalid_dpop_proof("a DPoP proof is required")))?;
-        if proof.jkt != cnf.jkt {
+        if proof.jkt != bound {
             return Err(refused(OAuthError::invalid_token("the access token is bound to another key")));
         }
         Ok(Self { claims, proof: Some(proof) })

@@ -136,6 +136,22 @@ async fn is_certified(app: &App, client: &Arc<Client>, certificate: &Certificate
     }
 }
 
+/// The thumbprint of the certificate that the client's access tokens are bound to, if it registered that they are (RFC 8705
+/// section 3.4). How it authenticates has nothing to do with it.
+pub fn certificate_to_bind(
+    client: &Client,
+    certificate: Option<&Certificate>,
+    now: DateTime<Utc>,
+) -> Result<Option<String>, OAuthError> {
+    if !client.settings.tls_client_certificate_bound_access_tokens {
+        return Ok(None);
+    }
+    let refused = || {
+        OAuthError::invalid_request("the tokens of the client are bound to a certificate: a valid one must be shown")
+    };
+    certificate.filter(|shown| shown.is_current(now)).map(|shown| Some(shown.thumbprint())).ok_or_else(refused)
+}
+
 /// Judges what the assertion says; its mark.
 fn mark(
     app: &App,

@@ -167,6 +167,8 @@ pub struct ClientSettings {
     pub tls_client_auth_san_ip: Option<String>,
     /// A mail address among them.
     pub tls_client_auth_san_email: Option<String>,
+    /// Whether its access tokens are bound to the certificate that it presents (RFC 8705 section 3.4).
+    pub tls_client_certificate_bound_access_tokens: bool,
     /// Its public keys, a JWK Set (RFC 7517 section 5).
     pub jwks: Option<serde_json::Value>,
     /// Where its public keys are instead.
@@ -240,6 +242,7 @@ impl Default for ClientSettings {
             tls_client_auth_san_uri: None,
             tls_client_auth_san_ip: None,
             tls_client_auth_san_email: None,
+            tls_client_certificate_bound_access_tokens: false,
             jwks: None,
             jwks_uri: None,
             require_pushed_authorization_requests: false,

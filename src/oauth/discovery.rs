@@ -41,6 +41,8 @@ struct Metadata {
     #[serde(skip_serializing_if = "Option::is_none")]
     mtls_endpoint_aliases: Option<Aliases>,
     require_pushed_authorization_requests: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tls_client_certificate_bound_access_tokens: Option<bool>,
     // RFC 8414 section 3.2: what has no elements is left out.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     scopes_supported: Vec<String>,
@@ -134,6 +136,7 @@ fn metadata(app: &App, keyset: &Keyset, catalog: &Catalog) -> Metadata {
         mtls_endpoint_aliases: aliases(&app.config.mtls),
         require_pushed_authorization_requests: app.config.pushed_requests.required
             || app.config.oidc.profile.is_fapi2(),
+        tls_client_certificate_bound_access_tokens: app.config.mtls.has_source().then_some(true),
         scopes_supported: catalog.scopes.iter().filter(published).map(|scope| scope.name.clone()).collect(),
         response_types_supported: ["code"],
         response_modes_supported: ResponseMode::ALL.into_iter().map(ResponseMode::as_str).collect(),

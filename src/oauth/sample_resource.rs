@@ -13,6 +13,7 @@ use super::paths;
 use crate::app::App;
 use crate::flow::audience;
 use crate::flow::bearer::{self, PossessedToken, ResourceRequest};
+use crate::http::client_certificate::ClientCertificate;
 use crate::http::form::OAuthQuery;
 use crate::http::headers::{dpop_nonce, no_store};
 use crate::protocol::bearer::PresentedToken;
@@ -33,13 +34,19 @@ struct Sight<'a> {
 pub async fn get(
     State(app): State<App>,
     method: Method,
+    certificate: ClientCertificate,
     headers: HeaderMap,
     OAuthQuery(query): OAuthQuery,
 ) -> Result<Response, OAuthError> {
     let now = app.clock.now();
     let authorization = headers.get_all(AUTHORIZATION).iter().map(HeaderValue::as_bytes);
     let token = PresentedToken::collect(authorization, &query, None)?;
-    let request = ResourceRequest { method: &method, path: paths::RESOURCE, headers: &headers };
+    let request = ResourceRequest {
+        method: &method,
+        path: paths::RESOURCE,
+        headers: &headers,
+        certificate: certificate.as_ref(),
+    };
     let possessed = PossessedToken::verify(&app, token, &request, now)?;
     bearer::verify_standing(&app, &possessed, now).await?;
     let claims = &possessed.claims;

@@ -12,6 +12,7 @@ use super::paths;
 use crate::app::App;
 use crate::flow::bearer::{self, Bearer, PossessedToken, ResourceRequest};
 use crate::flow::id_token::claims_request;
+use crate::http::client_certificate::ClientCertificate;
 use crate::http::form::{OAuthQuery, OptionalOAuthForm};
 use crate::http::headers::{dpop_nonce, no_store};
 use crate::model::client::Client;
@@ -24,10 +25,16 @@ use crate::protocol::form::Form;
 pub async fn get(
     State(app): State<App>,
     method: Method,
+    certificate: ClientCertificate,
     headers: HeaderMap,
     OAuthQuery(query): OAuthQuery,
 ) -> Result<Response, OAuthError> {
-    let request = ResourceRequest { method: &method, path: paths::USERINFO, headers: &headers };
+    let request = ResourceRequest {
+        method: &method,
+        path: paths::USERINFO,
+        headers: &headers,
+        certificate: certificate.as_ref(),
+    };
     answer(&app, &request, &query, None).await
 }
 
@@ -35,11 +42,17 @@ pub async fn get(
 pub async fn post(
     State(app): State<App>,
     method: Method,
+    certificate: ClientCertificate,
     headers: HeaderMap,
     OAuthQuery(query): OAuthQuery,
     OptionalOAuthForm(form): OptionalOAuthForm,
 ) -> Result<Response, OAuthError> {
-    let request = ResourceRequest { method: &method, path: paths::USERINFO, headers: &headers };
+    let request = ResourceRequest {
+        method: &method,
+        path: paths::USERINFO,
+        headers: &headers,
+        certificate: certificate.as_ref(),
+    };
     answer(&app, &request, &query, form.as_ref()).await
 }
 

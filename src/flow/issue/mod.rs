@@ -12,7 +12,7 @@ use serde::Serialize;
 use std::sync::Arc;
 
 use self::rotate::rotate;
-use super::access_token::AccessTokenClaims;
+use super::access_token::{AccessTokenClaims, Binding};
 use super::code::CodeRecord;
 use super::reach::Reach;
 use super::{audience, id_token, signatures};
@@ -77,24 +77,24 @@ pub struct TokenResponse {
     id_token: Option<String>,
 }
 
-/// Reserves the signatures, makes the decision durable, then signs. `jkt` is the thumbprint of the key that the client proved to
-/// have: then the access token is bound to it, and so is the refresh token of a public client (RFC 9449 section 5).
+/// Reserves the signatures, makes the decision durable, then signs. `binding` is what the access
+/// token is bound to; the refresh token of a public client is bound to the key (RFC 9449 section 5).
 pub async fn tokens(
     app: &App,
     issuance: Issuance,
-    jkt: Option<&str>,
+    binding: Binding<'_>,
     now: DateTime<Utc>,
 ) -> Result<TokenResponse, OAuthError> {
     match issuance {
         Issuance::Redemption { client, id, record, resources } => {
-            let holder = Holder { client: &client, jkt };
+            let holder = Holder { client: &client, binding };
             redeem(app, holder, id, *record, &resources, now).await
         }
         Issuance::Rotation { client, presented, scopes, resources } => {
-            rotate(app, Holder { client: &client, jkt }, &presented, &scopes, &resources, now).await
+            rotate(app, Holder { client: &client, binding }, &presented, &scopes, &resources, now).await
         }
         Issuance::Machine { client, scopes, resources } => {
-            machine(app, Holder { client: &client, jkt }, &scopes, &resources, now).await
+            machine(app, Holder { client: &client, binding }, &scopes, &resources, now).await
         }
     }
 }
@@ -103,8 +103,8 @@ pub async fn tokens(
 #[derive(Clone, Copy)]
 struct Holder<'a> {
     client: &'a Client,
-    /// The thumbprint of the key that access tokens are bound to.
-    jkt: Option<&'a str>,
+    /// What access tokens are bound to.
+    binding: Binding<'a>,
 }
 
 impl Holder<'_> {
@@ -139,7 +139,7 @@ async fn redeem(
             hash: token.hash(),
             idle_expires_at: expires_at.min(now + lifetimes.refresh_idle),
         }),
-        bound_jkt: holder.jkt.filter(|_| refresh.is_some() && holder.binds_refresh_token()),
+        bound_jkt: holder.binding.jkt.filter(|_| refresh.is_some() && holder.binds_refresh_token()),
         expires_at,
     };
     let issued = Issued { holder, id, grant: &record.grant, n: 0, issued_at: now, family_expires_at: expires_at, now };
@@ -170,7 +170,7 @@ async fn redeem(
 
 async fn machine(
     app: &App,
-    Holder { client, jkt }: Holder<'_>,
+    Holder { client, binding }: Holder<'_>,
     scopes: &[String],
     resources: &[ResourceUri],
     now: DateTime<Utc>,
@@ -179,7 +179,7 @@ async fn machine(
     let mut claims = AccessTokenClaims::new(app, client, AccessTokenClaims::machine_jti(client), now, expires_at);
     claims.aud = audience::of(app, resources, now).await?;
     claims.scope = scopes.join(" ");
-    let claims = claims.bound_to(jkt);
+    let claims = claims.bound_to(binding);
     let mut signatures = signatures::reserve_for_machine(app, client)?;
     let access_token = claims.encode(app, client, &mut signatures).await?;
     Ok(TokenResponse {
@@ -237,7 +237,7 @@ impl Issued<'_> {
         refresh: Option<&PlainRefreshToken>,
         nonce: Option<&str>,
     ) -> Result<TokenResponse, OAuthError> {
-        let Holder { client, jkt } = self.holder;
+        let Holder { client, binding } = self.holder;
         let lifetime = lifetimes(app, client).access_token;
         let expires_at = (self.issued_at + lifetime).min(self.family_expires_at);
         let jti = AccessTokenClaims::jti_of(self.id, self.n);
@@ -248,7 +248,7 @@ impl Issued<'_> {
         claims.auth_time = Some(self.grant.authentication.auth_time.timestamp());
         claims.acr = Some(self.grant.authentication.acr.clone());
         claims.amr = Some(self.grant.authentication.amr.clone());
-        let claims = claims.bound_to(jkt);
+        let claims = claims.bound_to(binding);
         let access_token = claims.encode(app, client, signatures).await?;
         let id_token = match reach.told {
             Some(told) => {

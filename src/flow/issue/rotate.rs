@@ -40,7 +40,7 @@ pub(super) async fn rotate(
         resources,
         allowed_scopes: &client.settings.scopes,
         allowed_resources: &allowed_resources,
-        jkt: holder.jkt,
+        jkt: holder.binding.jkt,
         binds_successor: holder.binds_refresh_token(),
         salt,
         key_id,

@@ -10,6 +10,7 @@ use http::HeaderMap;
 
 use super::paths;
 use crate::app::App;
+use crate::flow::access_token::Binding;
 use crate::flow::{client, dpop, issue};
 use crate::http::client_certificate::ClientCertificate;
 use crate::http::form::OAuthForm;
@@ -43,12 +44,14 @@ pub async fn post(
     if !client.has_grant(grant) {
         return Err(OAuthError::unauthorized_client("the client may not use this grant_type"));
     }
+    let x5t = client::certificate_to_bind(&client, certificate.as_ref(), now)?;
     let issuance = match grant {
         GrantType::AuthorizationCode => grants::authorization_code::decide(&app, client, &form, jkt, now).await?,
         GrantType::RefreshToken => grants::refresh_token::decide(&app, client, &form, now).await?,
         GrantType::ClientCredentials => grants::client_credentials::decide(&app, client, &form, now).await?,
     };
-    let response = issue::tokens(&app, issuance, jkt, now).await?;
+    let binding = Binding { jkt, x5t: x5t.as_deref() };
+    let response = issue::tokens(&app, issuance, binding, now).await?;
     // RFC 6749 section 5.1.
     let nonce = headers::dpop_nonce(proof.as_ref().and_then(|proof| proof.next_nonce.as_deref()));
     Ok((headers::no_store(), nonce, Json(response)).into_response())

@@ -17,6 +17,7 @@ use crate::http::problem::Problem;
 use crate::model::admin_scope::AdminArea;
 use crate::model::client::{ClientSettings, ConsentPolicy};
 use crate::model::id::ClientId;
+use crate::protocol::mtls::{RegisteredName, registered_names};
 use crate::storage::postgres::client_record::ClientRecord;
 
 const CLIENT: &str = "/console/clients/{client_id}";
@@ -90,6 +91,8 @@ fn facts(record: &ClientRecord) -> Vec<(&'static str, Vec<String>)> {
         ("Grants", grants),
         ("Authenticates with", vec![settings.token_endpoint_auth_method.as_str().to_owned()]),
         ("Its keys are at", settings.jwks_uri.iter().cloned().collect()),
+        ("Its certificate is for", registered_names(settings).iter().map(certificate).collect()),
+        ("Its access tokens are bound to", bindings(settings)),
         ("Scopes", vec![settings.scopes.join(" ")]),
         ("Resources", uris(&settings.resources)),
         ("Is the resource", uris(&settings.serves)),
@@ -101,6 +104,22 @@ fn facts(record: &ClientRecord) -> Vec<(&'static str, Vec<String>)> {
     ];
     facts.retain(|(_, values)| values.iter().any(|value| !value.is_empty()));
     facts
+}
+
+fn certificate(name: &RegisteredName<'_>) -> String {
+    match name {
+        RegisteredName::SubjectDn(subject) => format!("{subject} (subject)"),
+        RegisteredName::Dns(dns) => format!("{dns} (DNS name)"),
+        RegisteredName::Uri(uri) => format!("{uri} (URI)"),
+        RegisteredName::Ip(ip) => format!("{ip} (IP address)"),
+        RegisteredName::Email(email) => format!("{email} (mail address)"),
+    }
+}
+
+fn bindings(settings: &ClientSettings) -> Vec<String> {
+    let key = settings.dpop_bound_access_tokens.then_some("a key of its own");
+    let certificate = settings.tls_client_certificate_bound_access_tokens.then_some("its certificate");
+    key.into_iter().chain(certificate).map(ToOwned::to_owned).collect()
 }
 
 fn consent(settings: &ClientSettings) -> &'static str {

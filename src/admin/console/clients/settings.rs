@@ -114,6 +114,12 @@ fn authentication() -> Group {
                 Kind::Line,
             ),
             Field::new(
+                "tls_client_certificate_bound_access_tokens",
+                "Its access tokens are bound to its certificate",
+                "Then a stolen token is of no use without the key.",
+                Kind::Switch,
+            ),
+            Field::new(
                 "require_pushed_authorization_requests",
                 "It must push its authorization requests",
                 "Then nobody can change them in the browser.",
