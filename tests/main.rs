@@ -67,6 +67,7 @@ mod methods;
 mod migrate;
 mod migrations_lint;
 mod mtls;
+mod mtls_listener;
 mod openid_client;
 mod operator;
 mod pages;

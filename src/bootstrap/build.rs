@@ -9,6 +9,7 @@ use arc_swap::ArcSwapOption;
 use chrono::{DateTime, Utc};
 use tokio::sync::Notify;
 
+use super::tls;
 use crate::admin;
 use crate::app::{App, Parts};
 use crate::clock::Clock;
@@ -67,6 +68,8 @@ pub async fn build(config: Config, clock: Clock) -> anyhow::Result<App> {
             let mend = "name a PEM file of the certificates of authorities";
             problem("mtls.client_ca_file", &error, mend)
         }));
+    // Read for good when the server listens; what is wrong is told here, with everything else.
+    let own_certificate = problems.keep(tls::check(&config.tls, now));
     let (
         Some(postgres),
         Some(state),
@@ -75,7 +78,8 @@ pub async fn build(config: Config, clock: Clock) -> anyhow::Result<App> {
         Some(passwords),
         Some(fetch),
         Some(client_authorities),
-    ) = (postgres, state, keys, master_keys, passwords, fetch, client_authorities)
+        Some(()),
+    ) = (postgres, state, keys, master_keys, passwords, fetch, client_authorities, own_certificate)
     else {
         return Err(ConfigErrors(problems.0).into());
     };
@@ -119,11 +123,12 @@ pub async fn report(config: Option<Config>, mut errors: Vec<ConfigError>, clock:
     ConfigErrors(errors)
 }
 
-/// This server speaks no TLS, so an https issuer means a proxy in front. If that one is not asked whom it speaks for, everybody
-/// has its address, and whoever guesses passwords uses up the attempts of all.
+/// A server that speaks no TLS itself and has an https issuer has a proxy in front. If that one is not asked whom it speaks
+/// for, everybody has its address, and whoever guesses passwords uses up the attempts of all.
 fn warn_of_hidden_clients(config: &Config) {
     let server = &config.server;
-    if server.issuer.starts_with("https://") && server.client_ip_header_mode == ClientIpHeaderMode::None {
+    let is_behind_proxy = server.issuer.starts_with("https://") && config.tls.bind.is_none();
+    if is_behind_proxy && server.client_ip_header_mode == ClientIpHeaderMode::None {
         tracing::warn!(
             "the issuer is https, so a proxy is in front, and every client counts as one for the limits on passwords; mend: \
              set server.trusted_proxy_cidrs and server.client_ip_header_mode"

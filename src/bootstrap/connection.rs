@@ -16,12 +16,15 @@ use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, sleep, timeout};
+use tokio_rustls::TlsAcceptor;
 use tower::ServiceExt;
 
 use super::socket::Socket;
 use crate::config::ServerConfig;
+use crate::http::client_certificate::ShownInHandshake;
 
 /// hyper panics below this.
 const SMALLEST_BUFFER: usize = 8 * 1024;
@@ -51,16 +54,55 @@ impl Connections {
         }
     }
 
-    /// Serves one, to its end.
-    pub async fn serve(&self, stream: TcpStream, peer: SocketAddr, stopped: impl Future<Output = ()>) {
+    /// Serves one, to its end; over TLS if it comes with an acceptor.
+    pub async fn serve(
+        &self,
+        stream: TcpStream,
+        tls: Option<&TlsAcceptor>,
+        peer: SocketAddr,
+        stopped: impl Future<Output = ()>,
+    ) {
         // Answers are small: each leaves at once rather than wait for the acknowledgement of the one before.
         if let Err(error) = stream.set_nodelay(true) {
             tracing::debug!(%error, "TCP_NODELAY could not be set");
         }
+        let socket = Socket::new(stream, self.header_timeout);
+        let Some(tls) = tls else { return self.serve_over(socket, (peer, None), stopped).await };
+        let mut stopped = pin!(stopped);
+        let accepted = tokio::select! {
+            accepted = timeout(self.header_timeout, tls.accept(socket)) => accepted,
+            // Nothing has been asked on it yet.
+            () = stopped.as_mut() => return,
+        };
+        match accepted {
+            Ok(Ok(mut stream)) => {
+                let (socket, session) = stream.get_mut();
+                if session.process_new_packets().is_ok_and(|found| found.plaintext_bytes_to_read() == 0) {
+                    socket.wait_anew();
+                }
+                let shown = stream.get_ref().1.peer_certificates();
+                let shown = shown.map(|shown| shown.iter().map(|der| der.to_vec()).collect());
+                let shown = shown.map(|shown| ShownInHandshake(Arc::new(shown)));
+                self.serve_over(stream, (peer, shown), stopped).await;
+            }
+            Ok(Err(error)) => tracing::debug!(%error, "a TLS handshake failed"),
+            Err(_) => tracing::debug!("a TLS handshake took too long"),
+        }
+    }
+
+    async fn serve_over<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
+        &self,
+        stream: S,
+        (peer, shown): (SocketAddr, Option<ShownInHandshake>),
+        stopped: impl Future<Output = ()>,
+    ) {
         let requests = Arc::new(Requests::new());
         let service = service_fn(|request: Request<Incoming>| {
             let mut request = request.map(Body::new);
             request.extensions_mut().insert(ConnectInfo(peer));
+            if let Some(shown) = &shown {
+                request.extensions_mut().insert(shown.clone());
+            }
             let (router, running) = (self.router.clone(), Requests::begin(&requests));
             async move {
                 let response = router.oneshot(request).await;
@@ -68,8 +110,7 @@ impl Connections {
                 response
             }
         });
-        let io = TokioIo::new(Socket::new(stream, self.header_timeout));
-        let mut connection = pin!(self.builder.serve_connection(io, service));
+        let mut connection = pin!(self.builder.serve_connection(TokioIo::new(stream), service));
         let ended = tokio::select! {
             ended = connection.as_mut() => ended,
             () = self.is_over(&requests, stopped) => {

@@ -27,6 +27,8 @@ mod serve;
 pub mod shutdown;
 // A client's connection.
 mod socket;
+// The listeners that speak TLS themselves.
+mod tls;
 
 pub use build::{admin_catalog, build, report};
 pub use serve::{serve, serve_all};

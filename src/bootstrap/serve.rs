@@ -10,11 +10,13 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::{Instant, sleep, timeout_at};
+use tokio_rustls::TlsAcceptor;
 
 use super::connection::Connections;
 use super::health::Draining;
 use super::layers;
 use super::places::Places;
+use super::tls::TlsListeners;
 use crate::app::App;
 use crate::{jobs, routes};
 
@@ -30,7 +32,7 @@ pub async fn serve(
     serve_all(app, vec![listener], shutdown).await
 }
 
-/// The same on several listeners.
+/// The same on several listeners, and on those of its own for TLS that the settings name.
 ///
 /// 1. `shutdown` is ready: `/ready` answers 503. For `server.drain_delay` everything else goes on, so that load balancers
 ///    notice before anybody is turned away.
@@ -42,6 +44,8 @@ pub async fn serve_all(
     shutdown: impl Future<Output = ()> + Send + 'static,
 ) -> anyhow::Result<()> {
     let config = app.config.server.clone();
+    let clock = app.clock.clone();
+    let tls = TlsListeners::open(&app.config.tls, clock.now()).await?;
     let draining = Draining::default();
     let router = layers::around(routes::router(app.clone()), &app.config, draining.clone());
     let (stop, stopped) = watch::channel(None);
@@ -50,9 +54,17 @@ pub async fn serve_all(
 
     let server = Arc::new(Server { connections: Connections::new(router, &config), places: Places::new(&config) });
     let mut accepting = JoinSet::new();
-    for listener in listeners {
-        tracing::info!(address = %listener.local_addr()?, "listening");
-        accepting.spawn(accept(server.clone(), listener, stopped.clone()));
+    if let Some(certificate) = tls.certificate() {
+        accepting.spawn(TlsListeners::keep_current(certificate, clock, stopped.clone().has_come()));
+    }
+    let plain = listeners.into_iter().map(|listener| (listener, None));
+    for (listener, tls) in plain.chain(tls.listeners.into_iter().map(|(listener, tls)| (listener, Some(tls)))) {
+        let address = listener.local_addr()?;
+        match &tls {
+            None => tracing::info!(%address, "listening"),
+            Some(_) => tracing::info!(%address, "listening for TLS"),
+        }
+        accepting.spawn(accept(server.clone(), listener, tls, stopped.clone()));
     }
     shutdown.await;
     let deadline = Instant::now() + config.drain_timeout;
@@ -94,7 +106,7 @@ struct Server {
     places: Arc<Places>,
 }
 
-async fn accept(server: Arc<Server>, listener: TcpListener, stopped: Stopped) {
+async fn accept(server: Arc<Server>, listener: TcpListener, tls: Option<TlsAcceptor>, stopped: Stopped) {
     let mut connections = JoinSet::new();
     let mut deadline = std::pin::pin!(stopped.clone().deadline());
     let deadline = loop {
@@ -103,9 +115,9 @@ async fn accept(server: Arc<Server>, listener: TcpListener, stopped: Stopped) {
             (room, accepted) = next => match accepted {
                 Ok((stream, peer)) => {
                     if let Some(place) = server.places.admit(room, peer.ip()) {
-                        let (server, stopped) = (server.clone(), stopped.clone());
+                        let (server, tls, stopped) = (server.clone(), tls.clone(), stopped.clone());
                         connections.spawn(async move {
-                            server.connections.serve(stream, peer, stopped.has_come()).await;
+                            server.connections.serve(stream, tls.as_ref(), peer, stopped.has_come()).await;
                             drop(place);
                         });
                     }

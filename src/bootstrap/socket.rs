@@ -42,6 +42,12 @@ impl Socket {
         Self { stream, patience, write_deadline: None, preface_deadline, unread_preface: PREFACE, closing: None }
     }
 
+    /// Gives a peer that has said enough for TLS the same time again, to say something in it.
+    pub fn wait_anew(&mut self) {
+        self.preface_deadline = Some(Box::pin(sleep(self.patience)));
+        self.unread_preface = 1;
+    }
+
     /// The result of a write, unless the peer has taken nothing for too long.
     fn in_time(&mut self, cx: &mut Context<'_>, written: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
         if written.is_ready() {

@@ -46,6 +46,8 @@ pub mod sessions;
 pub mod state;
 // The limits on password attempts.
 pub mod throttle;
+// TLS of this server's own.
+pub mod tls;
 // Lifetimes of tokens.
 pub mod tokens;
 // What must hold between settings.
@@ -71,6 +73,7 @@ pub use self::server::{ClientIpHeaderMode, ServerConfig};
 pub use self::sessions::SessionsConfig;
 pub use self::state::StateConfig;
 pub use self::throttle::ThrottleConfig;
+pub use self::tls::TlsConfig;
 pub use self::tokens::TokensConfig;
 pub use self::validate::validate;
 
@@ -98,6 +101,8 @@ pub struct Config {
     pub passwords: PasswordsConfig,
     /// The limits on password attempts.
     pub throttle: ThrottleConfig,
+    /// TLS of this server's own.
+    pub tls: TlsConfig,
     /// Certificates of clients.
     pub mtls: MtlsConfig,
     /// OpenID Connect.
@@ -138,6 +143,11 @@ impl Installation {
 }
 
 impl Config {
+    /// Whether clients can show certificates at all.
+    pub fn takes_client_certificates(&self) -> bool {
+        self.mtls.header != ClientCertificateHeader::None || self.tls.mtls_bind.is_some()
+    }
+
     /// The settings as YAML, without the values of secrets.
     pub fn to_yaml(&self) -> Result<String, serde_yaml_ng::Error> {
         serde_yaml_ng::to_string(self)

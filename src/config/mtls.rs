@@ -32,10 +32,3 @@ pub enum ClientCertificateHeader {
     /// `X-Forwarded-Tls-Client-Cert` of Traefik.
     Traefik,
 }
-
-impl MtlsConfig {
-    /// Whether clients can show certificates at all.
-    pub fn has_source(&self) -> bool {
-        self.header != ClientCertificateHeader::None
-    }
-}

@@ -6,6 +6,7 @@
 //! nobody can say then whose certificate it is.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 use axum::extract::{ConnectInfo, FromRequestParts};
 use http::HeaderMap;
@@ -19,6 +20,10 @@ use crate::protocol::mtls::{Certificate, header};
 /// The client's certificate, if it showed one. That it has the key was proven in the handshake; nothing else is verified.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ClientCertificate(pub Option<Certificate>);
+
+/// What a client showed in the handshake with this server itself, its own certificate first, each in DER.
+#[derive(Clone, Debug)]
+pub struct ShownInHandshake(pub Arc<Vec<Vec<u8>>>);
 
 impl ClientCertificate {
     /// The certificate.
@@ -67,6 +72,16 @@ impl FromRequestParts<App> for ClientCertificate {
         let trusted = &app.config.server.trusted_proxy_cidrs;
         let peer = parts.extensions.get::<ConnectInfo<SocketAddr>>().map(|info| info.0.ip().to_canonical());
         let is_trusted = peer.is_some_and(|peer| trusted.iter().any(|network| network.contains(&peer)));
-        if is_trusted { Self::passed_on(&parts.headers, app.config.mtls.header) } else { Ok(Self(None)) }
+        let header = app.config.mtls.header;
+        // A proxy that passes certificates on may show its own to us: it is nobody's who asks through it.
+        if is_trusted && header != ClientCertificateHeader::None {
+            return Self::passed_on(&parts.headers, header);
+        }
+        match parts.extensions.get::<ShownInHandshake>() {
+            None => Ok(Self(None)),
+            Some(ShownInHandshake(shown)) => {
+                Certificate::parse(shown.to_vec()).map(|shown| Self(Some(shown))).ok_or_else(unreadable)
+            }
+        }
     }
 }

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use super::paths;
 use crate::app::{App, PublishedMetadata};
-use crate::config::MtlsConfig;
+use crate::config::Config;
 use crate::http::document::{self, Document};
 use crate::http::pages::locale::Locale;
 use crate::keys::keyset::Keyset;
@@ -118,7 +118,7 @@ pub async fn get(State(app): State<App>, headers: HeaderMap) -> Result<Response,
 fn metadata(app: &App, keyset: &Keyset, catalog: &Catalog) -> Metadata {
     let published = |scope: &&Scope| scope.published;
     let signing: Vec<&'static str> = keyset.algs().into_iter().map(SigningAlg::as_str).collect();
-    let offered = ClientAuthMethod::ALL.into_iter().filter(|method| is_offered(&app.config.mtls, *method));
+    let offered = ClientAuthMethod::ALL.into_iter().filter(|method| is_offered(&app.config, *method));
     let auth_methods: Vec<_> = offered.map(ClientAuthMethod::as_str).collect();
     let confidential: Vec<_> = auth_methods.iter().copied().filter(|method| *method != "none").collect();
     let assertions: Vec<_> = SigningAlg::ALL.into_iter().map(SigningAlg::as_str).collect();
@@ -133,10 +133,10 @@ fn metadata(app: &App, keyset: &Keyset, catalog: &Catalog) -> Metadata {
         revocation_endpoint: app.url(paths::REVOKE),
         end_session_endpoint: app.url(paths::LOGOUT),
         pushed_authorization_request_endpoint: app.url(paths::PAR),
-        mtls_endpoint_aliases: aliases(&app.config.mtls),
+        mtls_endpoint_aliases: aliases(&app.config),
         require_pushed_authorization_requests: app.config.pushed_requests.required
             || app.config.oidc.profile.is_fapi2(),
-        tls_client_certificate_bound_access_tokens: app.config.mtls.has_source().then_some(true),
+        tls_client_certificate_bound_access_tokens: app.config.takes_client_certificates().then_some(true),
         scopes_supported: catalog.scopes.iter().filter(published).map(|scope| scope.name.clone()).collect(),
         response_types_supported: ["code"],
         response_modes_supported: ResponseMode::ALL.into_iter().map(ResponseMode::as_str).collect(),
@@ -175,10 +175,10 @@ fn metadata(app: &App, keyset: &Keyset, catalog: &Catalog) -> Metadata {
 }
 
 /// Certificates prove nothing where none arrives, or where nobody vouches for them.
-fn is_offered(mtls: &MtlsConfig, method: ClientAuthMethod) -> bool {
+fn is_offered(config: &Config, method: ClientAuthMethod) -> bool {
     match method {
-        ClientAuthMethod::TlsClientAuth => mtls.has_source() && mtls.client_ca_file.is_some(),
-        ClientAuthMethod::SelfSignedTlsClientAuth => mtls.has_source(),
+        ClientAuthMethod::TlsClientAuth => config.takes_client_certificates() && config.mtls.client_ca_file.is_some(),
+        ClientAuthMethod::SelfSignedTlsClientAuth => config.takes_client_certificates(),
         ClientAuthMethod::None
         | ClientAuthMethod::ClientSecretBasic
         | ClientAuthMethod::ClientSecretPost
@@ -186,8 +186,9 @@ fn is_offered(mtls: &MtlsConfig, method: ClientAuthMethod) -> bool {
     }
 }
 
-fn aliases(mtls: &MtlsConfig) -> Option<Aliases> {
-    let base = mtls.alias_base_url.as_deref().filter(|_| mtls.has_source())?.trim_end_matches('/');
+fn aliases(config: &Config) -> Option<Aliases> {
+    let base =
+        config.mtls.alias_base_url.as_deref().filter(|_| config.takes_client_certificates())?.trim_end_matches('/');
     let url = |path: &str| format!("{base}{path}");
     Some(Aliases {
         token_endpoint: url(paths::TOKEN),

@@ -34,7 +34,7 @@ pub use app::{TestApp, encode, http_client};
 pub use authorization::Authorization;
 pub use browser::Browser;
 pub use catalog::{ADMIN_API, MAIL_API, PHOTOS_API};
-pub use certificate::{Authority, ClientCert, byte_sequence, ends_at};
+pub use certificate::{Authority, ClientCert, byte_sequence, ends_at, server_certificate, tls_client};
 pub use client::{ASSERTION_TYPE, TestClient, basic};
 pub use client_key::ClientKey;
 pub use cluster::Cluster;

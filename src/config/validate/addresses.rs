@@ -122,6 +122,18 @@ pub(super) fn check_certificates(config: &Config, found: &mut Findings) {
     if let Some(base) = &mtls.alias_base_url {
         let key = "mtls.alias_base_url";
         require_origin(found, key, base);
-        found.require(mtls.has_source(), key, "is set, but no certificate of a client arrives", "set mtls.header too");
+        let mend = "set mtls.header or tls.mtls_bind too";
+        found.require(config.takes_client_certificates(), key, "is set, but no certificate of a client arrives", mend);
+    }
+    let tls = &config.tls;
+    for (key, file) in
+        [("tls.certificate_file", &tls.certificate_file), ("tls.private_key_file", &tls.private_key_file)]
+    {
+        found.require(
+            file.is_some() || !tls.is_used(),
+            key,
+            "is not set, but the server is to speak TLS",
+            "name the PEM file, or remove tls.bind and tls.mtls_bind",
+        );
     }
 }

@@ -3,7 +3,7 @@ use std::time::Duration;
 use secrecy::SecretString;
 
 use super::*;
-use crate::config::ClientIpHeaderMode;
+use crate::config::{ClientCertificateHeader, ClientIpHeaderMode};
 
 fn keys_after(change: impl FnOnce(&mut Config)) -> Vec<String> {
     let mut config = Config::default();
@@ -54,6 +54,36 @@ fn proxies_and_their_header_come_together() {
         proxies(c, "0.0.0.0/0");
     };
     assert_eq!(keys_after(whole_internet), ["server.trusted_proxy_cidrs"]);
+}
+
+#[test]
+fn certificates_of_clients_have_somewhere_to_come_from() {
+    let header = |c: &mut Config| c.mtls.header = ClientCertificateHeader::Nginx;
+    assert_eq!(keys_after(header), ["mtls.header"]);
+    let behind_proxy = |c: &mut Config| {
+        header(c);
+        c.server.trusted_proxy_cidrs = vec!["10.0.0.0/8".parse().unwrap()];
+        c.server.client_ip_header_mode = ClientIpHeaderMode::Forwarded;
+    };
+    assert!(keys_after(behind_proxy).is_empty());
+    let alias = |c: &mut Config, base: &str| c.mtls.alias_base_url = Some(base.into());
+    assert_eq!(keys_after(|c| alias(c, "https://mtls.id.example.com")), ["mtls.alias_base_url"]);
+    for (base, is_good) in [("https://id.example.com:8443", true), ("http://id.example.com", false), ("/mtls", false)] {
+        let keys = keys_after(|c| {
+            behind_proxy(c);
+            alias(c, base);
+        });
+        assert_eq!(keys.is_empty(), is_good, "{base}: {keys:?}");
+    }
+    let listens = |c: &mut Config| c.tls.mtls_bind = Some(([127, 0, 0, 1], 8443).into());
+    assert_eq!(keys_after(listens), ["tls.certificate_file", "tls.private_key_file"]);
+    let serves = |c: &mut Config| {
+        listens(c);
+        c.tls.certificate_file = Some("tls.pem".into());
+        c.tls.private_key_file = Some("tls.key".into());
+        alias(c, "https://id.example.com:8443");
+    };
+    assert!(keys_after(serves).is_empty());
 }
 
 #[test]
