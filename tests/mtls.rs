@@ -1,13 +1,18 @@
 //! Clients that show a certificate (RFC 8705).
 
-use ostiary::config::ClientCertificateHeader;
+use ostiary::config::{ClientCertificateHeader, OutboundPurpose};
 use ostiary::model::client::{AccessTokenFormat, ClientAuthMethod, ClientSettings};
+use ostiary::model::id::ResourceUri;
+use ostiary::model::profile::Profile;
+use ostiary::model::signing_alg::SigningAlg;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use rcgen::{ExtendedKeyUsagePurpose, SanType};
 use serde_json::json;
 
+use crate::harness::proof::ath;
 use crate::harness::{
-    Answer, Authority, Authorization, ClientCert, ClientKey, TestApp, TestClient, byte_sequence, ends_at, jwt,
+    ASSERTION_TYPE, Answer, Authority, Authorization, ClientCert, ClientKey, Receiver, TestApp, TestClient, Tokens,
+    byte_sequence, ends_at, jwt,
 };
 
 const GRANT: [(&str, &str); 1] = [("grant_type", "client_credentials")];
@@ -127,6 +132,44 @@ async fn self_signed_tls_client_auth_a_registered_key_or_certificate_is_the_clie
 }
 
 #[tokio::test]
+async fn self_signed_tls_client_auth_keys_at_an_address_are_fetched_anew_for_a_new_certificate() {
+    let mut receiver = Receiver::start().await;
+    let exception = receiver.exception_for(OutboundPurpose::ClientKeys);
+    let app = TestApp::with_config(|config| {
+        config.server.trusted_proxy_cidrs = vec!["127.0.0.0/8".parse().unwrap()];
+        config.mtls.header = ClientCertificateHeader::ClientCert;
+        config.outbound.allow.push(exception);
+    })
+    .await;
+    let (first, second) = (ClientCert::self_signed(|_| {}), ClientCert::self_signed(|_| {}));
+    let with_x5c = |certificate: &ClientCert| {
+        let mut jwk = certificate.jwk();
+        jwk["x5c"] = json!([certificate.header().trim_matches(':')]);
+        json!({ "keys": [jwk] })
+    };
+    receiver.serve("/keys", &with_x5c(&first));
+    let uri = receiver.url("/keys");
+    let client = app
+        .machine_client_with(|settings| {
+            settings.token_endpoint_auth_method = ClientAuthMethod::SelfSignedTlsClientAuth;
+            settings.jwks_uri = Some(uri);
+        })
+        .await;
+    for _ in 0..2 {
+        assert_eq!(token(&app, &client, &first.header()).await.status, 200);
+    }
+    assert_eq!(receiver.next().await.path, "/keys");
+    receiver.assert_nothing_more();
+    receiver.serve("/keys", &with_x5c(&second));
+    // At most every 30 seconds, so that strangers' certificates make no load.
+    assert_refused(&token(&app, &client, &second.header()).await);
+    receiver.assert_nothing_more();
+    app.pass_seconds(30);
+    assert_eq!(token(&app, &client, &second.header()).await.status, 200);
+    assert_refused(&token(&app, &client, &first.header()).await);
+}
+
+#[tokio::test]
 async fn a_certificate_is_one_mechanism_and_only_that_of_who_registered_it() {
     let authority = Authority::new();
     let app = behind_proxy(&authority).await;
@@ -223,6 +266,26 @@ async fn a_header_that_is_repeated_or_cannot_be_read_is_refused() {
         answer.assert_error(400, "invalid_request", "the client certificate cannot be read");
     }
     assert_refused(&token(&app, &client, "").await);
+    // The chain is a list, which may be in several lines.
+    let with_chain = |lines: [&'static str; 2]| {
+        let call = client.sign(app.post("/token"), &GRANT).header("client-cert", &good);
+        lines.into_iter().fold(call, |call, line| call.header("client-cert-chain", line)).send()
+    };
+    assert_eq!(with_chain([":AAAA:", ":AAAA:"]).await.status, 200);
+    let answer = with_chain([":AAAA:", "nonsense"]).await;
+    answer.assert_error(400, "invalid_request", "the client certificate cannot be read");
+}
+
+#[tokio::test]
+async fn an_authority_between_is_believed_if_the_proxy_passes_it_on() {
+    let authority = Authority::new();
+    let app = behind_proxy(&authority).await;
+    let client = shop(&app).await;
+    let between = authority.issue_authority();
+    let own = between.issue(|_| {});
+    assert_refused(&token(&app, &client, &own.header()).await);
+    let call = client.sign(app.post("/token"), &GRANT).header("client-cert", &own.header());
+    assert_eq!(call.header("client-cert-chain", &byte_sequence(&between.der())).send().await.status, 200);
 }
 
 /// A client of people that signs its requests, and whose tokens are bound to a certificate.
@@ -272,6 +335,127 @@ async fn rfc_8705_section_3_a_bound_token_is_of_use_with_its_certificate_alone()
 }
 
 #[tokio::test]
+async fn the_sample_resource_and_the_admin_api_take_a_bound_token_with_its_certificate() {
+    let app = TestApp::with_config(|config| {
+        config.server.trusted_proxy_cidrs = vec!["127.0.0.0/8".parse().unwrap()];
+        config.mtls.header = ClientCertificateHeader::ClientCert;
+        config.oidc.sample_resource = true;
+    })
+    .await;
+    let (own, other) = (ClientCert::self_signed(|_| {}), ClientCert::self_signed(|_| {}));
+    let tokens = Tokens { body: bound_tokens(&app, &bound_client(&app).await, &own.header()).await.json() };
+    let resource = ResourceUri::new(app.admin_resource());
+    let machine = app
+        .machine_client_with(|settings| {
+            settings.resources = vec![resource];
+            settings.scopes = vec!["admin:clients".into()];
+            settings.tls_client_certificate_bound_access_tokens = true;
+        })
+        .await;
+    let form = [GRANT[0], ("resource", &app.admin_resource()), ("scope", "admin:clients")];
+    let call = machine.sign(app.post("/token"), &form).header("client-cert", &own.header());
+    let of_machine = Tokens { body: call.send().await.json() };
+    for (path, token) in [("/resource", tokens.access()), ("/admin/clients", of_machine.access())] {
+        let status = async |certificate: Option<&ClientCert>| {
+            let call = app.get(path).bearer(token);
+            let call = match certificate {
+                Some(certificate) => call.header("client-cert", &certificate.header()),
+                None => call,
+            };
+            call.send().await.status
+        };
+        assert_eq!(status(Some(&own)).await, 200, "{path}");
+        assert_eq!((status(Some(&other)).await, status(None).await), (401, 401), "{path}");
+    }
+    let refusal = "the access token is bound to a certificate that was not shown";
+    app.get("/resource").bearer(tokens.access()).send().await.assert_bearer_error(401, "invalid_token", refusal);
+}
+
+#[tokio::test]
+async fn a_proof_may_be_for_the_alias_of_an_endpoint() {
+    let app = TestApp::with_config(|config| {
+        config.server.trusted_proxy_cidrs = vec!["127.0.0.0/8".parse().unwrap()];
+        config.mtls.header = ClientCertificateHeader::ClientCert;
+        config.mtls.alias_base_url = Some("https://mtls.login.example".into());
+        config.oidc.sample_resource = true;
+    })
+    .await;
+    let (client, key) = (app.web_client().await, ClientKey::generate("ES256"));
+    let request = Authorization::of(&client);
+    let code = app.code(&mut app.browser(), &request, &app.alice().await).await;
+    let at = |path: &str| format!("https://mtls.login.example{path}");
+    let proof = key.proof(&app, "POST", "/token", json!({ "htu": at("/token") }));
+    let answer = app.proven_token(&client, &app.redemption(&request, &code), &proof).await;
+    let tokens = Tokens { body: answer.json() };
+    let status = async |htu: String| {
+        let claims = json!({ "htu": htu, "ath": ath(tokens.access()) });
+        let proof = key.proof(&app, "GET", "/resource", claims);
+        app.get("/resource").dpop(tokens.access(), &proof).send().await.status
+    };
+    assert_eq!(status(at("/resource")).await, 200);
+    assert_eq!((status(at("/userinfo")).await, status("https://other.example/resource".into()).await), (401, 401));
+}
+
+/// A client of people that shows a certificate of `authority`, as FAPI 2.0 wants it.
+async fn fapi_client(app: &TestApp, change: impl FnOnce(&mut ClientSettings)) -> TestClient {
+    app.web_client_with(|settings| {
+        settings.token_endpoint_auth_method = ClientAuthMethod::TlsClientAuth;
+        settings.tls_client_auth_subject_dn = Some("CN=shop,O=Example".into());
+        settings.profile = Profile::Fapi2Security;
+        settings.id_token_signed_response_alg = SigningAlg::PS256;
+        settings.authorization_signed_response_alg = SigningAlg::PS256;
+        change(settings);
+    })
+    .await
+}
+
+/// A code of a request that `client` pushed with its certificate, and the form that redeems it.
+async fn pushed_code(app: &TestApp, client: &TestClient, certificate: &str) -> (Authorization, String) {
+    let request = Authorization::of(client);
+    let unsigned = request.clone().without("client_id");
+    let pushed = client.sign(app.post("/par"), &unsigned.parameters()).header("client-cert", certificate).send().await;
+    assert_eq!(pushed.status, 201, "{pushed:?}");
+    let uri = serde_json::from_str::<serde_json::Value>(&pushed.body).unwrap()["request_uri"].clone();
+    let request = request.pushed_as(uri.as_str().unwrap());
+    let code = app.code(&mut app.browser(), &request, &app.alice().await).await;
+    (request, code)
+}
+
+#[tokio::test]
+async fn fapi_2_a_certificate_may_bind_the_tokens_instead_of_a_key() {
+    let authority = Authority::new();
+    let app = behind_proxy(&authority).await;
+    let own = authority.issue(|_| {});
+    let client = fapi_client(&app, |settings| settings.tls_client_certificate_bound_access_tokens = true).await;
+    let (request, code) = pushed_code(&app, &client, &own.header()).await;
+    let form = app.redemption(&request, &code);
+    assert_refused(&app.token(&client, &form).await);
+    let call = client.sign(app.post("/token"), &form).header("client-cert", &own.header());
+    let tokens = Tokens { body: call.send().await.json() };
+    assert_eq!(tokens.body["token_type"], "Bearer");
+    assert_eq!(tokens.access_claims(&app).await["cnf"], json!({"x5t#S256": own.thumbprint()}));
+}
+
+#[tokio::test]
+async fn fapi_2_who_authenticates_with_a_certificate_and_binds_to_a_key_binds_to_the_key_alone() {
+    let authority = Authority::new();
+    let app = behind_proxy(&authority).await;
+    let (own, key) = (authority.issue(|_| {}), ClientKey::generate("ES256"));
+    let client = fapi_client(&app, |settings| settings.dpop_bound_access_tokens = true).await;
+    let (request, code) = pushed_code(&app, &client, &own.header()).await;
+    let form = app.redemption(&request, &code);
+    let call = || client.sign(app.post("/token"), &form).header("client-cert", &own.header());
+    let needed = "the tokens of the client are bound to a key: a DPoP proof is required";
+    call().send().await.assert_error(400, "invalid_dpop_proof", needed);
+    let proof = key.proof(&app, "POST", "/token", json!({}));
+    let tokens = Tokens { body: call().header("dpop", &proof).send().await.json() };
+    assert_eq!(tokens.body["token_type"], "DPoP");
+    assert_eq!(tokens.access_claims(&app).await["cnf"], json!({"jkt": key.thumbprint()}));
+    // So the certificate is not needed with the token.
+    assert_eq!(app.get_with_key("/userinfo", tokens.access(), &key).await.status, 200);
+}
+
+#[tokio::test]
 async fn opaque_and_machine_tokens_are_bound_too_and_those_of_others_are_not() {
     let authority = Authority::new();
     let app = behind_proxy(&authority).await;
@@ -300,4 +484,23 @@ async fn a_certificate_out_of_its_time_binds_nothing() {
     let ended = ClientCert::self_signed(|params| ends_at(params, app.now() - chrono::TimeDelta::seconds(1)));
     token(&app, &client, &ended.header()).await.assert_error(400, "invalid_request", NOT_SHOWN);
     assert_eq!(token(&app, &client, &ClientCert::self_signed(|_| {}).header()).await.status, 200);
+}
+
+#[tokio::test]
+async fn an_assertion_may_name_the_alias_that_was_called() {
+    let app = TestApp::with_config(|config| {
+        config.server.trusted_proxy_cidrs = vec!["127.0.0.0/8".parse().unwrap()];
+        config.mtls.header = ClientCertificateHeader::ClientCert;
+        config.mtls.alias_base_url = Some("https://mtls.login.example".into());
+    })
+    .await;
+    let client = app.signing_client(ClientKey::generate("ES256")).await;
+    let present = async |aud: &str| {
+        let assertion = client.assertion(json!({ "aud": aud }));
+        let form = [GRANT[0], ("client_assertion_type", ASSERTION_TYPE), ("client_assertion", &assertion)];
+        app.post("/token").form(&form).send().await.status
+    };
+    assert_eq!(present("https://mtls.login.example/token").await, 200);
+    assert_eq!(present("https://mtls.login.example/userinfo").await, 400);
+    assert_eq!(present("https://mtls.login.example").await, 400);
 }

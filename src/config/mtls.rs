@@ -32,3 +32,12 @@ pub enum ClientCertificateHeader {
     /// `X-Forwarded-Tls-Client-Cert` of Traefik.
     Traefik,
 }
+
+impl MtlsConfig {
+    /// The address of `path` (with its leading slash) for clients that show a certificate, if there is another than at the
+    /// issuer.
+    pub fn alias(&self, path: &str) -> Option<String> {
+        let base = self.alias_base_url.as_deref()?.trim_end_matches('/');
+        Some(format!("{base}{path}"))
+    }
+}

@@ -80,9 +80,10 @@ impl PossessedToken {
             }
             (Some(jkt), TokenScheme::Dpop) => jkt,
         };
-        let url = app.url(request.path);
+        let (url, alias) = (app.url(request.path), app.config.mtls.alias(request.path));
         let access_token = Some(token.as_str());
-        let proven = ProvenRequest { method: request.method.as_str(), url: &url, access_token };
+        let proven =
+            ProvenRequest { method: request.method.as_str(), url: &url, alias: alias.as_deref(), access_token };
         let proof = dpop::verify(app, &proven, request.headers, now).map_err(refused)?;
         let proof = proof.ok_or_else(|| refused(OAuthError::invalid_dpop_proof("a DPoP proof is required")))?;
         if proof.jkt != bound {

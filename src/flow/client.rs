@@ -164,7 +164,8 @@ fn mark(
     let audience = if profile(app, client).is_fapi2() {
         AudienceRule::IssuerAlone(issuer)
     } else {
-        AudienceRule::AnyOf(endpoints.iter().map(|path| app.url(path)).chain([issuer]).collect())
+        let aliases = endpoints.iter().filter_map(|path| app.config.mtls.alias(path));
+        AudienceRule::AnyOf(endpoints.iter().map(|path| app.url(path)).chain(aliases).chain([issuer]).collect())
     };
     let assertion = private_key_jwt::check(&assertion.claims, &client.id, &audience, now)?;
     let until = assertion.expires_at + CLOCK_TOLERANCE;

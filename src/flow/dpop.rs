@@ -37,8 +37,9 @@ pub fn verify_optional(
     headers: &HeaderMap,
     now: DateTime<Utc>,
 ) -> Result<Option<Proof>, OAuthError> {
-    let url = app.url(endpoint_path);
-    verify(app, &ProvenRequest { method: "POST", url: &url, access_token: None }, headers, now)
+    let (url, alias) = (app.url(endpoint_path), app.config.mtls.alias(endpoint_path));
+    let request = ProvenRequest { method: "POST", url: &url, alias: alias.as_deref(), access_token: None };
+    verify(app, &request, headers, now)
 }
 
 /// The proof of any request, if it has one.

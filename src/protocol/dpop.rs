@@ -46,6 +46,8 @@ pub struct ProvenRequest<'a> {
     pub method: &'a str,
     /// Its address, as clients write it.
     pub url: &'a str,
+    /// Its address for clients that show a certificate (RFC 8705 section 5), if it has one.
+    pub alias: Option<&'a str>,
     /// The access token that came with it, if it is one to a resource.
     pub access_token: Option<&'a str>,
 }
@@ -94,7 +96,9 @@ impl<'a> PresentedProof<'a> {
         if text(claims, "htm") != Some(request.method) {
             return Err(OAuthError::invalid_dpop_proof("the htm of the DPoP proof is not the method of the request"));
         }
-        let htu = text(claims, "htu").and_then(normalized).filter(|htu| Some(htu) == normalized(request.url).as_ref());
+        let htu = text(claims, "htu").and_then(normalized).filter(|htu| {
+            [Some(request.url), request.alias].into_iter().flatten().any(|url| normalized(url).as_ref() == Some(htu))
+        });
         let htu = htu.ok_or_else(|| {
             OAuthError::invalid_dpop_proof("the htu of the DPoP proof is not the address of the request")
         })?;

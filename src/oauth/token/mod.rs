@@ -30,8 +30,10 @@ pub async fn post(
     let caller = (&request_headers, certificate.as_ref());
     let (client, assertion) = client::verify(&app, &[paths::TOKEN], caller, &form, now).await?;
     let proof = dpop::verify_optional(&app, paths::TOKEN, &request_headers, now)?;
-    let is_bound = client.settings.dpop_bound_access_tokens || client::profile(&app, &client).is_fapi2();
-    if is_bound && proof.is_none() {
+    let settings = &client.settings;
+    let by_certificate = settings.tls_client_certificate_bound_access_tokens;
+    let is_bound = client::profile(&app, &client).is_fapi2() && !by_certificate;
+    if (is_bound || settings.dpop_bound_access_tokens) && proof.is_none() {
         return Err(OAuthError::invalid_dpop_proof(
             "the tokens of the client are bound to a key: a DPoP proof is required",
         ));

@@ -12,11 +12,17 @@ pub fn profile_violations(settings: &ClientSettings, profile: Profile) -> Vec<Vi
     }
     let breaks = |pointer: &str, what: &str| (pointer.to_owned(), format!("{} {what}", profile.as_str()));
     let mut found = Vec::new();
-    if settings.token_endpoint_auth_method != ClientAuthMethod::PrivateKeyJwt {
-        found.push(breaks("/token_endpoint_auth_method", "needs a client that signs: private_key_jwt"));
+    let proves = match settings.token_endpoint_auth_method {
+        ClientAuthMethod::PrivateKeyJwt
+        | ClientAuthMethod::TlsClientAuth
+        | ClientAuthMethod::SelfSignedTlsClientAuth => true,
+        ClientAuthMethod::None | ClientAuthMethod::ClientSecretBasic | ClientAuthMethod::ClientSecretPost => false,
+    };
+    if !proves {
+        found.push(breaks("/token_endpoint_auth_method", "needs a client that signs or shows a certificate"));
     }
-    if !settings.dpop_bound_access_tokens {
-        found.push(breaks("/dpop_bound_access_tokens", "needs access tokens that are bound to a key"));
+    if !settings.dpop_bound_access_tokens && !settings.tls_client_certificate_bound_access_tokens {
+        found.push(breaks("/dpop_bound_access_tokens", "needs access tokens that are bound to a key or a certificate"));
     }
     if !settings.pkce_required {
         found.push(breaks("/pkce_required", "needs PKCE"));

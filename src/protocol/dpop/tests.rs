@@ -46,7 +46,7 @@ fn judged(change: Value, access_token: Option<&str>) -> Result<ProofClaims, &'st
     let claims = json!({"jti": "j", "htm": "POST", "htu": "https://server.example.com/token", "iat": NOW, "ath": ATH});
     let proof = encoded(&json!({"typ": "dpop+jwt", "alg": "ES256", "jwk": {}}), &changed(claims, change));
     let proof = PresentedProof::collect([proof.as_bytes()]).unwrap().unwrap();
-    let request = ProvenRequest { method: "POST", url: "https://server.example.com/token", access_token };
+    let request = ProvenRequest { method: "POST", url: "https://server.example.com/token", alias: None, access_token };
     proof.check(&request, now()).map_err(|error| error.description())
 }
 
@@ -57,7 +57,8 @@ fn rfc_9449_figure_2_and_section_6_1() {
     assert!(key.is_valid(proof.jwt.signing_input.as_bytes(), &proof.jwt.signature));
     assert_eq!(key.jwk().thumbprint(), JKT);
     assert_eq!(parse_jkt(JKT).unwrap(), JKT);
-    let request = ProvenRequest { method: "POST", url: "https://server.example.com/token", access_token: None };
+    let request =
+        ProvenRequest { method: "POST", url: "https://server.example.com/token", alias: None, access_token: None };
     let claims = proof.check(&request, now()).unwrap();
     let htu = "https://server.example.com/token".to_owned();
     assert_eq!(claims, ProofClaims { jti: "-BwC3ESc6acc2lTc".into(), htu, issued_at: now(), nonce: None });

@@ -24,7 +24,7 @@ fuzz_target!(|data: &[u8]| {
     assert!(ALGS.contains(&proof.alg));
     assert!(PresentedProof::collect([text.as_bytes(), text.as_bytes()]).is_err(), "one proof for one request");
     let now = DateTime::from_timestamp(NOW, 0).expect("a time");
-    let request = |access_token| ProvenRequest { method: "POST", url, access_token };
+    let request = |access_token| ProvenRequest { method: "POST", url, alias: None, access_token };
     let Ok(told) = proof.check(&request(None), now) else { return };
     assert!(!told.jti.is_empty() && told.issued_at > now - PROOF_LIFETIME && told.issued_at <= now + CLOCK_TOLERANCE);
     assert!(told.htu.starts_with("http") && !told.htu.contains(['?', '#', ' ']));
