@@ -10,7 +10,7 @@ use crate::harness::{ASSERTION_TYPE, Answer, Authorization, ClientKey, TestApp, 
 const MACHINE: [(&str, &str); 1] = [("grant_type", "client_credentials")];
 const USED: &str = "the DPoP proof was used before";
 const REQUIRED: &str = "the tokens of the client are bound to a key: a DPoP proof is required";
-const OTHER_KEY: &str = "the refresh token is bound to another key";
+const OTHER_KEY: &str = "the refresh token is bound to another key or certificate";
 
 fn token_of(answer: &Answer) -> String {
     answer.json()["access_token"].as_str().unwrap().to_owned()

@@ -335,6 +335,30 @@ async fn rfc_8705_section_3_a_bound_token_is_of_use_with_its_certificate_alone()
 }
 
 #[tokio::test]
+async fn rfc_8705_section_4_the_refresh_token_of_a_public_client_is_bound_to_its_certificate() {
+    const OTHER: &str = "the refresh token is bound to another key or certificate";
+    let app = behind_proxy(&Authority::new()).await;
+    let client = app.public_client_with(|settings| settings.tls_client_certificate_bound_access_tokens = true).await;
+    let (own, other) = (ClientCert::self_signed(|_| {}), ClientCert::self_signed(|_| {}));
+    let first = Tokens { body: bound_tokens(&app, &client, &own.header()).await.json() };
+    let refresh = async |tokens: &Tokens, certificate: &ClientCert| {
+        let form = [("grant_type", "refresh_token"), ("refresh_token", tokens.refresh())];
+        client.sign(app.post("/token"), &form).header("client-cert", &certificate.header()).send().await
+    };
+    app.refresh(&client, first.refresh()).await.assert_error(400, "invalid_request", NOT_SHOWN);
+    refresh(&first, &other).await.assert_error(400, "invalid_grant", OTHER);
+    let second = Tokens { body: refresh(&first, &own).await.json() };
+    assert_eq!(second.access_claims(&app).await["cnf"], json!({"x5t#S256": own.thumbprint()}));
+    // Whoever lacks the certificate cannot end the family with an old token.
+    app.pass_seconds(60);
+    refresh(&first, &other).await.assert_error(400, "invalid_grant", OTHER);
+    let third = Tokens { body: refresh(&second, &own).await.json() };
+    // Nor is a token set free by a change of the registration.
+    app.change_client(&client, |client| client.settings.tls_client_certificate_bound_access_tokens = false).await;
+    app.refresh(&client, third.refresh()).await.assert_error(400, "invalid_grant", OTHER);
+}
+
+#[tokio::test]
 async fn the_sample_resource_and_the_admin_api_take_a_bound_token_with_its_certificate() {
     let app = TestApp::with_config(|config| {
         config.server.trusted_proxy_cidrs = vec!["127.0.0.0/8".parse().unwrap()];

@@ -147,11 +147,6 @@ impl Found {
                         tls_client_auth_san_uri, tls_client_auth_san_ip and tls_client_auth_san_email";
             self.add("/token_endpoint_auth_method", what);
         }
-        // Its refresh tokens would have to be bound too (RFC 8705 section 4), and are not.
-        let is_public = settings.token_endpoint_auth_method == ClientAuthMethod::None;
-        if settings.tls_client_certificate_bound_access_tokens && is_public {
-            self.add("/tls_client_certificate_bound_access_tokens", "it is for clients that authenticate");
-        }
         for (index, name) in names.into_iter().enumerate() {
             if !is_named {
                 self.add(name.pointer(), "it is for clients with tls_client_auth alone");
@@ -332,11 +327,6 @@ mod tests {
             s.tls_client_auth_san_ip = Some("192.0.2.1".into());
         };
         assert_eq!(named(both), ["/tls_client_auth_san_ip"]);
-        let public = |s: &mut ClientSettings| {
-            s.token_endpoint_auth_method = ClientAuthMethod::None;
-            s.tls_client_certificate_bound_access_tokens = true;
-        };
-        assert_eq!(pointers(public), ["/tls_client_certificate_bound_access_tokens"]);
         assert_eq!(named(|s| s.tls_client_auth_subject_dn = Some("nobody".into())), ["/tls_client_auth_subject_dn"]);
         assert_eq!(named(|s| s.tls_client_auth_san_ip = Some("a.example".into())), ["/tls_client_auth_san_ip"]);
         assert_eq!(named(|s| s.tls_client_auth_san_dns = Some(String::new())), ["/tls_client_auth_san_dns"]);

@@ -77,8 +77,8 @@ pub struct TokenResponse {
     id_token: Option<String>,
 }
 
-/// Reserves the signatures, makes the decision durable, then signs. `binding` is what the access
-/// token is bound to; the refresh token of a public client is bound to the key (RFC 9449 section 5).
+/// Reserves the signatures, makes the decision durable, then signs. `binding` is what the access token is bound to, and the
+/// refresh token of a public client (RFC 9449 section 5, RFC 8705 section 4).
 pub async fn tokens(
     app: &App,
     issuance: Issuance,
@@ -108,8 +108,8 @@ struct Holder<'a> {
 }
 
 impl Holder<'_> {
-    /// Whether refresh tokens are bound to the key too. Those of a confidential client are bound to the client, which may take
-    /// a new key.
+    /// Whether refresh tokens are bound to the same. Those of a confidential client are bound to the client, which may take a
+    /// new key or certificate.
     fn binds_refresh_token(&self) -> bool {
         self.client.is_public()
     }
@@ -140,6 +140,7 @@ async fn redeem(
             idle_expires_at: expires_at.min(now + lifetimes.refresh_idle),
         }),
         bound_jkt: holder.binding.jkt.filter(|_| refresh.is_some() && holder.binds_refresh_token()),
+        bound_x5t: holder.binding.x5t.filter(|_| refresh.is_some() && holder.binds_refresh_token()),
         expires_at,
     };
     let issued = Issued { holder, id, grant: &record.grant, n: 0, issued_at: now, family_expires_at: expires_at, now };

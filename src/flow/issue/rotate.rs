@@ -41,6 +41,7 @@ pub(super) async fn rotate(
         allowed_scopes: &client.settings.scopes,
         allowed_resources: &allowed_resources,
         jkt: holder.binding.jkt,
+        x5t: holder.binding.x5t,
         binds_successor: holder.binds_refresh_token(),
         salt,
         key_id,
@@ -127,7 +128,9 @@ fn refusal(outcome: &RotateOutcome) -> OAuthError {
         RotateOutcome::Ended | RotateOutcome::WrongClient => {
             OAuthError::invalid_grant("the refresh token is not valid")
         }
-        RotateOutcome::WrongKey => OAuthError::invalid_grant("the refresh token is bound to another key"),
+        RotateOutcome::WrongKey => {
+            OAuthError::invalid_grant("the refresh token is bound to another key or certificate")
+        }
         RotateOutcome::ScopeNotGranted => OAuthError::invalid_scope("a scope was asked for that was not granted"),
         RotateOutcome::ScopeTaken => OAuthError::invalid_scope("the client may not have the scope any more"),
         RotateOutcome::ResourceTaken => OAuthError::invalid_target("the client may not have the resource any more"),

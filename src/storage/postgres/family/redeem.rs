@@ -46,6 +46,8 @@ pub struct Redemption<'a> {
     pub refresh: Option<NewRefresh>,
     /// The thumbprint of the key that refresh tokens of the family are bound to (RFC 9449 section 5).
     pub bound_jkt: Option<&'a str>,
+    /// The thumbprint of the certificate that they are bound to (RFC 8705 section 4).
+    pub bound_x5t: Option<&'a str>,
     /// When the family ends.
     pub expires_at: DateTime<Utc>,
 }
@@ -81,10 +83,10 @@ const REDEEM: &str = "
     INSERT INTO token_family (
         id, exchange_id, grant_type, client_id, subject, generation, sid, scopes, resources, claims, acr, amr, auth_time,
         code_hash, code_challenge, cur_hash, idle_expires_at, expires_at, created_at, client_generation,
-        bound_jkt
+        bound_jkt, bound_x5t
     )
     SELECT $1, $2, $3, $4, $5, $6, alive.sid, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20,
-        $22
+        $22, $23
     FROM alive JOIN client ON client.client_id = $4 AND client.enabled AND client.generation = $20
     ON CONFLICT (id) DO UPDATE
         SET revoked_at = coalesce(token_family.revoked_at, EXCLUDED.created_at), revoke_reason = 'code_replay'
@@ -172,6 +174,7 @@ fn statement<'a>(redemption: &Redemption<'a>, now: DateTime<Utc>) -> Statement<'
         .bind::<BigInt, _>(grant.client_generation)
         .bind::<Nullable<BigInt>, _>(redemption.code_generation)
         .bind::<Nullable<Text>, _>(redemption.bound_jkt)
+        .bind::<Nullable<Text>, _>(redemption.bound_x5t)
 }
 
 /// Why nothing was inserted or changed: the same attempt repeated, a replay without a conflict, or something that ended.

@@ -41,7 +41,10 @@ pub struct Rotation<'a> {
     pub allowed_resources: &'a [ResourceUri],
     /// The thumbprint of the key that was proven with the request.
     pub jkt: Option<&'a str>,
-    /// Whether the successor is bound to that key (RFC 9449 section 5), as those of public clients are.
+    /// The thumbprint of the certificate that was shown with it.
+    pub x5t: Option<&'a str>,
+    /// Whether the successor is bound to that key and that certificate (RFC 9449 section 5, RFC 8705 section 4), as those of
+    /// public clients are.
     pub binds_successor: bool,
     /// What the successor is made with, if this rotation wins.
     pub salt: [u8; 32],
@@ -87,7 +90,7 @@ pub enum RotateOutcome {
     Ended,
     /// It belongs to another client. Nothing was changed.
     WrongClient,
-    /// It is bound to a key that was not proven. Nothing was changed.
+    /// It is bound to a key that was not proven, or to a certificate that was not shown. Nothing was changed.
     WrongKey,
     /// It does not cover the scopes. Nothing was changed.
     ScopeNotGranted,
@@ -99,11 +102,16 @@ pub enum RotateOutcome {
     ResourceTaken,
 }
 
-/// Whether whoever presents a token has what its family `f` is bound to (RFC 9449 section 5). No verb writes `bound_x5t` yet; a
-/// later version's token that is bound to a certificate must not be rotated here by whoever merely holds it.
+/// Whether whoever presents a token has what its family `f` is bound to (RFC 9449 section 5, RFC 8705 section 4).
 macro_rules! key_fits {
-    ($jkt:literal) => {
-        concat!("((f.bound_jkt IS NULL OR coalesce(f.bound_jkt = ", $jkt, ", false)) AND f.bound_x5t IS NULL)")
+    ($jkt:literal, $x5t:literal) => {
+        concat!(
+            "((f.bound_jkt IS NULL OR coalesce(f.bound_jkt = ",
+            $jkt,
+            ", false)) AND (f.bound_x5t IS NULL OR coalesce(f.bound_x5t = ",
+            $x5t,
+            ", false)))"
+        )
     };
 }
 
@@ -134,14 +142,15 @@ macro_rules! leaves_resources {
 const ROTATE: &str = concat!(
     "UPDATE token_family f SET seq = f.seq + 1, prev_hash = f.cur_hash, cur_hash = $7, salt = $8, key_id = $9, \
         rotated_at = $11, idle_expires_at = least($10, f.expires_at), \
-        bound_jkt = coalesce(f.bound_jkt, CASE WHEN $13 THEN $12 END) \
+        bound_jkt = coalesce(f.bound_jkt, CASE WHEN $13 THEN $12 END), \
+        bound_x5t = coalesce(f.bound_x5t, CASE WHEN $13 THEN $16 END) \
      WHERE f.id = $1 AND f.seq = $2 AND f.cur_hash = $3 AND f.client_id = $4 \
         AND f.scopes @> $5 AND f.resources @> $6 AND ",
     leaves_scopes!("$5", "$14"),
     " AND ",
     leaves_resources!("$6", "$15"),
     " AND ",
-    key_fits!("$12"),
+    key_fits!("$12", "$16"),
     " AND f.revoked_at IS NULL AND f.expires_at > $11 AND f.idle_expires_at > $11 \
         AND EXISTS (SELECT 1 FROM client c \
             WHERE c.client_id = f.client_id AND c.enabled AND c.generation = f.client_generation) \
@@ -250,6 +259,7 @@ fn statement<'a>(rotation: &Rotation<'a>, now: DateTime<Utc>) -> Statement<'a> {
         .bind::<Bool, _>(rotation.binds_successor)
         .bind::<Array<Text>, _>(rotation.allowed_scopes)
         .bind::<Array<Text>, _>(names(rotation.allowed_resources))
+        .bind::<Nullable<Text>, _>(rotation.x5t)
 }
 
 fn names(resources: &[ResourceUri]) -> Vec<&str> {

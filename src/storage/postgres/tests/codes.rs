@@ -21,6 +21,7 @@ fn redemption(id: FamilyId, grant: &Grant) -> Redemption<'_> {
         code_challenge: Some("challenge"),
         refresh: Some(NewRefresh { hash: [1; 32], idle_expires_at: noon() + TimeDelta::days(7) }),
         bound_jkt: None,
+        bound_x5t: None,
         expires_at: noon() + TimeDelta::days(30),
     }
 }

@@ -76,6 +76,7 @@ async fn a_family_comes_with_the_local_person_it_is_about() {
         code_challenge: None,
         refresh: None,
         bound_jkt: None,
+        bound_x5t: None,
         expires_at: noon() + chrono::TimeDelta::hours(1),
     };
     postgres.redeem_code(&redemption, noon()).await.unwrap();

@@ -52,6 +52,7 @@ async fn begin(setting: &Setting, scopes: &[&str]) -> FamilyId {
         code_challenge: None,
         refresh: Some(NewRefresh { hash: [1; 32], idle_expires_at: noon() + TimeDelta::days(7) }),
         bound_jkt: None,
+        bound_x5t: None,
         expires_at: noon() + TimeDelta::days(30),
     };
     assert_eq!(setting.db.postgres.redeem_code(&redemption, noon()).await.unwrap(), RedeemOutcome::Won);
@@ -75,6 +76,7 @@ fn rotation(client_id: &ClientId, id: FamilyId, seq: u8) -> Rotation<'_> {
         allowed_scopes: &ALLOWED.0,
         allowed_resources: &ALLOWED.1,
         jkt: None,
+        x5t: None,
         binds_successor: false,
         salt: [seq + 101; 32],
         key_id: 200,
@@ -232,11 +234,32 @@ async fn a_sender_constrained_family_is_not_rotated_for_a_mere_bearer() {
         assert_eq!(family.rotate(&family.rotation(0), noon()).await, RotateOutcome::WrongKey);
         assert!(family.is_alive().await);
     }
-    // No proof of a key is the certificate that this version does not ask for.
+    // Who is bound to both has to have both.
     let family = Family::new(&["openid"]).await;
-    family.setting.db.execute("UPDATE token_family SET bound_x5t = 'thumbprint', bound_jkt = 'key'").await;
-    let proven = Rotation { jkt: Some("key"), ..family.rotation(0) };
-    assert_eq!(family.rotate(&proven, noon()).await, RotateOutcome::WrongKey);
+    family.setting.db.execute("UPDATE token_family SET bound_x5t = 'certificate', bound_jkt = 'key'").await;
+    let (jkt, x5t) = (Some("key"), Some("certificate"));
+    for (jkt, x5t) in [(jkt, None), (None, x5t), (jkt, Some("key")), (Some("certificate"), x5t)] {
+        let half = Rotation { jkt, x5t, ..family.rotation(0) };
+        assert_eq!(family.rotate(&half, noon()).await, RotateOutcome::WrongKey);
+    }
+    rotated(family.rotate(&Rotation { jkt, x5t, ..family.rotation(0) }, noon()).await);
+}
+
+#[tokio::test]
+async fn rfc_8705_section_4_a_rotation_binds_to_the_certificate_where_it_should() {
+    let family = Family::new(&["openid"]).await;
+    let with = |seq, x5t, binds_successor| Rotation { x5t: Some(x5t), binds_successor, ..family.rotation(seq) };
+    // A confidential client may take a new certificate each time.
+    rotated(family.rotate(&with(0, "one", false), noon()).await);
+    rotated(family.rotate(&with(1, "two", false), noon()).await);
+    rotated(family.rotate(&with(2, "three", true), noon()).await);
+    for (seq, now) in [(2, noon()), (3, noon()), (1, noon() + TimeDelta::minutes(1))] {
+        assert_eq!(family.rotate(&with(seq, "two", true), now).await, RotateOutcome::WrongKey);
+        assert_eq!(family.rotate(&family.rotation(seq), now).await, RotateOutcome::WrongKey);
+    }
+    repeated(family.rotate(&with(2, "three", true), noon()).await);
+    rotated(family.rotate(&with(3, "three", true), noon()).await);
+    assert!(family.is_alive().await);
 }
 
 #[tokio::test]

@@ -28,6 +28,7 @@ async fn exchange(setting: &Setting, client_id: &str, sid: Sid, lifetime: TimeDe
         code_challenge: None,
         refresh: None,
         bound_jkt: None,
+        bound_x5t: None,
         expires_at: noon() + lifetime,
     };
     assert_eq!(setting.db.postgres.redeem_code(&redemption, noon()).await.unwrap(), RedeemOutcome::Won);

@@ -14,7 +14,7 @@ const CLASSIFY: &str = concat!(
     grant_columns!(),
     ", f.client_id = $2 AS is_of_client, f.cur_hash = $3 AS is_current, f.prev_hash = $3 AS is_previous, \
         f.scopes @> $4 AS has_scopes, f.resources @> $5 AS has_resources, ",
-    key_fits!("$7"),
+    key_fits!("$7", "$10"),
     " AS has_key, ",
     leaves_scopes!("$4", "$8"),
     " AS leaves_scopes, ",
@@ -75,6 +75,7 @@ pub(super) async fn find(
         .bind::<Nullable<Text>, _>(rotation.jkt)
         .bind::<Array<Text>, _>(rotation.allowed_scopes)
         .bind::<Array<Text>, _>(names(rotation.allowed_resources))
+        .bind::<Nullable<Text>, _>(rotation.x5t)
         .get_result::<ClassifyRow>(conn)
         .await
         .optional()?;
@@ -82,7 +83,7 @@ pub(super) async fn find(
 }
 
 impl ClassifyRow {
-    /// The order matters: another client, or whoever lacks the key, learns nothing and revokes nothing; a dead family has
+    /// The order matters: another client, or whoever lacks the key or the certificate, learns nothing and revokes nothing; a dead family has
     /// nothing left to revoke; a replay is a replay whatever scopes it asks for.
     fn judge(self, rotation: &Rotation<'_>, now: DateTime<Utc>) -> Finding {
         if !self.is_of_client {
