@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
+use std::time::Duration;
 
 use nix::sys::signal::Signal;
 use ostiary::clock::Clock;
@@ -12,6 +13,8 @@ use ostiary::model::id::ClientId;
 use ostiary::random;
 use ostiary::storage::postgres::installation::InstallationKind;
 use ostiary::storage::postgres::{Postgres, PostgresOptions};
+use rcgen::{CertificateParams, KeyPair};
+use rustls::{ClientConnection, StreamOwned};
 use secrecy::ExposeSecret;
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -19,7 +22,9 @@ use tokio::net::TcpStream;
 use tokio_postgres::NoTls;
 
 use crate::harness::program::{self, Ended, KEYCTL, OSTIARY, Program, Workplace};
-use crate::harness::{Database, Valkey, basic, eventually, free_port, http_client, jwt};
+use crate::harness::{
+    Database, Valkey, basic, ends_at, eventually, free_port, http_client, jwt, server_certificate, tls_client,
+};
 
 /// Nothing that this finds may be in any report.
 const SECRET: &str = "hunter2-hunter2";
@@ -56,6 +61,18 @@ struct Machine {
 }
 
 const FORM: &str = "grant_type=client_credentials";
+
+impl Machine {
+    /// The head of a token request, which waits for the server to ask for `FORM`.
+    fn head(&self, port: u16) -> String {
+        format!(
+            "POST /token HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nAuthorization: {}\r\nContent-Length: {}\r\n\
+             Content-Type: application/x-www-form-urlencoded\r\nExpect: 100-continue\r\n\r\n",
+            self.authorization,
+            FORM.len()
+        )
+    }
+}
 
 impl Installation {
     /// Keys are there, the database is empty.
@@ -314,14 +331,7 @@ async fn rotation_is_picked_up(installation: &Installation, machine: &Machine) {
 /// SIGTERM: a request whose body is still on its way is answered, nobody new is let in, and the exit is a success.
 async fn drains(installation: &Installation, machine: &Machine, mut server: Program) {
     let mut stream = TcpStream::connect(("127.0.0.1", installation.port)).await.unwrap();
-    let Installation { port, .. } = installation;
-    let head = format!(
-        "POST /token HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nAuthorization: {}\r\nContent-Length: {}\r\n\
-         Content-Type: application/x-www-form-urlencoded\r\nExpect: 100-continue\r\n\r\n",
-        machine.authorization,
-        FORM.len()
-    );
-    stream.write_all(head.as_bytes()).await.unwrap();
+    stream.write_all(machine.head(installation.port).as_bytes()).await.unwrap();
     // The server asks for the body: it is in the middle of the request now.
     let mut asked = [0; 25];
     stream.read_exact(&mut asked).await.unwrap();
@@ -337,6 +347,105 @@ async fn drains(installation: &Installation, machine: &Machine, mut server: Prog
     let mut answer = String::new();
     stream.read_to_string(&mut answer).await.unwrap();
     assert!(answer.starts_with("HTTP/1.1 200 ") && answer.contains("access_token"), "{answer}");
+    let ended = server.ended().await;
+    assert_eq!((ended.code, ended.stdout.as_str()), (Some(0), ""), "{ended:?}");
+}
+
+#[tokio::test]
+async fn certificates_that_cannot_be_used_are_reported_at_once() {
+    let installation = Installation::new().await;
+    assert_eq!(installation.migrate().await.code, Some(0));
+    let workplace = &installation.workplace;
+    server_certificate(workplace.path("").as_path());
+    let (certificate, key) = (workplace.path("tls.pem"), workplace.path("tls.key"));
+    let (bind, empty) = (format!("127.0.0.1:{}", free_port()), workplace.write("empty.pem", ""));
+    let absent = workplace.path("absent.pem");
+    let environment = [
+        ("TLS_BIND", bind.as_str()),
+        ("TLS_CERTIFICATE_FILE", text(&absent)),
+        ("TLS_PRIVATE_KEY_FILE", text(&key)),
+        ("CLIENT_CA_FILE", text(&empty)),
+    ];
+    let findings = [("mtls.client_ca_file:", "cannot be used"), ("tls.certificate_file:", "cannot be read")];
+    installation.refused(&environment, &findings).await;
+    let refused = async |certificate: &str, key: &str, finding| {
+        let files = [("TLS_CERTIFICATE_FILE", certificate), ("TLS_PRIVATE_KEY_FILE", key)];
+        installation.refused(&[&environment[..1], &files].concat(), &[finding]).await;
+    };
+    refused(text(&certificate), text(&certificate), ("tls.private_key_file:", "cannot be read")).await;
+    refused(text(&empty), text(&key), ("tls.certificate_file:", "has no certificate")).await;
+    let other = tempfile::tempdir().unwrap();
+    server_certificate(other.path());
+    let other_key = other.path().join("tls.key");
+    refused(text(&certificate), text(&other_key), ("tls.certificate_file:", "is not for the key")).await;
+    let mut ended = CertificateParams::new(vec!["localhost".to_owned()]).unwrap();
+    ends_at(&mut ended, Clock::system().now() - chrono::TimeDelta::seconds(1));
+    let signing_key = KeyPair::from_pem(&fs::read_to_string(&key).unwrap()).unwrap();
+    let ended = workplace.write("ended.pem", &ended.self_signed(&signing_key).unwrap().pem());
+    refused(text(&ended), text(&key), ("tls.certificate_file:", "out of its time")).await;
+}
+
+#[tokio::test]
+async fn connections_over_tls_are_drained_like_others() {
+    let installation = Installation::new().await;
+    assert_eq!(installation.migrate().await.code, Some(0));
+    let workplace = &installation.workplace;
+    // Nothing ends by itself while this test runs.
+    let mut settings: Value =
+        serde_json::from_str(&fs::read_to_string(workplace.path("settings.yaml")).unwrap()).unwrap();
+    settings["server"] = json!({ "header_read_timeout": "10m", "idle_timeout": "10m" });
+    workplace.write("settings.yaml", &settings.to_string());
+    let certificate = server_certificate(workplace.path("").as_path());
+    let tls_port = free_port();
+    let bind = format!("127.0.0.1:{tls_port}");
+    let mut server = installation.start(&[
+        ("MTLS_BIND", bind.as_str()),
+        ("TLS_CERTIFICATE_FILE", text(&workplace.path("tls.pem"))),
+        ("TLS_PRIVATE_KEY_FILE", text(&workplace.path("tls.key"))),
+        ("DRAIN_TIMEOUT", "10m"),
+    ]);
+    installation.is_ready(&mut server).await;
+    let machine = installation.machine().await;
+    let connect = || {
+        let socket = std::net::TcpStream::connect(("127.0.0.1", tls_port)).unwrap();
+        socket.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+        socket
+    };
+    let over_tls = || {
+        let tls = tls_client(&certificate, None, &rustls::version::TLS13);
+        let mut connection = ClientConnection::new(tls, "localhost".try_into().unwrap()).unwrap();
+        let mut socket = connect();
+        connection.complete_io(&mut socket).unwrap();
+        StreamOwned::new(connection, socket)
+    };
+    let (mut silent, mut idle, mut stream) = (connect(), over_tls(), over_tls());
+    std::io::Write::write_all(&mut idle, b"GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n").unwrap();
+    let mut answer = Vec::new();
+    while !answer.ends_with(b"}") {
+        let mut byte = [0; 1];
+        std::io::Read::read_exact(&mut idle, &mut byte).unwrap();
+        answer.extend(byte);
+    }
+    std::io::Write::write_all(&mut stream, machine.head(tls_port).as_bytes()).unwrap();
+    let mut asked = [0; 25];
+    std::io::Read::read_exact(&mut stream, &mut asked).unwrap();
+    assert_eq!(&asked, b"HTTP/1.1 100 Continue\r\n\r\n");
+
+    server.signal(Signal::SIGTERM);
+    eventually("nobody new is let in", || async {
+        TcpStream::connect(("127.0.0.1", tls_port)).await.is_err().then_some(())
+    })
+    .await;
+    // Who has not got as far as a request is let go, and who asks nothing any more is told so.
+    assert_eq!(std::io::Read::read(&mut silent, &mut [0; 1]).unwrap(), 0);
+    assert_eq!(std::io::Read::read(&mut idle, &mut [0; 1]).unwrap(), 0);
+    drop((silent, idle));
+    assert!(!server.has_ended(), "it waits for the request");
+    std::io::Write::write_all(&mut stream, FORM.as_bytes()).unwrap();
+    let mut answer = String::new();
+    std::io::Read::read_to_string(&mut stream, &mut answer).unwrap();
+    assert!(answer.starts_with("HTTP/1.1 200 ") && answer.contains("access_token"), "{answer}");
+    drop(stream);
     let ended = server.ended().await;
     assert_eq!((ended.code, ended.stdout.as_str()), (Some(0), ""), "{ended:?}");
 }
