@@ -8,7 +8,7 @@ use futures_util::future::join_all;
 use ostiary::config::Config;
 use serde_json::{Value, json};
 
-use crate::harness::{Authorization, Cluster, Database, TestApp, TestClient, Tokens, eventually, until};
+use crate::harness::{Authorization, Cluster, Database, TestApp, TestClient, Tokens, until};
 
 async fn server() -> (Cluster, TestApp) {
     server_with(|_| {}).await
@@ -224,7 +224,7 @@ async fn without_postgres_every_judgement_is_put_off_and_what_needs_none_goes_on
     assert_eq!(app.get("/.well-known/openid-configuration").send().await.json(), discovery);
 
     cluster.start_again().await;
-    is_ready(&app).await;
+    app.is_ready().await;
     app.token(&machine, &for_itself).await.json();
     let redeemed = Tokens { body: app.token(&client, &app.redemption(&request, &code)).await.json() };
     app.assert_family_stands(&client, &redeemed).await;
@@ -250,16 +250,6 @@ async fn a_postgres_that_accepts_and_never_answers_is_an_outage_too() {
     for answer in answers {
         answer.assert_unavailable();
     }
-    is_ready(&app).await;
+    app.is_ready().await;
     app.assert_family_stands(&client, &tokens).await;
-}
-
-/// Waits until the server says that it recovered, and until what it remembers is verified again.
-async fn is_ready(app: &TestApp) {
-    eventually("the server is ready", || async { (app.get("/ready").send().await.status == 200).then_some(()) }).await;
-    eventually("clients are known again", || async {
-        let now = app.now();
-        app.app.registry.catalog(now).await.ok().map(drop)
-    })
-    .await;
 }

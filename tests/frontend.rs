@@ -1,6 +1,7 @@
 //! A frontend of the operator's own: a page of another origin, of the same site, that takes the place of our pages.
 
 use http::Method;
+use ostiary::config::Config;
 use ostiary::model::client::{ClientSettings, ConsentPolicy};
 use serde_json::{Value, json};
 use url::Url;
@@ -21,21 +22,23 @@ const UNREADABLE: &str = "the body must be a JSON object with the members of thi
 const JSON: &str = "application/json";
 
 /// The frontend as it runs in one person's browser.
-struct Frontend {
-    app: TestApp,
-    client: TestClient,
+pub struct Frontend {
+    pub app: TestApp,
+    pub client: TestClient,
     alice: TestPerson,
-    browser: Browser,
+    pub browser: Browser,
     csrf: String,
 }
 
 async fn server() -> TestApp {
-    TestApp::with_config(|config| {
-        config.server.frontend_base_url = Some(format!("{ORIGIN}/app/"));
-        config.server.cors_allowed_origins = vec![CONFIGURED.to_owned()];
-        config.throttle.per_account_and_network = 3;
-    })
-    .await
+    TestApp::with_config(settings).await
+}
+
+/// The settings of a server that has this frontend.
+pub fn settings(config: &mut Config) {
+    config.server.frontend_base_url = Some(format!("{ORIGIN}/app/"));
+    config.server.cors_allowed_origins = vec![CONFIGURED.to_owned()];
+    config.throttle.per_account_and_network = 3;
 }
 
 fn asking(settings: &mut ClientSettings) {
@@ -48,18 +51,26 @@ impl Frontend {
     }
 
     async fn with_client(change: impl FnOnce(&mut ClientSettings)) -> Self {
-        let app = server().await;
+        Self::at(server().await, change).await
+    }
+
+    /// The frontend of that server, whose person is asked for consent.
+    pub async fn of(app: TestApp) -> Self {
+        Self::at(app, asking).await
+    }
+
+    async fn at(app: TestApp, change: impl FnOnce(&mut ClientSettings)) -> Self {
         let (client, alice) = (app.web_client_with(change).await, app.alice().await);
         let mut frontend = Self { browser: app.browser(), app, client, alice, csrf: String::new() };
         frontend.csrf = frontend.session().await["csrf"].as_str().expect("a token").to_owned();
         frontend
     }
 
-    async fn get(&mut self, path: &str) -> Answer {
+    pub async fn get(&mut self, path: &str) -> Answer {
         self.browser.fetch(ORIGIN, Method::GET, path, None).await
     }
 
-    async fn post(&mut self, path: &str, body: &Value) -> Answer {
+    pub async fn post(&mut self, path: &str, body: &Value) -> Answer {
         self.browser.fetch(ORIGIN, Method::POST, path, Some((JSON, &body.to_string()))).await
     }
 
@@ -72,22 +83,28 @@ impl Frontend {
         read(&self.get(&format!("/authorize/consent?interaction={interaction}")).await)
     }
 
-    async fn log_in(&mut self, interaction: &str, username: &str) -> Value {
-        let body = json!({
-            "interaction": interaction, "csrf": self.csrf, "username": username, "password": PASSWORD,
-        });
+    /// What `/auth/login` is sent.
+    pub fn credentials(&self, interaction: &str, username: &str) -> Value {
+        json!({ "interaction": interaction, "csrf": self.csrf, "username": username, "password": PASSWORD })
+    }
+
+    pub async fn log_in(&mut self, interaction: &str, username: &str) -> Value {
+        let body = self.credentials(interaction, username);
         read(&self.post("/auth/login", &body).await)
     }
 
+    /// What `/authorize/decision` is sent.
+    pub fn decision(&self, interaction: &str, decision: &str, account: Option<&str>) -> Value {
+        json!({ "interaction": interaction, "csrf": self.csrf, "decision": decision, "account": account })
+    }
+
     async fn decide(&mut self, interaction: &str, decision: &str, account: Option<&str>) -> Value {
-        let body = json!({
-            "interaction": interaction, "csrf": self.csrf, "decision": decision, "account": account,
-        });
+        let body = self.decision(interaction, decision, account);
         read(&self.post("/authorize/decision", &body).await)
     }
 
     /// Opens a request and is sent to a page of the frontend; answers the attempt.
-    async fn begin(&mut self, request: &Authorization, page: &str) -> String {
+    pub async fn begin(&mut self, request: &Authorization, page: &str) -> String {
         at_frontend(&self.browser.open(&request.path()).await, page, "")
     }
 }
@@ -104,14 +121,14 @@ fn at_frontend(page: &Page, path: &str, more: &str) -> String {
 
 /// The JSON of a success, if the browser lets the frontend's script read it.
 #[track_caller]
-fn read(answer: &Answer) -> Value {
+pub fn read(answer: &Answer) -> Value {
     assert_readable(answer);
     answer.assert_not_stored();
     answer.json()
 }
 
 #[track_caller]
-fn assert_readable(answer: &Answer) {
+pub fn assert_readable(answer: &Answer) {
     assert_eq!(answer.header("access-control-allow-origin"), Some(ORIGIN), "{answer:?}");
     assert_eq!(answer.header("access-control-allow-credentials"), Some("true"), "{answer:?}");
     assert!(answer.header("vary").is_some_and(|vary| vary.contains("origin")), "{answer:?}");
@@ -119,7 +136,7 @@ fn assert_readable(answer: &Answer) {
 
 /// Where the browser is sent at the end: at the client, with these parameters.
 #[track_caller]
-fn returned(step: &Value, client: &TestClient) -> std::collections::BTreeMap<String, String> {
+pub fn returned(step: &Value, client: &TestClient) -> std::collections::BTreeMap<String, String> {
     assert_eq!(step["next"], "redirect", "{step}");
     let location = Url::parse(step["location"].as_str().expect("an address")).expect("an address");
     assert!(location.as_str().starts_with(&format!("{}?", client.redirect_uri)), "{location}");
@@ -535,4 +552,22 @@ async fn every_page_redirect_of_an_attempt_leads_to_the_frontend() {
     assert_ne!(at_frontend(&anew, "/login", "&notice=expired"), id);
     let anew = browser.open(&format!("/consent?interaction={id}")).await;
     assert_ne!(at_frontend(&anew, "/select-account", ""), id);
+}
+
+#[tokio::test]
+async fn whoever_finds_no_free_thread_is_told_when_to_come_again_and_nothing_is_counted() {
+    let mut frontend = Frontend::open().await;
+    let busy = frontend.app.busy_instance().await;
+    let id = frontend.begin(&Authorization::of(&frontend.client), "/login").await;
+    frontend.browser.use_instance(&busy.base);
+    // More often than a wrong password may be tried.
+    for username in ["alice", "alice", "nobody", "alice", "alice"] {
+        let refused = frontend.post("/auth/login", &frontend.credentials(&id, username)).await;
+        assert_readable(&refused);
+        refused.assert_not_stored();
+        assert_eq!((refused.status, refused.body.as_str()), (503, r#"{"problem":"busy"}"#));
+        assert_eq!(refused.header("retry-after"), Some("5"));
+    }
+    frontend.browser.use_instance(&frontend.app.base);
+    assert_eq!(frontend.log_in(&id, "alice").await["next"], "consent");
 }

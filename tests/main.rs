@@ -50,6 +50,7 @@ mod exit_codes;
 mod external_keys;
 mod fapi2;
 mod faults;
+mod faults_frontend;
 mod faults_valkey;
 mod flows;
 mod frontchannel_logout;

@@ -20,6 +20,7 @@ use tokio::sync::oneshot;
 use super::answer::Answer;
 use super::browser::Browser;
 use super::database::Database;
+use super::deadline::eventually;
 use super::keys;
 
 /// A running server.
@@ -79,11 +80,31 @@ impl TestApp {
 
     /// Another instance of the same server: same issuer, database, state and keys, another port.
     pub async fn second_instance(&self) -> Self {
+        self.second_instance_with(|_| {}).await
+    }
+
+    /// The same with other settings.
+    pub async fn second_instance_with(&self, change: impl FnOnce(&mut Config)) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
-        let built = bootstrap::build(self.app.config.clone(), Clock::manual(&self.clock)).await.expect("it is built");
+        let mut config = self.app.config.clone();
+        change(&mut config);
+        let built = bootstrap::build(config, Clock::manual(&self.clock)).await.expect("it is built");
         // The memory store is one process's; instances that share it stand for instances that share a Valkey.
         let app = App::new(parts(&built, self.app.state.clone()));
         Self::serve(app, self.clock.clone(), listener, self.database.clone())
+    }
+
+    /// Another instance of the same server, on which no thread is ever free to look at a password.
+    pub async fn busy_instance(&self) -> Self {
+        self.second_instance_with(|config| config.passwords.queue_timeout = Duration::ZERO).await
+    }
+
+    /// Waits until the server says that it recovered, and until what it remembers is verified again.
+    pub async fn is_ready(&self) {
+        eventually("the server is ready", || async { (self.get("/ready").send().await.status == 200).then_some(()) })
+            .await;
+        eventually("clients are known again", || async { self.app.registry.catalog(self.now()).await.ok().map(drop) })
+            .await;
     }
 
     /// The same server as another process would be, which shares Postgres, Valkey and the keys with this one and nothing

@@ -2,6 +2,8 @@
 
 use std::process::{Child, Command, Stdio};
 
+use nix::sys::signal::Signal;
+use nix::unistd::Pid;
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -41,6 +43,21 @@ impl Valkey {
         let mut server = self.server.take().expect("Valkey runs");
         server.kill().expect("it is killed");
         server.wait().expect("it ends");
+    }
+
+    /// Freezes it: connections stay open, nothing is answered, and nothing is lost.
+    pub fn freeze(&self) {
+        self.signal(Signal::SIGSTOP);
+    }
+
+    pub fn thaw(&self) {
+        self.signal(Signal::SIGCONT);
+    }
+
+    fn signal(&self, signal: Signal) {
+        let server = self.server.as_ref().expect("Valkey runs");
+        let process = Pid::from_raw(i32::try_from(server.id()).expect("a process id"));
+        nix::sys::signal::kill(process, signal).expect("the signal is sent");
     }
 
     /// Starts it on the same port, with nothing in it.

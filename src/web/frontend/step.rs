@@ -76,6 +76,8 @@ pub(super) async fn next_step(
     let to = request.return_address();
     let next = match interaction::next(app, &request, attempt.as_ref(), signed_in.as_ref(), now).await {
         Ok(next) => next,
+        // An outage passes, and the frontend can ask again: nothing is decided that the client would have to know.
+        Err(error) if error.status() >= 500 => return Err(error),
         Err(error) => return Ok(delivered(AuthorizationResponse::error(app, to, &error, now).await?)),
     };
     if let Next::Ready(permitted) = next {
