@@ -51,6 +51,7 @@ mod external_keys;
 mod fapi2;
 mod faults;
 mod faults_frontend;
+mod faults_logout;
 mod faults_valkey;
 mod flows;
 mod frontchannel_logout;
