@@ -52,6 +52,7 @@ mod fapi2;
 mod faults;
 mod faults_frontend;
 mod faults_logout;
+mod faults_pages;
 mod faults_valkey;
 mod flows;
 mod frontchannel_logout;
