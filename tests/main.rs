@@ -75,6 +75,7 @@ mod openid_client;
 mod operator;
 mod pages;
 mod par;
+mod password_queue;
 mod password_ticket;
 mod private_key_jwt;
 mod process;
