@@ -209,3 +209,53 @@ async fn a_missing_or_repeated_token_is_invalid_request() {
     let answer = app.call_as(&client, "/introspect", &[("token", "a"), ("token", "b")]).await;
     answer.assert_error(400, "invalid_request", "repeated parameter");
 }
+
+#[tokio::test]
+async fn a_refresh_token_tells_which_resources_it_is_good_for() {
+    let app = TestApp::start().await;
+    let (client, alice) = (app.web_client().await, app.alice().await);
+    let both = [(vec![PHOTOS_API], json!(PHOTOS_API)), (vec![PHOTOS_API, MAIL_API], json!([PHOTOS_API, MAIL_API]))];
+    for (resources, told) in both {
+        let request = Authorization::of(&client);
+        let request = resources.iter().fold(request, |request, resource| request.and("resource", resource));
+        let tokens = app.tokens_in(&mut app.browser(), &client, &request, &alice).await;
+        assert_eq!(app.introspect(&client, tokens.refresh()).await.json()["aud"], told);
+        // A token for less takes nothing from what the next one may be for.
+        let narrow = [("grant_type", "refresh_token"), ("refresh_token", tokens.refresh()), ("resource", resources[0])];
+        let narrowed = app.token(&client, &narrow).await.json();
+        let next = narrowed["refresh_token"].as_str().unwrap();
+        assert_eq!(app.introspect(&client, next).await.json()["aud"], told);
+    }
+}
+
+#[tokio::test]
+async fn a_refresh_token_tells_the_earlier_of_its_limits_and_is_inactive_from_then_on() {
+    let app = TestApp::start().await;
+    let client = app.web_client_with(|settings| {
+        settings.lifetimes.refresh_idle = Some(1000);
+        settings.lifetimes.refresh_absolute = Some(1500);
+    });
+    let (client, alice) = (client.await, app.alice().await);
+    let first = app.tokens(&client, &alice, "openid offline_access").await;
+    let began = app.now().timestamp();
+    assert_eq!(app.introspect(&client, first.refresh()).await.json()["exp"], began + 1000);
+    app.pass_seconds(900);
+    let second = app.refreshed(&client, first.refresh()).await;
+    assert_eq!(app.introspect(&client, second.refresh()).await.json()["exp"], began + 1500);
+    app.pass_seconds(599);
+    assert_eq!(app.introspect(&client, second.refresh()).await.json()["active"], true);
+    app.pass_seconds(1);
+    app.introspect(&client, second.refresh()).await.assert_inactive();
+}
+
+#[tokio::test]
+async fn a_forged_opaque_token_is_inactive() {
+    let app = TestApp::start().await;
+    let client = app.web_client_with(|settings| settings.access_token_format = AccessTokenFormat::Opaque).await;
+    let alice = app.alice().await;
+    let tokens = app.tokens(&client, &alice, "openid").await;
+    for forged in crate::token_code::forgeries(tokens.access()) {
+        app.introspect(&client, &forged).await.assert_inactive();
+    }
+    assert_eq!(app.introspect(&client, tokens.access()).await.json()["active"], true);
+}

@@ -71,14 +71,36 @@ async fn a_public_client_can_revoke_its_own_tokens() {
 #[tokio::test]
 async fn another_clients_tokens_are_not_touched() {
     let app = TestApp::start().await;
-    let (client, other, alice) = (app.web_client().await, app.public_client().await, app.alice().await);
-    let tokens = app.tokens(&client, &alice, "openid").await;
-    // RFC 7009 section 2.1: the request is refused and the client is told.
-    for token in [tokens.refresh(), tokens.access()] {
-        let answer = app.revoke(&other, token).await;
-        answer.assert_error(400, "invalid_grant", "the token was issued to another client");
+    let alice = app.alice().await;
+    for format in [AccessTokenFormat::Jwt, AccessTokenFormat::Opaque] {
+        let client = app.web_client_with(|settings| settings.access_token_format = format).await;
+        let tokens = app.tokens(&client, &alice, "openid").await;
+        // RFC 7009 section 2.1: the request is refused and the client is told.
+        for other in [app.public_client().await, app.web_client().await] {
+            for token in [tokens.refresh(), tokens.access()] {
+                let answer = app.revoke(&other, token).await;
+                answer.assert_error(400, "invalid_grant", "the token was issued to another client");
+            }
+        }
+        app.assert_family_stands(&client, &tokens).await;
     }
-    app.assert_family_stands(&client, &tokens).await;
+}
+
+#[tokio::test]
+async fn what_one_instance_revokes_is_over_at_another_at_once() {
+    let app = TestApp::start().await;
+    let other = app.second_instance().await;
+    let alice = app.alice().await;
+    for format in [AccessTokenFormat::Jwt, AccessTokenFormat::Opaque] {
+        let client = app.web_client_with(|settings| settings.access_token_format = format).await;
+        let tokens = app.tokens(&client, &alice, "openid").await;
+        assert_eq!(other.userinfo(tokens.access()).await.status, 200);
+        assert_done(&app.revoke(&client, tokens.access()).await);
+        other.assert_access_token_is_over(&client, tokens.access()).await;
+        let next = other.refreshed(&client, tokens.refresh()).await;
+        assert_done(&app.revoke(&client, next.refresh()).await);
+        other.assert_family_is_over(&client, &next).await;
+    }
 }
 
 #[tokio::test]
@@ -115,12 +137,19 @@ async fn unknown_expired_and_forged_tokens_are_answered_like_revoked_ones() {
 #[tokio::test]
 async fn a_wrong_hint_does_not_matter() {
     let app = TestApp::start().await;
-    let (client, alice) = (app.web_client().await, app.alice().await);
-    for hint in ["access_token", "refresh_token", "urn:unheard-of"] {
-        let tokens = app.tokens(&client, &alice, "openid").await;
-        let form = [("token", tokens.refresh()), ("token_type_hint", hint)];
-        assert_done(&app.call_as(&client, "/revoke", &form).await);
-        app.assert_family_is_over(&client, &tokens).await;
+    let alice = app.alice().await;
+    for format in [AccessTokenFormat::Jwt, AccessTokenFormat::Opaque] {
+        let client = app.web_client_with(|settings| settings.access_token_format = format).await;
+        for hint in ["access_token", "refresh_token", "urn:unheard-of"] {
+            let tokens = app.tokens(&client, &alice, "openid").await;
+            let form = [("token", tokens.access()), ("token_type_hint", hint)];
+            assert_done(&app.call_as(&client, "/revoke", &form).await);
+            app.assert_access_token_is_over(&client, tokens.access()).await;
+            let tokens = app.refreshed(&client, tokens.refresh()).await;
+            let form = [("token", tokens.refresh()), ("token_type_hint", hint)];
+            assert_done(&app.call_as(&client, "/revoke", &form).await);
+            app.assert_family_is_over(&client, &tokens).await;
+        }
     }
 }
 
