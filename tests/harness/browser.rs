@@ -17,7 +17,7 @@ pub struct Browser {
     http: reqwest::Client,
     cookies: Vec<Cookie>,
     language: Option<String>,
-    forwarded_for: Option<String>,
+    forwarded: Vec<(&'static str, String)>,
 }
 
 /// A cookie and how it was set.
@@ -34,7 +34,7 @@ impl Browser {
     pub fn new(issuer: &str, base: &str) -> Self {
         let issuer = Url::parse(issuer).expect("the issuer is a URL");
         let (base, http) = (base.to_owned(), http_client());
-        Self { issuer, base, http, cookies: Vec::new(), language: None, forwarded_for: None }
+        Self { issuer, base, http, cookies: Vec::new(), language: None, forwarded: Vec::new() }
     }
 
     /// Sends everything to another instance from now on, as a load balancer may.
@@ -49,7 +49,13 @@ impl Browser {
 
     /// Sends this `X-Forwarded-For` from now on, as a proxy or a liar does.
     pub fn claim_to_be(&mut self, address: &str) {
-        self.forwarded_for = Some(address.to_owned());
+        self.claim("x-forwarded-for", address);
+    }
+
+    /// The same in another header that proxies write.
+    pub fn claim(&mut self, header: &'static str, value: &str) {
+        self.forwarded.retain(|(name, _)| *name != header);
+        self.forwarded.push((header, value.to_owned()));
     }
 
     pub fn cookie(&self, name: &str) -> Option<&Cookie> {
@@ -187,8 +193,8 @@ impl Browser {
         if let Some(language) = &self.language {
             request = request.header("accept-language", language);
         }
-        if let Some(address) = &self.forwarded_for {
-            request = request.header("x-forwarded-for", address);
+        for (name, value) in &self.forwarded {
+            request = request.header(*name, value);
         }
         let cookies = self.cookies.iter().filter(|cookie| cookies && url.path().starts_with(&cookie.path));
         let cookies: Vec<_> = cookies.map(|cookie| format!("{}={}", cookie.name, cookie.value)).collect();
