@@ -4,8 +4,10 @@ use chrono::TimeDelta;
 use ostiary::model::id::ResourceUri;
 use ostiary::model::lifetimes::ClientLifetimes;
 use serde_json::json;
+use tokio::io::AsyncWriteExt;
+use tokio::net::TcpStream;
 
-use crate::harness::{Authorization, MAIL_API, PHOTOS_API, TestApp, Tokens, jwt};
+use crate::harness::{Authorization, MAIL_API, PHOTOS_API, TestApp, TestClient, Tokens, encode, eventually, jwt};
 use crate::token_code::forgeries;
 
 const USED: &str = "the refresh token was used before";
@@ -357,4 +359,67 @@ async fn public_clients_rotate_too() {
     let second = app.refreshed(&client, first.refresh()).await;
     assert_ne!(second.refresh(), first.refresh());
     assert_eq!(jwt::read(second.id()).claims["aud"], client.id);
+}
+
+/// A rotation whose answer nobody read: the client went away once it had asked.
+async fn rotated_unheard(app: &TestApp, client: &TestClient, refresh_token: &str) {
+    let form = encode(&[("grant_type", "refresh_token"), ("refresh_token", refresh_token)]);
+    let request = format!(
+        "POST /token HTTP/1.1\r\nHost: localhost\r\nAuthorization: {}\r\nContent-Type: \
+         application/x-www-form-urlencoded\r\nContent-Length: {}\r\n\r\n{form}",
+        client.basic(),
+        form.len(),
+    );
+    let mut stream = TcpStream::connect(app.base.trim_start_matches("http://")).await.unwrap();
+    stream.write_all(request.as_bytes()).await.unwrap();
+    // Looking at it uses nothing: once it is not the current one, its successor is committed.
+    eventually("the token is rotated", || async {
+        (app.introspect(client, refresh_token).await.json()["active"] == false).then_some(())
+    })
+    .await;
+    drop(stream);
+}
+
+#[tokio::test]
+async fn an_answer_that_was_lost_is_had_again_within_the_grace_and_costs_the_family_after_it() {
+    let app = TestApp::start().await;
+    let (client, alice) = (app.web_client().await, app.alice().await);
+    let mut browser = app.browser();
+    let request = Authorization::of(&client).with("scope", "openid offline_access");
+    for seconds in [9, 11] {
+        let tokens = app.tokens_in(&mut browser, &client, &request, &alice).await;
+        let other = app.tokens_in(&mut browser, &client, &request, &alice).await;
+        rotated_unheard(&app, &client, tokens.refresh()).await;
+        app.pass_seconds(seconds);
+        if seconds < 10 {
+            let again = app.refreshed(&client, tokens.refresh()).await;
+            app.assert_family_stands(&client, &again).await;
+            continue;
+        }
+        // Nobody can tell an honest client from whoever stole the token: docs/decisions/0013.
+        app.refresh(&client, tokens.refresh()).await.assert_error(400, "invalid_grant", USED);
+        app.assert_family_is_over(&client, &tokens).await;
+        app.assert_family_stands(&client, &other).await;
+        // The person has only to come by: nothing is asked of who is still signed in.
+        let anew = browser.open(&Authorization::of(&client).path()).await;
+        anew.returned_code(&client.redirect_uri);
+    }
+}
+
+#[tokio::test]
+async fn a_token_from_the_future_is_refused_and_ends_nothing() {
+    let app = TestApp::start().await;
+    let (client, alice) = (app.web_client().await, app.alice().await);
+    let first = app.tokens(&client, &alice, "openid").await;
+    // What a failover to a replica that was behind does: an acknowledged rotation is gone.
+    app.execute("CREATE TABLE behind AS SELECT * FROM token_family").await;
+    let second = app.refreshed(&client, first.refresh()).await;
+    app.execute("DELETE FROM token_family; INSERT INTO token_family SELECT * FROM behind").await;
+    for _ in 0..2 {
+        app.refresh(&client, second.refresh()).await.assert_error(400, "invalid_grant", INVALID);
+    }
+    app.introspect(&client, second.refresh()).await.assert_inactive();
+    let again = app.refreshed(&client, first.refresh()).await;
+    assert_ne!(again.refresh(), second.refresh(), "a rotation of its own");
+    app.assert_family_stands(&client, &again).await;
 }
