@@ -1,11 +1,12 @@
 //! The FAPI 2.0 profiles: what they ask of a client, and of every request that it makes.
 
+use chrono::TimeDelta;
 use ostiary::model::client::ClientSettings;
 use ostiary::model::profile::Profile;
 use ostiary::model::signing_alg::SigningAlg;
 use serde_json::{Value, json};
 
-use crate::harness::{ASSERTION_TYPE, Authorization, ClientKey, TestApp, TestClient};
+use crate::harness::{ASSERTION_TYPE, Authorization, ClientKey, TestApp, TestClient, Tokens};
 
 /// What FAPI 2.0 asks of a registration, beside the key.
 fn fapi(settings: &mut ClientSettings) {
@@ -166,4 +167,40 @@ async fn a_server_may_hold_everybody_to_it() {
     answer.assert_error(400, "invalid_request", "the authorization request must be a signed request object");
     let answer = push(&app, &request, &client.assertion(json!({"aud": [app.issuer()]}))).await;
     answer.assert_error(400, "invalid_client", "the aud of the client assertion is not this server");
+}
+
+/// Security Profile section 5.3.2.1: a rotation would only be one more way to lose the token.
+#[tokio::test]
+async fn the_refresh_token_of_a_client_stays_the_same() {
+    let app = TestApp::start().await;
+    let client = client(&app).await;
+    let request = Authorization::of(&client).with("scope", "openid offline_access");
+    let request = app.pushed(&client, &request).await;
+    let code = app.code(&mut app.browser(), &request, &app.alice().await).await;
+    let key = ClientKey::generate("ES256");
+    let proof = |key: &ClientKey| key.proof(&app, "POST", "/token", json!({}));
+    let answer = app.proven_token(&client, &app.redemption(&request, &code), &proof(&key)).await;
+    let first = Tokens { body: answer.json() };
+    let form = [("grant_type", "refresh_token"), ("refresh_token", first.refresh())];
+    let mut seen = vec![first.access_claims(&app).await["jti"].clone()];
+    // Bound to the client and not to the key; used long after any grace, and more than once.
+    for key in [&key, &ClientKey::generate("PS256"), &key] {
+        let tokens = Tokens { body: app.proven_token(&client, &form, &proof(key)).await.json() };
+        assert_eq!(tokens.refresh(), first.refresh());
+        let claims = tokens.access_claims(&app).await;
+        assert_eq!(claims["cnf"], json!({"jkt": key.thumbprint()}));
+        assert_eq!(claims["iat"], app.now().timestamp());
+        assert!(!seen.contains(&claims["jti"]), "another token: {claims}");
+        seen.push(claims["jti"].clone());
+        assert_eq!(app.introspect(&client, tokens.access()).await.json()["active"], true);
+        app.pass_seconds(60);
+    }
+    app.refresh(&client, first.refresh()).await.assert_error(
+        400,
+        "invalid_dpop_proof",
+        "the tokens of the client are bound to a key: a DPoP proof is required",
+    );
+    app.pass(TimeDelta::days(400));
+    let ended = app.proven_token(&client, &form, &proof(&key)).await;
+    ended.assert_error(400, "invalid_grant", "the refresh token is not valid");
 }

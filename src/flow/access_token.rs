@@ -132,6 +132,11 @@ impl AccessTokenClaims {
         format!("{family}.{n}")
     }
 
+    /// The `jti` of a further token of a family whose refresh token stays the same, so that there is no number for it.
+    pub fn another_jti_of(family: FamilyId) -> String {
+        format!("{family}.{}", random::id())
+    }
+
     /// The `jti` of a token without a family: the client's generation, which a later one ends, and a random id.
     pub fn machine_jti(client: &Client) -> String {
         format!("{MACHINE}{}.{}", client.generation, random::id())

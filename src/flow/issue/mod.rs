@@ -40,7 +40,7 @@ pub enum Issuance {
         /// The resources asked for now, a subset of the granted ones; empty: all of them.
         resources: Vec<ResourceUri>,
     },
-    /// A refresh token is rotated.
+    /// A refresh token is rotated, or kept.
     Rotation {
         /// By this client.
         client: Arc<Client>,
@@ -143,7 +143,8 @@ async fn redeem(
         bound_x5t: holder.binding.x5t.filter(|_| refresh.is_some() && holder.binds_refresh_token()),
         expires_at,
     };
-    let issued = Issued { holder, id, grant: &record.grant, n: 0, issued_at: now, family_expires_at: expires_at, now };
+    let jti = AccessTokenClaims::jti_of(id, 0);
+    let issued = Issued { holder, jti, grant: &record.grant, issued_at: now, family_expires_at: expires_at, now };
     let nonce = record.nonce.as_deref();
     // Whatever may fail comes before the statement that uses the code up; a replay is one all the same.
     let prepared = match issued.prepare(app, &mut signatures, resources, refresh.as_ref(), nonce).await {
@@ -196,10 +197,9 @@ async fn machine(
 /// A durable fact from which tokens may be signed.
 struct Issued<'a> {
     holder: Holder<'a>,
-    id: FamilyId,
+    /// Which token of which family.
+    jti: String,
     grant: &'a Grant,
-    /// Which token of the family.
-    n: i32,
     issued_at: DateTime<Utc>,
     family_expires_at: DateTime<Utc>,
     /// When the answer is sent: later than `issued_at` if it was given before.
@@ -241,8 +241,7 @@ impl Issued<'_> {
         let Holder { client, binding } = self.holder;
         let lifetime = lifetimes(app, client).access_token;
         let expires_at = (self.issued_at + lifetime).min(self.family_expires_at);
-        let jti = AccessTokenClaims::jti_of(self.id, self.n);
-        let mut claims = AccessTokenClaims::new(app, client, jti, self.issued_at, expires_at);
+        let mut claims = AccessTokenClaims::new(app, client, self.jti.clone(), self.issued_at, expires_at);
         claims.sub = self.grant.subject.to_string();
         claims.aud = reach.aud;
         claims.scope = reach.scope;

@@ -1,9 +1,14 @@
 //! The response to a refresh token (RFC 6749 section 6).
+//!
+//! It is rotated, but for the clients of FAPI 2.0: those are confidential, so that nobody else can use it, and a rotation would
+//! only be one more way to lose it (FAPI 2.0 Security Profile section 5.3.2.1).
 
 use chrono::{DateTime, Utc};
 
 use super::{Holder, Issued, TokenResponse, lifetimes};
 use crate::app::App;
+use crate::flow::access_token::AccessTokenClaims;
+use crate::flow::client::profile;
 use crate::flow::reach::Reach;
 use crate::flow::{audience, signatures};
 use crate::keys::keyset::ReservedSignatures;
@@ -12,7 +17,7 @@ use crate::model::family::Grant;
 use crate::model::id::ResourceUri;
 use crate::protocol::error::OAuthError;
 use crate::random;
-use crate::storage::postgres::family::rotate::{RotateOutcome, Rotated, Rotation};
+use crate::storage::postgres::family::rotate::{Kept, Presented, RotateOutcome, Rotated, Rotation};
 
 /// Rotates a refresh token and makes what it gives.
 pub(super) async fn rotate(
@@ -26,15 +31,12 @@ pub(super) async fn rotate(
     let client = holder.client;
     let mut signatures = signatures::reserve_for_person(app, client)?;
     let lifetimes = lifetimes(app, client);
-    let no_key = || OAuthError::server_error("the key that made the refresh token is missing");
-    let (salt, key_id) = (random::bytes(), app.master_keys.current());
-    let successor = presented.successor(&app.master_keys, key_id, &salt).ok_or_else(no_key)?;
     // Before the statement that uses the token up: what may be had is part of its condition.
     let allowed_resources = audience::allowed(app, client, now).await?;
-    let rotation = Rotation {
+    let row = Presented {
         id: presented.id(),
         seq: presented.seq(),
-        presented_hash: presented.hash(),
+        hash: presented.hash(),
         client_id: &client.id,
         scopes,
         resources,
@@ -42,12 +44,22 @@ pub(super) async fn rotate(
         allowed_resources: &allowed_resources,
         jkt: holder.binding.jkt,
         x5t: holder.binding.x5t,
+        grace: lifetimes.refresh_grace,
+        idle_expires_at: now + lifetimes.refresh_idle,
+    };
+    let answer = Answer { app, holder, presented, scopes, resources, now };
+    if profile(app, client).is_fapi2() && !client.is_public() {
+        let outcome = app.postgres.keep_refresh_token(&row, now).await?;
+        return answer.respond(outcome, &mut signatures).await;
+    }
+    let (salt, key_id) = (random::bytes(), app.master_keys.current());
+    let successor = presented.successor(&app.master_keys, key_id, &salt).ok_or_else(no_key)?;
+    let rotation = Rotation {
+        presented: row,
         binds_successor: holder.binds_refresh_token(),
         salt,
         key_id,
         successor_hash: successor.hash(),
-        grace: lifetimes.refresh_grace,
-        idle_expires_at: now + lifetimes.refresh_idle,
     };
     let early = if signatures.may_fail() {
         let asked_for = AskedFor { scopes, resources, refresh: &successor };
@@ -55,21 +67,58 @@ pub(super) async fn rotate(
     } else {
         None
     };
-    let rotated = match (app.postgres.rotate_refresh_token(&rotation, now).await?, early) {
-        (RotateOutcome::Rotated(rotated), Some(early)) if early.is_for(&rotated) => return Ok(early.response),
-        (RotateOutcome::Rotated(rotated) | RotateOutcome::Repeated(rotated), _) => rotated,
-        (outcome, _) => return Err(refusal(&outcome)),
-    };
-    // Recomputed from what the row says: a racer gets the successor that the winner wrote.
-    let successor = presented.successor(&app.master_keys, rotated.key_id, &rotated.salt).ok_or_else(no_key)?;
-    let Rotated { grant, seq, rotated_at, expires_at, .. } = rotated;
-    let id = presented.id();
-    // The grant is only known now, and that it leaves something was part of the statement. Should a store go away in this very
-    // moment, that is an answer that was lost: the same token may be sent again, see the grace of its client.
-    let reach = Reach::of(app, client, (&grant, scopes, resources), now).await?;
-    let issued =
-        Issued { holder, id, grant: &grant, n: seq, issued_at: rotated_at, family_expires_at: expires_at, now };
-    issued.respond(app, &mut signatures, reach, Some(&successor), None).await
+    match (app.postgres.rotate_refresh_token(&rotation, now).await?, early) {
+        (RotateOutcome::Rotated(rotated), Some(early)) if early.is_for(&rotated) => Ok(early.response),
+        (outcome, _) => answer.respond(outcome, &mut signatures).await,
+    }
+}
+
+fn no_key() -> OAuthError {
+    OAuthError::server_error("the key that made the refresh token is missing")
+}
+
+/// What is answered once the row has been asked.
+struct Answer<'a> {
+    app: &'a App,
+    holder: Holder<'a>,
+    presented: &'a PlainRefreshToken,
+    scopes: &'a [String],
+    resources: &'a [ResourceUri],
+    now: DateTime<Utc>,
+}
+
+impl Answer<'_> {
+    async fn respond(
+        &self,
+        outcome: RotateOutcome,
+        signatures: &mut ReservedSignatures,
+    ) -> Result<TokenResponse, OAuthError> {
+        let Self { app, holder, presented, scopes, resources, now } = *self;
+        let id = presented.id();
+        match outcome {
+            RotateOutcome::Rotated(rotated) | RotateOutcome::Repeated(rotated) => {
+                // Recomputed from what the row says: a racer gets the successor that the winner wrote.
+                let successor = presented.successor(&app.master_keys, rotated.key_id, &rotated.salt);
+                let successor = successor.ok_or_else(no_key)?;
+                let Rotated { grant, seq, rotated_at, expires_at, .. } = rotated;
+                // The grant is only known now, and that it leaves something was part of the statement. Should a store go away in
+                // this very moment, that is an answer that was lost: the same token may be sent again, see the grace of its
+                // client.
+                let reach = Reach::of(app, holder.client, (&grant, scopes, resources), now).await?;
+                let jti = AccessTokenClaims::jti_of(id, seq);
+                let issued =
+                    Issued { holder, jti, grant: &grant, issued_at: rotated_at, family_expires_at: expires_at, now };
+                issued.respond(app, signatures, reach, Some(&successor), None).await
+            }
+            RotateOutcome::Kept(Kept { grant, expires_at }) => {
+                let reach = Reach::of(app, holder.client, (&grant, scopes, resources), now).await?;
+                let jti = AccessTokenClaims::another_jti_of(id);
+                let issued = Issued { holder, jti, grant: &grant, issued_at: now, family_expires_at: expires_at, now };
+                issued.respond(app, signatures, reach, Some(presented), None).await
+            }
+            outcome => Err(refusal(&outcome)),
+        }
+    }
 }
 
 /// What a client wants of a rotation, and the successor that it gets if this rotation wins.
@@ -108,7 +157,8 @@ async fn sign_before_rotation(
         return Ok(None);
     }
     let (grant, seq, expires_at) = (family.grant, presented.seq() + 1, family.expires_at);
-    let issued = Issued { holder, id, grant: &grant, n: seq, issued_at: now, family_expires_at: expires_at, now };
+    let jti = AccessTokenClaims::jti_of(id, seq);
+    let issued = Issued { holder, jti, grant: &grant, issued_at: now, family_expires_at: expires_at, now };
     let AskedFor { scopes, resources, refresh } = asked_for;
     let reach = Reach::of(app, holder.client, (&grant, scopes, resources), now).await?;
     let response = issued.respond(app, signatures, reach, Some(refresh), None).await?;
@@ -117,7 +167,7 @@ async fn sign_before_rotation(
 
 fn refusal(outcome: &RotateOutcome) -> OAuthError {
     match outcome {
-        RotateOutcome::Rotated(_) | RotateOutcome::Repeated(_) => {
+        RotateOutcome::Rotated(_) | RotateOutcome::Repeated(_) | RotateOutcome::Kept(_) => {
             OAuthError::server_error("the server could not complete the request")
         }
         RotateOutcome::Replayed => OAuthError::invalid_grant("the refresh token was used before"),

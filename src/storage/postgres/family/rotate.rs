@@ -14,21 +14,21 @@ use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use self::classify::{Finding, find};
 use super::row::{GrantRow, grant_columns};
 use crate::model::family::Grant;
-use crate::model::id::{ClientId, FamilyId, ResourceUri};
+use crate::model::id::{ClientId, FamilyId, ResourceUri, Sid};
 use crate::storage::StoreError;
 use crate::storage::postgres::Postgres;
 use crate::storage::postgres::pool::{Statement, failure};
 use crate::storage::postgres::session_review;
 
-/// A refresh token to rotate. Its tag and its client have been verified.
+/// A refresh token that is presented. Its tag and its client have been verified.
 #[derive(Clone, Copy, Debug)]
-pub struct Rotation<'a> {
+pub struct Presented<'a> {
     /// Its family.
     pub id: FamilyId,
     /// Its place in the family.
     pub seq: i32,
     /// The hash of its secret.
-    pub presented_hash: [u8; 32],
+    pub hash: [u8; 32],
     /// Who presents it.
     pub client_id: &'a ClientId,
     /// The scopes asked for; empty: all that were granted.
@@ -43,6 +43,17 @@ pub struct Rotation<'a> {
     pub jkt: Option<&'a str>,
     /// The thumbprint of the certificate that was shown with it.
     pub x5t: Option<&'a str>,
+    /// How long after a rotation the token before it still gets the same successor.
+    pub grace: TimeDelta,
+    /// When the family ends if nobody uses it from now on.
+    pub idle_expires_at: DateTime<Utc>,
+}
+
+/// A refresh token to rotate, and what takes its place.
+#[derive(Clone, Copy, Debug)]
+pub struct Rotation<'a> {
+    /// The token.
+    pub presented: Presented<'a>,
     /// Whether the successor is bound to that key and that certificate (RFC 9449 section 5, RFC 8705 section 4), as those of
     /// public clients are.
     pub binds_successor: bool,
@@ -52,10 +63,6 @@ pub struct Rotation<'a> {
     pub key_id: u8,
     /// The hash of the successor's secret.
     pub successor_hash: [u8; 32],
-    /// How long after a rotation the token before it still gets the same successor.
-    pub grace: TimeDelta,
-    /// When the successor ends if nobody uses it.
-    pub idle_expires_at: DateTime<Utc>,
 }
 
 /// The state that a successor and its access token are made from.
@@ -75,11 +82,22 @@ pub struct Rotated {
     pub expires_at: DateTime<Utc>,
 }
 
+/// What a client that keeps its refresh token gets an access token from.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Kept {
+    /// What was granted.
+    pub grant: Grant,
+    /// When the family ends.
+    pub expires_at: DateTime<Utc>,
+}
+
 /// What became of a refresh token.
 #[derive(Clone, Debug, PartialEq)]
 pub enum RotateOutcome {
     /// It was rotated now.
     Rotated(Rotated),
+    /// It is good, and stays what it is.
+    Kept(Kept),
     /// It was rotated a moment ago, and its successor is given again.
     Repeated(Rotated),
     /// It was rotated long ago: two parties hold tokens of this family. The family has been revoked.
@@ -163,6 +181,11 @@ const ROTATE: &str = concat!(
     grant_columns!()
 );
 
+/// Late by a moment it does no harm: whoever revokes, or rotates, meanwhile wins.
+const PUT_OFF: &str = "
+    UPDATE token_family SET idle_expires_at = least($3, expires_at)
+    WHERE id = $1 AND cur_hash = $2 AND revoked_at IS NULL AND idle_expires_at < $3";
+
 const REVOKE: &str = "
     UPDATE token_family SET revoked_at = $3, revoke_reason = 'refresh_replay'
     WHERE id = $1 AND client_id = $2 AND revoked_at IS NULL";
@@ -204,6 +227,16 @@ impl Postgres {
     ) -> Result<RotateOutcome, StoreError> {
         self.run(async |conn| Ok(rotate(conn, rotation, now).await)).await?
     }
+
+    /// Looks whether a refresh token is good, for a client that keeps its own (FAPI 2.0 Security Profile section 5.3.2.1): it
+    /// is not rotated, and nothing is written but, once in a while, that it is in use.
+    pub async fn keep_refresh_token(
+        &self,
+        presented: &Presented<'_>,
+        now: DateTime<Utc>,
+    ) -> Result<RotateOutcome, StoreError> {
+        self.run(async |conn| Ok(keep(conn, presented, now).await)).await?
+    }
 }
 
 async fn rotate(
@@ -216,50 +249,93 @@ async fn rotate(
         let row = statement(rotation, now).get_result::<WonRow>(conn).await.optional().map_err(failure)?;
         if let Some(WonRow { rotated, session_seen_at }) = row {
             let rotated = rotated.into_rotated()?;
-            if session_seen_at.is_some_and(|seen_at| session_review::is_note_due(seen_at, now)) {
-                // After the rotation and not in its statement: every verb locks the session before the family. The rotation is
-                // committed, so the token goes out also if this fails; the next refresh makes up for it.
-                if let Err(error) = session_review::touch(conn, rotated.grant.sid, now).await {
-                    tracing::warn!(%error, "the use of a session could not be noted");
-                }
-            }
+            // After the rotation and not in its statement: every verb locks the session before the family.
+            note_session(conn, rotated.grant.sid, session_seen_at, now).await;
             return Ok(RotateOutcome::Rotated(rotated));
         }
-        match find(conn, rotation, now).await.map_err(failure)? {
+        match find(conn, &rotation.presented, now).await.map_err(failure)? {
             Finding::Settled(outcome) => return Ok(outcome),
             Finding::Previous(row) => return Ok(RotateOutcome::Repeated(row.into_rotated()?)),
-            Finding::Older => {
-                let revoke = Statement::new(REVOKE)
-                    .bind::<SqlUuid, _>(rotation.id.0)
-                    .bind::<Text, _>(rotation.client_id.as_str())
-                    .bind::<Timestamptz, _>(now);
-                revoke.execute(conn).await.map_err(failure)?;
-                return Ok(RotateOutcome::Replayed);
-            }
-            Finding::Current => {}
+            Finding::Older => return revoke_replayed(conn, &rotation.presented, now).await,
+            Finding::Current(_) => {}
         }
     }
     Err(StoreError::unavailable("a token family changed while its refresh token was rotated"))
 }
 
+async fn keep(
+    conn: &mut AsyncPgConnection,
+    presented: &Presented<'_>,
+    now: DateTime<Utc>,
+) -> Result<RotateOutcome, StoreError> {
+    let current = match find(conn, presented, now).await.map_err(failure)? {
+        Finding::Settled(outcome) => return Ok(outcome),
+        Finding::Previous(row) => return Ok(RotateOutcome::Repeated(row.into_rotated()?)),
+        Finding::Older => return revoke_replayed(conn, presented, now).await,
+        Finding::Current(row) => *row,
+    };
+    let kept = Kept { grant: current.row.grant.into_grant()?, expires_at: current.row.expires_at };
+    note_session(conn, kept.grant.sid, current.session_seen_at, now).await;
+    let put_off_to = presented.idle_expires_at.min(kept.expires_at);
+    if current.idle_expires_at.is_some_and(|ends| session_review::is_note_due(ends, put_off_to)) {
+        let put_off = Statement::new(PUT_OFF)
+            .bind::<SqlUuid, _>(presented.id.0)
+            .bind::<Binary, _>(presented.hash.to_vec())
+            .bind::<Timestamptz, _>(put_off_to);
+        if let Err(error) = put_off.execute(conn).await {
+            tracing::warn!(%error, "the use of a refresh token could not be noted");
+        }
+    }
+    Ok(RotateOutcome::Kept(kept))
+}
+
+/// Notes the use of the session that a family ends with. What it was used for is done, so the token goes out also if this
+/// fails; the next refresh makes up for it.
+async fn note_session(
+    conn: &mut AsyncPgConnection,
+    sid: Sid,
+    session_seen_at: Option<DateTime<Utc>>,
+    now: DateTime<Utc>,
+) {
+    if session_seen_at.is_some_and(|seen_at| session_review::is_note_due(seen_at, now))
+        && let Err(error) = session_review::touch(conn, sid, now).await
+    {
+        tracing::warn!(%error, "the use of a session could not be noted");
+    }
+}
+
+async fn revoke_replayed(
+    conn: &mut AsyncPgConnection,
+    presented: &Presented<'_>,
+    now: DateTime<Utc>,
+) -> Result<RotateOutcome, StoreError> {
+    let revoke = Statement::new(REVOKE)
+        .bind::<SqlUuid, _>(presented.id.0)
+        .bind::<Text, _>(presented.client_id.as_str())
+        .bind::<Timestamptz, _>(now);
+    revoke.execute(conn).await.map_err(failure)?;
+    Ok(RotateOutcome::Replayed)
+}
+
 fn statement<'a>(rotation: &Rotation<'a>, now: DateTime<Utc>) -> Statement<'a> {
+    let presented = &rotation.presented;
     Statement::new(ROTATE)
-        .bind::<SqlUuid, _>(rotation.id.0)
-        .bind::<Integer, _>(rotation.seq)
-        .bind::<Binary, _>(rotation.presented_hash.to_vec())
-        .bind::<Text, _>(rotation.client_id.as_str())
-        .bind::<Array<Text>, _>(rotation.scopes)
-        .bind::<Array<Text>, _>(names(rotation.resources))
+        .bind::<SqlUuid, _>(presented.id.0)
+        .bind::<Integer, _>(presented.seq)
+        .bind::<Binary, _>(presented.hash.to_vec())
+        .bind::<Text, _>(presented.client_id.as_str())
+        .bind::<Array<Text>, _>(presented.scopes)
+        .bind::<Array<Text>, _>(names(presented.resources))
         .bind::<Binary, _>(rotation.successor_hash.to_vec())
         .bind::<Binary, _>(rotation.salt.to_vec())
         .bind::<SmallInt, _>(i16::from(rotation.key_id))
-        .bind::<Timestamptz, _>(rotation.idle_expires_at)
+        .bind::<Timestamptz, _>(presented.idle_expires_at)
         .bind::<Timestamptz, _>(now)
-        .bind::<Nullable<Text>, _>(rotation.jkt)
+        .bind::<Nullable<Text>, _>(presented.jkt)
         .bind::<Bool, _>(rotation.binds_successor)
-        .bind::<Array<Text>, _>(rotation.allowed_scopes)
-        .bind::<Array<Text>, _>(names(rotation.allowed_resources))
-        .bind::<Nullable<Text>, _>(rotation.x5t)
+        .bind::<Array<Text>, _>(presented.allowed_scopes)
+        .bind::<Array<Text>, _>(names(presented.allowed_resources))
+        .bind::<Nullable<Text>, _>(presented.x5t)
 }
 
 fn names(resources: &[ResourceUri]) -> Vec<&str> {

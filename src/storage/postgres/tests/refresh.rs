@@ -11,7 +11,7 @@ use crate::model::id::{ClientId, ExchangeId, FamilyId, ResourceUri};
 use crate::model::session::EndReason;
 use crate::storage::postgres::Postgres;
 use crate::storage::postgres::family::redeem::{NewRefresh, RedeemOutcome, Redemption};
-use crate::storage::postgres::family::rotate::{RotateOutcome, Rotated, Rotation};
+use crate::storage::postgres::family::rotate::{Kept, Presented, RotateOutcome, Rotated, Rotation};
 
 /// A family whose refresh token number `seq` hashes to `[seq + 1; 32]`.
 struct Family {
@@ -66,10 +66,10 @@ static ALLOWED: LazyLock<(Vec<String>, Vec<ResourceUri>)> = LazyLock::new(|| {
 });
 
 fn rotation(client_id: &ClientId, id: FamilyId, seq: u8) -> Rotation<'_> {
-    Rotation {
+    let presented = Presented {
         id,
         seq: seq.into(),
-        presented_hash: [seq + 1; 32],
+        hash: [seq + 1; 32],
         client_id,
         scopes: &[],
         resources: &[],
@@ -77,13 +77,10 @@ fn rotation(client_id: &ClientId, id: FamilyId, seq: u8) -> Rotation<'_> {
         allowed_resources: &ALLOWED.1,
         jkt: None,
         x5t: None,
-        binds_successor: false,
-        salt: [seq + 101; 32],
-        key_id: 200,
-        successor_hash: [seq + 2; 32],
         grace: TimeDelta::seconds(10),
         idle_expires_at: noon() + TimeDelta::days(8),
-    }
+    };
+    Rotation { presented, binds_successor: false, salt: [seq + 101; 32], key_id: 200, successor_hash: [seq + 2; 32] }
 }
 
 fn rotated(outcome: RotateOutcome) -> Rotated {
@@ -135,7 +132,8 @@ async fn of_two_hundred_rotations_in_parallel_one_wins_and_all_get_the_same_succ
     assert_eq!((winners.len(), all.len()), (1, 200));
     assert!(all.windows(2).all(|pair| pair[0] == pair[1]));
     let winner = winners[0][0];
-    let next = Rotation { presented_hash: [winner; 32], ..family.rotation(1) };
+    let next =
+        Rotation { presented: Presented { hash: [winner; 32], ..family.rotation(1).presented }, ..family.rotation(1) };
     assert_eq!(rotated(family.rotate(&next, noon()).await).seq, 2);
 }
 
@@ -157,7 +155,10 @@ async fn the_token_before_the_last_works_for_the_grace_and_then_ends_the_family(
 #[tokio::test]
 async fn without_grace_every_repetition_is_a_replay() {
     let family = Family::new(&["openid"]).await;
-    let strict = Rotation { grace: TimeDelta::zero(), ..family.rotation(0) };
+    let strict = Rotation {
+        presented: Presented { grace: TimeDelta::zero(), ..family.rotation(0).presented },
+        ..family.rotation(0)
+    };
     rotated(family.rotate(&strict, noon()).await);
     // Another node's clock may be a little behind the one that rotated.
     let behind = noon() - TimeDelta::milliseconds(5);
@@ -178,7 +179,8 @@ async fn an_even_older_token_ends_the_family_also_within_the_grace() {
 async fn a_genuine_token_of_another_branch_ends_the_family() {
     let family = Family::new(&["openid"]).await;
     rotated(family.rotate(&family.rotation(0), noon()).await);
-    let branch = Rotation { presented_hash: [99; 32], ..family.rotation(1) };
+    let branch =
+        Rotation { presented: Presented { hash: [99; 32], ..family.rotation(1).presented }, ..family.rotation(1) };
     assert_eq!(family.rotate(&branch, noon()).await, RotateOutcome::Replayed);
     assert!(!family.is_alive().await);
 }
@@ -189,14 +191,32 @@ async fn a_wrong_client_scope_or_resource_changes_nothing() {
     let (thief, email, phone) = (ClientId::new("thief"), ["email".to_owned()], ["phone".to_owned()]);
     let (ours, theirs) = ([ResourceUri::new("https://api.example")], [ResourceUri::new("https://other.example")]);
     let wrong = [
-        (Rotation { client_id: &thief, ..family.rotation(0) }, RotateOutcome::WrongClient),
-        (Rotation { scopes: &phone, ..family.rotation(0) }, RotateOutcome::ScopeNotGranted),
-        (Rotation { resources: &theirs, ..family.rotation(0) }, RotateOutcome::ResourceNotGranted),
+        (
+            Rotation {
+                presented: Presented { client_id: &thief, ..family.rotation(0).presented },
+                ..family.rotation(0)
+            },
+            RotateOutcome::WrongClient,
+        ),
+        (
+            Rotation { presented: Presented { scopes: &phone, ..family.rotation(0).presented }, ..family.rotation(0) },
+            RotateOutcome::ScopeNotGranted,
+        ),
+        (
+            Rotation {
+                presented: Presented { resources: &theirs, ..family.rotation(0).presented },
+                ..family.rotation(0)
+            },
+            RotateOutcome::ResourceNotGranted,
+        ),
     ];
     for (rotation, expected) in &wrong {
         assert_eq!(family.rotate(rotation, noon()).await, *expected);
     }
-    let narrow = Rotation { scopes: &email, resources: &ours, ..family.rotation(0) };
+    let narrow = Rotation {
+        presented: Presented { scopes: &email, resources: &ours, ..family.rotation(0).presented },
+        ..family.rotation(0)
+    };
     assert_eq!(rotated(family.rotate(&narrow, noon()).await).grant.scopes, ["openid", "email"]);
     // The same while the grace lasts.
     for (rotation, expected) in &wrong {
@@ -239,16 +259,27 @@ async fn a_sender_constrained_family_is_not_rotated_for_a_mere_bearer() {
     family.setting.db.execute("UPDATE token_family SET bound_x5t = 'certificate', bound_jkt = 'key'").await;
     let (jkt, x5t) = (Some("key"), Some("certificate"));
     for (jkt, x5t) in [(jkt, None), (None, x5t), (jkt, Some("key")), (Some("certificate"), x5t)] {
-        let half = Rotation { jkt, x5t, ..family.rotation(0) };
+        let half = Rotation { presented: Presented { jkt, x5t, ..family.rotation(0).presented }, ..family.rotation(0) };
         assert_eq!(family.rotate(&half, noon()).await, RotateOutcome::WrongKey);
     }
-    rotated(family.rotate(&Rotation { jkt, x5t, ..family.rotation(0) }, noon()).await);
+    rotated(
+        family
+            .rotate(
+                &Rotation { presented: Presented { jkt, x5t, ..family.rotation(0).presented }, ..family.rotation(0) },
+                noon(),
+            )
+            .await,
+    );
 }
 
 #[tokio::test]
 async fn rfc_8705_section_4_a_rotation_binds_to_the_certificate_where_it_should() {
     let family = Family::new(&["openid"]).await;
-    let with = |seq, x5t, binds_successor| Rotation { x5t: Some(x5t), binds_successor, ..family.rotation(seq) };
+    let with = |seq, x5t, binds_successor| Rotation {
+        presented: Presented { x5t: Some(x5t), ..family.rotation(seq).presented },
+        binds_successor,
+        ..family.rotation(seq)
+    };
     // A confidential client may take a new certificate each time.
     rotated(family.rotate(&with(0, "one", false), noon()).await);
     rotated(family.rotate(&with(1, "two", false), noon()).await);
@@ -266,8 +297,16 @@ async fn rfc_8705_section_4_a_rotation_binds_to_the_certificate_where_it_should(
 async fn rfc_9449_section_5_a_bound_family_is_rotated_with_its_key_alone() {
     let family = Family::new(&["openid"]).await;
     family.setting.db.execute("UPDATE token_family SET bound_jkt = 'key'").await;
-    let proven = |seq| Rotation { jkt: Some("key"), binds_successor: true, ..family.rotation(seq) };
-    let stolen = |seq| Rotation { jkt: Some("other"), binds_successor: true, ..family.rotation(seq) };
+    let proven = |seq| Rotation {
+        presented: Presented { jkt: Some("key"), ..family.rotation(seq).presented },
+        binds_successor: true,
+        ..family.rotation(seq)
+    };
+    let stolen = |seq| Rotation {
+        presented: Presented { jkt: Some("other"), ..family.rotation(seq).presented },
+        binds_successor: true,
+        ..family.rotation(seq)
+    };
     for wrong in [family.rotation(0), stolen(0)] {
         assert_eq!(family.rotate(&wrong, noon()).await, RotateOutcome::WrongKey);
     }
@@ -289,7 +328,11 @@ async fn rfc_9449_section_5_a_bound_family_is_rotated_with_its_key_alone() {
 async fn a_rotation_binds_a_family_where_it_should_and_does_not_change_its_key() {
     let bound = "SELECT count(*) FROM token_family WHERE bound_jkt = 'key'";
     let family = Family::new(&["openid"]).await;
-    let with = |seq, jkt, binds_successor| Rotation { jkt: Some(jkt), binds_successor, ..family.rotation(seq) };
+    let with = |seq, jkt, binds_successor| Rotation {
+        presented: Presented { jkt: Some(jkt), ..family.rotation(seq).presented },
+        binds_successor,
+        ..family.rotation(seq)
+    };
     // A confidential client may take a new key each time.
     rotated(family.rotate(&with(0, "one", false), noon()).await);
     rotated(family.rotate(&with(1, "two", false), noon()).await);
@@ -314,7 +357,10 @@ async fn what_ended_ends_the_refresh_token() {
     assert_eq!(family.rotate(&family.rotation(0), noon()).await, RotateOutcome::Ended);
     postgres.update_client(&family.setting.client, noon()).await.unwrap();
     let expired = noon() + TimeDelta::days(30);
-    let patient = Rotation { idle_expires_at: noon() + TimeDelta::days(99), ..family.rotation(0) };
+    let patient = Rotation {
+        presented: Presented { idle_expires_at: noon() + TimeDelta::days(99), ..family.rotation(0).presented },
+        ..family.rotation(0)
+    };
     assert_eq!(family.rotate(&patient, expired).await, RotateOutcome::Ended);
     postgres.end_session(family.setting.session.sid, EndReason::Logout, noon()).await.unwrap();
     assert_eq!(family.rotate(&family.rotation(0), noon()).await, RotateOutcome::Ended);
@@ -336,7 +382,10 @@ async fn offline_access_outlives_the_session_but_not_the_subject() {
 #[tokio::test]
 async fn rotation_never_outlives_the_family() {
     let family = Family::new(&["openid"]).await;
-    let patient = Rotation { idle_expires_at: noon() + TimeDelta::days(99), ..family.rotation(0) };
+    let patient = Rotation {
+        presented: Presented { idle_expires_at: noon() + TimeDelta::days(99), ..family.rotation(0).presented },
+        ..family.rotation(0)
+    };
     rotated(family.rotate(&patient, noon()).await);
     let sql = "SELECT count(*) FROM token_family WHERE idle_expires_at = expires_at";
     assert_eq!(family.setting.db.count(sql).await, 1);
@@ -369,4 +418,36 @@ async fn a_rotation_is_one_cached_statement_and_a_heap_only_update() {
     let prepared = "SELECT (generic_plans + custom_plans) AS count FROM pg_prepared_statements \
                     WHERE statement LIKE 'UPDATE token_family f%'";
     assert_eq!(count(&single, prepared).await, 9);
+}
+
+#[tokio::test]
+async fn a_token_that_is_kept_is_good_again_and_again_and_puts_its_end_off_once_in_a_while() {
+    let family = Family::new(&["openid", "offline_access"]).await;
+    let keep = async |seq, now: DateTime<Utc>| {
+        let presented = Presented { idle_expires_at: now + TimeDelta::days(7), ..family.rotation(seq).presented };
+        family.setting.db.postgres.keep_refresh_token(&presented, now).await.expect("an answer")
+    };
+    let kept = |outcome| match outcome {
+        RotateOutcome::Kept(Kept { grant, expires_at }) => (grant.scopes, expires_at),
+        other => panic!("not kept: {other:?}"),
+    };
+    // Each use puts the end off by seven days, which a single week from noon would not have lasted.
+    for days in [0, 6, 12] {
+        let (scopes, expires_at) = kept(keep(0, noon() + TimeDelta::days(days)).await);
+        assert_eq!(scopes, ["openid", "offline_access"]);
+        assert_eq!(expires_at, noon() + TimeDelta::days(30));
+    }
+    assert_eq!(keep(0, noon() + TimeDelta::days(20)).await, RotateOutcome::Ended, "nobody used it for a week");
+    // What was rotated before the client began to keep its tokens follows the rules of rotation.
+    let family = Family::new(&["openid", "offline_access"]).await;
+    rotated(family.rotate(&family.rotation(0), noon()).await);
+    let keep = async |seq, now| {
+        let presented = family.rotation(seq).presented;
+        family.setting.db.postgres.keep_refresh_token(&presented, now).await.expect("an answer")
+    };
+    repeated(keep(0, noon() + TimeDelta::seconds(9)).await);
+    kept(keep(1, noon() + TimeDelta::seconds(10)).await);
+    assert_eq!(keep(0, noon() + TimeDelta::seconds(10)).await, RotateOutcome::Replayed);
+    assert!(!family.is_alive().await);
+    assert_eq!(keep(1, noon() + TimeDelta::seconds(11)).await, RotateOutcome::Ended);
 }

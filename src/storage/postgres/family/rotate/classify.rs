@@ -5,7 +5,7 @@ use diesel::prelude::*;
 use diesel::sql_types::{Array, Binary, Bool, Nullable, Text, Timestamptz, Uuid as SqlUuid};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 
-use super::{RotateOutcome, RotatedRow, Rotation, key_fits, leaves_resources, leaves_scopes, names};
+use super::{Presented, RotateOutcome, RotatedRow, key_fits, leaves_resources, leaves_scopes, names};
 use crate::storage::postgres::family::row::{family_joins, family_stands, grant_columns};
 use crate::storage::postgres::pool::Statement;
 
@@ -15,7 +15,8 @@ const CLASSIFY: &str = concat!(
     ", f.client_id = $2 AS is_of_client, f.cur_hash = $3 AS is_current, f.prev_hash = $3 AS is_previous, \
         f.scopes @> $4 AS has_scopes, f.resources @> $5 AS has_resources, ",
     key_fits!("$7", "$10"),
-    " AS has_key, ",
+    " AS has_key, f.idle_expires_at, \
+        CASE WHEN 'offline_access' <> ALL (f.scopes) THEN e.seen_at END AS session_seen_at, ",
     leaves_scopes!("$4", "$8"),
     " AS leaves_scopes, ",
     leaves_resources!("$5", "$9"),
@@ -47,8 +48,20 @@ struct ClassifyRow {
     leaves_resources: bool,
     #[diesel(sql_type = Bool)]
     has_key: bool,
+    #[diesel(sql_type = Nullable<Timestamptz>)]
+    idle_expires_at: Option<DateTime<Utc>>,
+    #[diesel(sql_type = Nullable<Timestamptz>)]
+    session_seen_at: Option<DateTime<Utc>>,
     #[diesel(sql_type = Bool)]
     stands: bool,
+}
+
+/// The row of the token that is current.
+pub(super) struct Current {
+    pub(super) row: RotatedRow,
+    pub(super) idle_expires_at: Option<DateTime<Utc>>,
+    /// When the session was last in use, if the family ends with it.
+    pub(super) session_seen_at: Option<DateTime<Utc>>,
 }
 
 /// What the row, read after the update matched nothing, says of a token.
@@ -56,36 +69,36 @@ pub(super) enum Finding {
     Settled(RotateOutcome),
     Previous(RotatedRow),
     Older,
-    /// The update would match now: what it waited for changed in between.
-    Current,
+    /// The token is good. An update that did not match would now: what it waited for changed in between.
+    Current(Box<Current>),
 }
 
 pub(super) async fn find(
     conn: &mut AsyncPgConnection,
-    rotation: &Rotation<'_>,
+    presented: &Presented<'_>,
     now: DateTime<Utc>,
 ) -> QueryResult<Finding> {
     let row = Statement::new(CLASSIFY)
-        .bind::<SqlUuid, _>(rotation.id.0)
-        .bind::<Text, _>(rotation.client_id.as_str())
-        .bind::<Binary, _>(rotation.presented_hash.to_vec())
-        .bind::<Array<Text>, _>(rotation.scopes)
-        .bind::<Array<Text>, _>(names(rotation.resources))
+        .bind::<SqlUuid, _>(presented.id.0)
+        .bind::<Text, _>(presented.client_id.as_str())
+        .bind::<Binary, _>(presented.hash.to_vec())
+        .bind::<Array<Text>, _>(presented.scopes)
+        .bind::<Array<Text>, _>(names(presented.resources))
         .bind::<Timestamptz, _>(now)
-        .bind::<Nullable<Text>, _>(rotation.jkt)
-        .bind::<Array<Text>, _>(rotation.allowed_scopes)
-        .bind::<Array<Text>, _>(names(rotation.allowed_resources))
-        .bind::<Nullable<Text>, _>(rotation.x5t)
+        .bind::<Nullable<Text>, _>(presented.jkt)
+        .bind::<Array<Text>, _>(presented.allowed_scopes)
+        .bind::<Array<Text>, _>(names(presented.allowed_resources))
+        .bind::<Nullable<Text>, _>(presented.x5t)
         .get_result::<ClassifyRow>(conn)
         .await
         .optional()?;
-    Ok(row.map_or(Finding::Settled(RotateOutcome::Ended), |row| row.judge(rotation, now)))
+    Ok(row.map_or(Finding::Settled(RotateOutcome::Ended), |row| row.judge(presented, now)))
 }
 
 impl ClassifyRow {
     /// The order matters: another client, or whoever lacks the key or the certificate, learns nothing and revokes nothing; a dead family has
     /// nothing left to revoke; a replay is a replay whatever scopes it asks for.
-    fn judge(self, rotation: &Rotation<'_>, now: DateTime<Utc>) -> Finding {
+    fn judge(self, presented: &Presented<'_>, now: DateTime<Utc>) -> Finding {
         if !self.is_of_client {
             return Finding::Settled(RotateOutcome::WrongClient);
         }
@@ -95,13 +108,13 @@ impl ClassifyRow {
         if !self.stands {
             return Finding::Settled(RotateOutcome::Ended);
         }
-        if rotation.seq > self.rotated.seq {
+        if presented.seq > self.rotated.seq {
             return Finding::Settled(RotateOutcome::FromTheFuture);
         }
-        let is_current = rotation.seq == self.rotated.seq && self.is_current == Some(true);
-        let is_previous = rotation.seq.checked_add(1) == Some(self.rotated.seq) && self.is_previous == Some(true);
-        let is_in_grace = rotation.grace > TimeDelta::zero()
-            && self.rotated.rotated_at.is_some_and(|rotated_at| now < rotated_at + rotation.grace);
+        let is_current = presented.seq == self.rotated.seq && self.is_current == Some(true);
+        let is_previous = presented.seq.checked_add(1) == Some(self.rotated.seq) && self.is_previous == Some(true);
+        let is_in_grace = presented.grace > TimeDelta::zero()
+            && self.rotated.rotated_at.is_some_and(|rotated_at| now < rotated_at + presented.grace);
         let is_usable = is_current || (is_previous && is_in_grace);
         if !is_usable {
             return Finding::Older;
@@ -118,6 +131,10 @@ impl ClassifyRow {
         if !self.leaves_resources {
             return Finding::Settled(RotateOutcome::ResourceTaken);
         }
-        if is_previous { Finding::Previous(self.rotated) } else { Finding::Current }
+        if is_previous {
+            return Finding::Previous(self.rotated);
+        }
+        let Self { rotated: row, idle_expires_at, session_seen_at, .. } = self;
+        Finding::Current(Box::new(Current { row, idle_expires_at, session_seen_at }))
     }
 }
