@@ -47,12 +47,7 @@ impl Browser {
         self.language = Some(language.to_owned());
     }
 
-    /// Sends this `X-Forwarded-For` from now on, as a proxy or a liar does.
-    pub fn claim_to_be(&mut self, address: &str) {
-        self.claim("x-forwarded-for", address);
-    }
-
-    /// The same in another header that proxies write.
+    /// Sends this header of proxies from now on, as a proxy or a liar does.
     pub fn claim(&mut self, header: &'static str, value: &str) {
         self.forwarded.retain(|(name, _)| *name != header);
         self.forwarded.push((header, value.to_owned()));

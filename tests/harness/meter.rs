@@ -6,7 +6,7 @@ use tokio_postgres::{Client, NoTls};
 use super::app::TestApp;
 use super::cluster::Cluster;
 use super::database::Database;
-use super::valkey::{Questions, Valkey};
+use super::valkey::{Counter, Valkey};
 
 /// How often something is measured: what the jobs do once a second cannot meet all of them.
 const TIMES: usize = 6;
@@ -16,14 +16,14 @@ pub struct Meter {
     cluster: Cluster,
     valkey: Valkey,
     observer: Client,
-    questions: Questions,
+    counter: Counter,
 }
 
 /// What one request cost.
 #[derive(Clone, Debug)]
 pub struct Cost {
-    /// How often Valkey read something. What travels together may still be read in two pieces.
-    pub reads: u64,
+    /// How many commands Valkey got, a script being one.
+    pub commands: usize,
     /// What Postgres executed.
     pub statements: Vec<String>,
     /// How many transactions wrote something.
@@ -40,8 +40,8 @@ impl Meter {
             observer.batch_execute(sql).await.expect("a setting");
         }
         observer.batch_execute("SELECT pg_reload_conf(); SET log_statement = 'none'").await.expect("settings");
-        let questions = valkey.connect().await;
-        Self { cluster, valkey, observer, questions }
+        let counter = valkey.counter().await;
+        Self { cluster, valkey, observer, counter }
     }
 
     /// A server on these stores.
@@ -61,7 +61,7 @@ impl Meter {
         }
         let least = |of: fn(&Cost) -> usize| costs.iter().min_by_key(|cost| of(cost)).expect("some").clone();
         Cost {
-            reads: costs.iter().map(|cost| cost.reads).min().expect("some"),
+            commands: costs.iter().map(|cost| cost.commands).min().expect("some"),
             statements: least(|cost| cost.statements.len()).statements,
             commits: costs.iter().map(|cost| cost.commits).min().expect("some"),
         }
@@ -69,12 +69,11 @@ impl Meter {
 
     async fn cost_of_one(&mut self, request: &mut impl AsyncFnMut()) -> Cost {
         let (written, logged) = (self.written().await, self.cluster.log().len());
-        let before = self.questions.reads().await;
+        self.counter.commands().await;
         request().await;
-        // The question before is in the first figure, this one in the second.
-        let reads = self.questions.reads().await - before - 1;
+        let commands = self.counter.commands().await;
         let log = self.cluster.log();
-        Cost { reads, statements: statements(&log[logged..]), commits: self.written().await - written }
+        Cost { commands, statements: statements(&log[logged..]), commits: self.written().await - written }
     }
 
     /// The number of the next transaction that writes.

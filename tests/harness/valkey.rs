@@ -5,7 +5,7 @@ use std::process::{Child, Command, Stdio};
 use nix::sys::signal::Signal;
 use nix::unistd::Pid;
 use tempfile::TempDir;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader, Lines};
 use tokio::net::TcpStream;
 
 use super::deadline::eventually;
@@ -33,9 +33,17 @@ impl Valkey {
         format!("redis://127.0.0.1:{}/0", self.port)
     }
 
-    /// A connection to ask it about itself.
-    pub async fn connect(&self) -> Questions {
-        Questions { stream: TcpStream::connect(("127.0.0.1", self.port)).await.expect("a connection") }
+    /// Begins to count what it is asked.
+    pub async fn counter(&self) -> Counter {
+        let mut watch = self.connection().await;
+        watch.write_all(b"MONITOR\r\n").await.expect("a question");
+        let mut watch = BufReader::new(watch).lines();
+        assert_eq!(watch.next_line().await.expect("an answer").as_deref(), Some("+OK"));
+        Counter { watch, mark: self.connection().await, marks: 0 }
+    }
+
+    async fn connection(&self) -> TcpStream {
+        TcpStream::connect(("127.0.0.1", self.port)).await.expect("a connection")
     }
 
     /// `kill -9`.
@@ -88,27 +96,29 @@ impl Valkey {
     }
 }
 
-/// What a test asks a server itself.
-pub struct Questions {
-    stream: TcpStream,
+/// Counts the commands that a server gets; what a script does inside it belongs to the command that runs it.
+pub struct Counter {
+    watch: Lines<BufReader<TcpStream>>,
+    mark: TcpStream,
+    marks: usize,
 }
 
-impl Questions {
-    /// How often it read something, this question included: mostly once for each time that it was waited for.
-    pub async fn reads(&mut self) -> u64 {
-        self.stream.write_all(b"*2\r\n$4\r\nINFO\r\n$5\r\nstats\r\n").await.expect("a question");
-        let mut answer = Vec::new();
+impl Counter {
+    /// How many there were since the last time.
+    pub async fn commands(&mut self) -> usize {
+        self.marks += 1;
+        let mark = format!("mark-{}", self.marks);
+        self.mark.write_all(format!("ECHO {mark}\r\n").as_bytes()).await.expect("a mark");
+        let mut count = 0;
         loop {
-            assert_ne!(self.stream.read_buf(&mut answer).await.expect("an answer"), 0, "the server answers");
-            let text = String::from_utf8_lossy(&answer);
-            let Some((length, text)) = text.strip_prefix('$').and_then(|text| text.split_once("\r\n")) else {
-                continue;
-            };
-            if text.len() < length.parse::<usize>().expect("a length") + 2 {
-                continue;
+            let line = self.watch.next_line().await.expect("a line").expect("Valkey runs");
+            if line.contains(&mark) {
+                return count;
             }
-            let counted = text.lines().find_map(|line| line.strip_prefix("total_reads_processed:"));
-            return counted.expect("a counter").parse().expect("a number");
+            // `+1700000000.000000 [0 127.0.0.1:50000] "EVALSHA" ..`; a script's own commands come from `lua`.
+            if !line.contains(" lua] ") {
+                count += 1;
+            }
         }
     }
 }
