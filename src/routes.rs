@@ -10,7 +10,8 @@ use crate::config::Installation;
 use crate::http::method::{self, without_head};
 use crate::http::{cors, session};
 use crate::oauth::{
-    authorize, discovery, introspection, jwks, logout, par, paths, revocation, sample_resource, token, userinfo,
+    authorize, device_authorization, discovery, introspection, jwks, logout, par, paths, revocation, sample_resource,
+    token, userinfo,
 };
 use crate::web;
 
@@ -19,6 +20,7 @@ pub fn router(app: App) -> Router {
     // What clients and resource servers call: no cookies, open to the scripts of configured origins.
     let mut api = Router::new()
         .route(paths::PAR, post(par::post))
+        .route(paths::DEVICE_AUTHORIZATION, post(device_authorization::post))
         .route(paths::TOKEN, post(token::post))
         .route(paths::USERINFO, get(userinfo::get).post(userinfo::post))
         .route(paths::INTROSPECT, post(introspection::post))

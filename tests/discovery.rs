@@ -8,7 +8,7 @@ use crate::harness::{Authority, MAIL_API, PHOTOS_API, TestApp, every_claim};
 const PATHS: [&str; 2] = ["/.well-known/openid-configuration", "/.well-known/oauth-authorization-server"];
 
 /// What the conformance suite knows of what we could send; any other name is a warning there.
-const REGISTERED: [&str; 50] = [
+const REGISTERED: [&str; 51] = [
     "issuer",
     "authorization_endpoint",
     "token_endpoint",
@@ -22,6 +22,7 @@ const REGISTERED: [&str; 50] = [
     "require_pushed_authorization_requests",
     "mtls_endpoint_aliases",
     "tls_client_certificate_bound_access_tokens",
+    "device_authorization_endpoint",
     "service_documentation",
     "op_policy_uri",
     "op_tos_uri",
@@ -82,12 +83,14 @@ async fn the_metadata_is_exactly_this_under_both_names() {
         "end_session_endpoint": at("/logout"),
         "pushed_authorization_request_endpoint": at("/par"),
         "require_pushed_authorization_requests": false,
+        "device_authorization_endpoint": at("/device_authorization"),
         "scopes_supported":
             ["address", "email", "mail.read", "offline_access", "openid", "phone", "photos.read", "photos.write", "profile"],
         "response_types_supported": ["code"],
         "response_modes_supported":
             ["query", "fragment", "form_post", "jwt", "query.jwt", "fragment.jwt", "form_post.jwt"],
-        "grant_types_supported": ["authorization_code", "refresh_token", "client_credentials"],
+        "grant_types_supported":
+            ["authorization_code", "refresh_token", "client_credentials", "urn:ietf:params:oauth:grant-type:device_code"],
         "acr_values_supported": ["urn:ostiary:acr:pwd"],
         "subject_types_supported": ["public"],
         "id_token_signing_alg_values_supported": ["RS256", "PS256", "ES256", "EdDSA"],

@@ -44,6 +44,7 @@ mod console_sessions;
 mod contract;
 mod demo;
 mod dev;
+mod device;
 mod discovery;
 mod dpop;
 mod exit_codes;

@@ -10,7 +10,7 @@ use crate::contract::routes;
 use crate::harness::TestApp;
 
 /// The paths that routers name one by one. Those of the admin API and of the console come from their tables.
-const NAMED: [(&str, &[&str]); 34] = [
+const NAMED: [(&str, &[&str]); 37] = [
     ("/", &["GET", "HEAD"]),
     ("/.well-known/oauth-authorization-server", &["GET", "HEAD"]),
     ("/.well-known/openid-configuration", &["GET", "HEAD"]),
@@ -32,6 +32,9 @@ const NAMED: [(&str, &[&str]); 34] = [
     ("/demo/refresh", &["POST"]),
     ("/demo/sign-in", &["POST"]),
     ("/demo/sign-out", &["POST"]),
+    ("/device", &["GET", "POST"]),
+    ("/device/done", &["GET"]),
+    ("/device_authorization", &["POST"]),
     ("/health", &["GET", "HEAD"]),
     ("/introspect", &["POST"]),
     ("/jwks.json", &["GET", "HEAD"]),

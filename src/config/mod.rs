@@ -8,6 +8,8 @@
 pub mod admin;
 // Postgres.
 pub mod database;
+// Device authorization.
+pub mod device_authorization;
 // Proofs of possession.
 pub mod dpop;
 // How spans of time are written.
@@ -57,6 +59,7 @@ use serde::{Deserialize, Serialize};
 
 pub use self::admin::AdminConfig;
 pub use self::database::DatabaseConfig;
+pub use self::device_authorization::DeviceAuthorizationConfig;
 pub use self::dpop::{DpopConfig, NoncePolicy};
 pub use self::error::{ConfigError, ConfigErrors};
 pub use self::interactions::InteractionsConfig;
@@ -97,6 +100,8 @@ pub struct Config {
     pub interactions: InteractionsConfig,
     /// Pushed authorization requests.
     pub pushed_requests: PushedRequestsConfig,
+    /// Device authorization.
+    pub device_authorization: DeviceAuthorizationConfig,
     /// Passwords.
     pub passwords: PasswordsConfig,
     /// The limits on password attempts.

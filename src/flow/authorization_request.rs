@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::model::id::{ClientId, ResourceUri, SubjectId};
+use crate::model::id::{ClientId, FamilyId, ResourceUri, SubjectId};
 use crate::protocol::claims::ClaimsRequest;
 use crate::protocol::display::Display;
 use crate::protocol::prompt::Prompt;
@@ -55,6 +55,10 @@ pub struct AuthorizationRequest {
     /// not know.
     #[serde(default)]
     pub dpop_jkt: Option<String>,
+    /// The device that asks (RFC 8628), and is answered instead of a redirect URI. Absent from the records of a version that did
+    /// not know.
+    #[serde(default)]
+    pub device: Option<FamilyId>,
 }
 
 impl AuthorizationRequest {
@@ -75,6 +79,7 @@ impl AuthorizationRequest {
             redirect_uri: self.redirect_uri.clone(),
             response_mode: self.response_mode,
             state: self.state.clone(),
+            is_device: self.device.is_some(),
         }
     }
 }
@@ -90,4 +95,6 @@ pub struct ReturnAddress {
     pub response_mode: ResponseMode,
     /// Returned as it came.
     pub state: Option<String>,
+    /// Whether a device waits instead: then there is nobody at the redirect URI to tell of an error.
+    pub is_device: bool,
 }

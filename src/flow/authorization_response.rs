@@ -5,6 +5,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::{Map, Value};
 
 use super::authorization_request::ReturnAddress;
+use super::device_code;
 use crate::app::App;
 use crate::protocol::error::OAuthError;
 use crate::protocol::response_mode::ResponseMode;
@@ -22,6 +23,8 @@ pub struct AuthorizationResponse {
     pub response_mode: ResponseMode,
     /// What it says.
     pub parameters: Vec<(&'static str, String)>,
+    /// Whether it goes to a page of ours, which says what became of a device.
+    pub is_own: bool,
 }
 
 impl AuthorizationResponse {
@@ -42,13 +45,19 @@ impl AuthorizationResponse {
         Self::with(app, to, parameters, now).await
     }
 
+    /// What a person sees who decided about a device in `attempt`: the device itself is told when it asks.
+    pub fn of_device(app: &App, attempt: &str) -> Self {
+        let parameters = vec![("interaction", attempt.to_owned())];
+        Self { redirect_uri: app.url(device_code::DONE), response_mode: ResponseMode::Query, parameters, is_own: true }
+    }
+
     async fn with(
         app: &App,
         to: ReturnAddress,
         mut parameters: Vec<(&'static str, String)>,
         now: DateTime<Utc>,
     ) -> Result<Self, OAuthError> {
-        let ReturnAddress { client_id, redirect_uri, response_mode, state } = to;
+        let ReturnAddress { client_id, redirect_uri, response_mode, state, is_device: _ } = to;
         parameters.extend(state.map(|state| ("state", state)));
         if response_mode.is_signed() {
             let client = app.registry.find_client(&client_id, now).await?;
@@ -60,7 +69,7 @@ impl AuthorizationResponse {
         } else {
             parameters.push(("iss", app.issuer().to_owned()));
         }
-        Ok(Self { redirect_uri, response_mode, parameters })
+        Ok(Self { redirect_uri, response_mode, parameters, is_own: false })
     }
 }
 

@@ -44,6 +44,51 @@ pub struct CodeRecord {
     pub expires_at: DateTime<Utc>,
 }
 
+/// What a record knows of the code itself.
+pub struct CodeSecret {
+    /// The grant that the code is of.
+    pub grant_type: GrantType,
+    /// SHA-256 of the code's secret.
+    pub hash: [u8; 32],
+    /// When the code ends.
+    pub expires_at: DateTime<Utc>,
+}
+
+impl CodeRecord {
+    /// What a code stands for that a person allowed in `session`, when their codes had the number `code_generation`.
+    pub fn of(
+        app: &App,
+        request: &AuthorizationRequest,
+        client: &Client,
+        (session, code_generation): (&Session, i64),
+        CodeSecret { grant_type, hash, expires_at }: CodeSecret,
+    ) -> Result<Self, StoreError> {
+        let acr = satisfied_acr(&app.config.oidc.acr_values, &request.acr_values, &session.authentication);
+        Ok(Self {
+            grant: Grant {
+                grant_type,
+                client_id: client.id.clone(),
+                client_generation: client.generation,
+                subject: session.subject.clone(),
+                generation: session.generation,
+                sid: session.sid,
+                scopes: request.scopes.clone(),
+                resources: request.resources.clone(),
+                claims: request.claims.as_ref().map(serde_json::to_value).transpose().map_err(StoreError::corrupt)?,
+                authentication: Authentication { acr, ..session.authentication.clone() },
+            },
+            code_generation: Some(code_generation),
+            hash,
+            redirect_uri: request.redirect_uri.clone(),
+            is_redirect_uri_implied: request.is_redirect_uri_implied,
+            nonce: request.nonce.clone(),
+            code_challenge: request.code_challenge.clone(),
+            dpop_jkt: request.dpop_jkt.clone(),
+            expires_at,
+        })
+    }
+}
+
 /// Makes a code and puts its record where any instance finds it.
 pub async fn authorization_code(
     app: &App,
@@ -54,30 +99,9 @@ pub async fn authorization_code(
 ) -> Result<String, StoreError> {
     let id = FamilyId(new_family_id(now));
     let code = PlainCode::new(&app.master_keys, id);
-    let acr = satisfied_acr(&app.config.oidc.acr_values, &request.acr_values, &session.authentication);
     let expires_at = now + lifetimes(app, client).authorization_code;
-    let record = CodeRecord {
-        grant: Grant {
-            grant_type: GrantType::AuthorizationCode,
-            client_id: client.id.clone(),
-            client_generation: client.generation,
-            subject: session.subject.clone(),
-            generation: session.generation,
-            sid: session.sid,
-            scopes: request.scopes.clone(),
-            resources: request.resources.clone(),
-            claims: request.claims.as_ref().map(serde_json::to_value).transpose().map_err(StoreError::corrupt)?,
-            authentication: Authentication { acr, ..session.authentication.clone() },
-        },
-        code_generation: Some(code_generation),
-        hash: code.hash(),
-        redirect_uri: request.redirect_uri.clone(),
-        is_redirect_uri_implied: request.is_redirect_uri_implied,
-        nonce: request.nonce.clone(),
-        code_challenge: request.code_challenge.clone(),
-        dpop_jkt: request.dpop_jkt.clone(),
-        expires_at,
-    };
+    let secret = CodeSecret { grant_type: GrantType::AuthorizationCode, hash: code.hash(), expires_at };
+    let record = CodeRecord::of(app, request, client, (session, code_generation), secret)?;
     state::put_json(app.state.as_ref(), &code_key(id), &record, expires_at, now).await?;
     Ok(code.encode())
 }
@@ -94,7 +118,7 @@ fn satisfied_acr(configured: &[String], requested: &[String], authentication: &A
 }
 
 /// Family ids begin with their time, so that new rows lie together; the other 74 bits are random.
-fn new_family_id(now: DateTime<Utc>) -> uuid::Uuid {
+pub(super) fn new_family_id(now: DateTime<Utc>) -> uuid::Uuid {
     let millis = u64::try_from(now.timestamp_millis()).unwrap_or_default();
     uuid::Builder::from_unix_timestamp_millis(millis, &random::bytes()).into_uuid()
 }

@@ -20,6 +20,8 @@ pub mod client_keys;
 pub mod code;
 // The browsers that signed in to an account before.
 pub mod device;
+// Device codes: a device asks, a person decides in a browser.
+pub mod device_code;
 // Proofs of possession.
 pub mod dpop;
 // ID tokens.

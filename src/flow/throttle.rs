@@ -1,5 +1,6 @@
 //! Limits on password attempts: they slow whoever guesses and cannot lock a person out of their account. And limits on how
-//! many authorization attempts one network may begin, because each is a record that lives for a while.
+//! many authorization attempts one network may begin, because each is a record that lives for a while; and on guesses of the
+//! codes that devices show.
 //!
 //! Failures are counted in windows; a count slides, as this window's plus the share of the previous one that is not yet a
 //! window old. Who attempts is one of two:
@@ -94,6 +95,26 @@ pub async fn reserve(
     let (everywhere, here) = try_join(account.add(store, 0, window, now), reserved.add(store, here, now)).await?;
     reserved.on_failure = Some(account);
     reserved.admit(store, here, allowance(limits, everywhere.sliding(window)), now).await
+}
+
+/// Counts the typing of a device's user code (RFC 8628 section 5.1), if it may go on: by network and site, and by each of
+/// `typists`, the browser and the session that it is typed in. A right one is refunded.
+pub async fn reserve_user_code(
+    store: &dyn StateStore,
+    limits: &ThrottleConfig,
+    network: &Network,
+    typists: &[String],
+    now: DateTime<Utc>,
+) -> Result<Admission, StoreError> {
+    let mut reserved = Reserved::at(Window::at(limits.window, now));
+    let mut counters = network_limits(Limit::UserCode, network, limits.per_network, limits.per_site);
+    let typists = typists.iter().map(|typist| Counter::new(Limit::UserCode, &["typist", typist]));
+    counters.extend(typists.map(|counter| (counter, limits.per_device.max(1))));
+    if let Some(wait) = reserved.add_within(store, counters, now).await? {
+        reserved.refund(store, now).await?;
+        return Ok(Admission::Wait(wait));
+    }
+    Ok(Admission::Admitted(reserved))
 }
 
 /// Counts the beginning of an authorization attempt; how long to wait, if the network began too many already.

@@ -10,7 +10,10 @@ use crate::protocol::authorization_response::{Delivery, deliver};
 
 /// Sends it.
 pub fn send(browser: &Browser, response: AuthorizationResponse) -> Response {
+    let is_own = response.is_own;
     match deliver(&response.redirect_uri, response.response_mode, response.parameters) {
+        // It stays here, so no other site's policy has a say.
+        Delivery::Redirect(location) if is_own => browser.redirect(&location),
         Delivery::Redirect(location) => hand_over(browser, &location),
         Delivery::FormPost { action, fields } => {
             let page = form_post(&browser.site(&[]), &action, &fields);

@@ -38,6 +38,10 @@ pub async fn error_response(
     now: DateTime<Utc>,
 ) -> Response {
     super::oauth_error::log_failure(error);
+    if to.is_device {
+        // The device is told when it asks; here is only the person.
+        return error_page(browser, error);
+    }
     match AuthorizationResponse::error(app, to, error, now).await {
         Ok(response) => authorization_response::send(browser, response),
         // It could not be signed, and nothing else may be sent.
@@ -92,7 +96,11 @@ pub fn page_url(app: &App, page: &str, attempt: &str, more: &str) -> String {
 
 /// What a page of an attempt may do: its form may end at the client, or at the frontend if that shows the next page.
 pub fn page_csp(app: &App, request: &AuthorizationRequest) -> Csp {
-    let csp = Csp::returning_to(&request.redirect_uri);
+    or_to_frontend(app, Csp::returning_to(&request.redirect_uri))
+}
+
+/// The same, if its form may also end at the frontend.
+pub fn or_to_frontend(app: &App, csp: Csp) -> Csp {
     match &app.config.server.frontend_base_url {
         Some(frontend) => csp.or_to(frontend),
         None => csp,

@@ -1,7 +1,7 @@
-//! Authorization codes, refresh tokens and opaque access tokens as they travel: one base64url string each, without dots.
+//! Authorization codes, device codes, refresh tokens and opaque access tokens as they travel: one base64url string each, without dots.
 //!
 //! Code: `kind | key id | family id (16) | secret (32) | tag (16)`. Refresh token: the same with a sequence number (4, big
-//! endian) after the family id. The tag is an HMAC of everything before it, cut to 128 bits: a forged or mistyped token is
+//! endian) after the family id. A device code is a code of a kind of its own. The tag is an HMAC of everything before it, cut to 128 bits: a forged or mistyped token is
 //! refused without a look-up. Only the SHA-256 of the secret is stored (RFC 6749 section 10.3 and 10.10: guessing must not
 //! be feasible; 256 random bits are not guessed).
 //!
@@ -21,6 +21,7 @@ use crate::random;
 const CODE: u8 = 1;
 const REFRESH: u8 = 2;
 const ACCESS: u8 = 3;
+const DEVICE_CODE: u8 = 4;
 
 const TAG_LENGTH: usize = 16;
 const CODE_LENGTH: usize = 1 + 1 + 16 + 32 + TAG_LENGTH;
@@ -30,8 +31,9 @@ const MAX_ACCESS_TEXT: usize = 16 * 1024;
 
 type Secret = Zeroizing<[u8; 32]>;
 
-/// An authorization code (RFC 6749 section 4.1.2), in the clear.
+/// An authorization code (RFC 6749 section 4.1.2) or a device code (RFC 8628 section 3.2), in the clear.
 pub struct PlainCode {
+    kind: u8,
     key_id: u8,
     id: FamilyId,
     secret: Secret,
@@ -53,22 +55,40 @@ pub struct OpaqueAccessToken;
 impl PlainCode {
     /// A fresh code for the family that it will begin.
     pub fn new(keys: &MasterKeys, id: FamilyId) -> Self {
+        Self::of_kind(CODE, keys, id)
+    }
+
+    /// The same for a device.
+    pub fn new_for_device(keys: &MasterKeys, id: FamilyId) -> Self {
+        Self::of_kind(DEVICE_CODE, keys, id)
+    }
+
+    fn of_kind(kind: u8, keys: &MasterKeys, id: FamilyId) -> Self {
         let secret = Zeroizing::new(random::bytes());
-        let tag = cut(keys.mac(Purpose::TokenTag, &code_body(keys.current(), id, &secret)));
-        Self { key_id: keys.current(), id, secret, tag }
+        let tag = cut(keys.mac(Purpose::TokenTag, &code_body(kind, keys.current(), id, &secret)));
+        Self { kind, key_id: keys.current(), id, secret, tag }
     }
 
     /// The code as it is sent.
     pub fn encode(&self) -> String {
-        encode(code_body(self.key_id, self.id, &self.secret), &self.tag)
+        encode(code_body(self.kind, self.key_id, self.id, &self.secret), &self.tag)
     }
 
-    /// The code that `text` is, if its tag is ours.
+    /// The authorization code that `text` is, if its tag is ours.
     pub fn parse(keys: &MasterKeys, text: &str) -> Option<Self> {
-        let (bytes, tag) = decode::<CODE_LENGTH>(keys, CODE, text)?;
+        Self::parse_kind(CODE, keys, text)
+    }
+
+    /// The device code that `text` is, if its tag is ours.
+    pub fn parse_for_device(keys: &MasterKeys, text: &str) -> Option<Self> {
+        Self::parse_kind(DEVICE_CODE, keys, text)
+    }
+
+    fn parse_kind(kind: u8, keys: &MasterKeys, text: &str) -> Option<Self> {
+        let (bytes, tag) = decode::<CODE_LENGTH>(keys, kind, text)?;
         let (key_id, id, rest) = split_head(&bytes)?;
         let (secret, _) = rest.split_first_chunk::<32>()?;
-        Some(Self { key_id, id, secret: Zeroizing::new(*secret), tag })
+        Some(Self { kind, key_id, id, secret: Zeroizing::new(*secret), tag })
     }
 
     /// The family that it begins.
@@ -155,9 +175,9 @@ impl OpaqueAccessToken {
     }
 }
 
-fn code_body(key_id: u8, id: FamilyId, secret: &Secret) -> Zeroizing<Vec<u8>> {
+fn code_body(kind: u8, key_id: u8, id: FamilyId, secret: &Secret) -> Zeroizing<Vec<u8>> {
     let mut body = Zeroizing::new(Vec::with_capacity(CODE_LENGTH));
-    body.extend_from_slice(&[CODE, key_id]);
+    body.extend_from_slice(&[kind, key_id]);
     body.extend_from_slice(id.0.as_bytes());
     body.extend_from_slice(secret.as_slice());
     body

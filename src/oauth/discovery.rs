@@ -43,6 +43,7 @@ struct Metadata {
     require_pushed_authorization_requests: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     tls_client_certificate_bound_access_tokens: Option<bool>,
+    device_authorization_endpoint: String,
     // RFC 8414 section 3.2: what has no elements is left out.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     scopes_supported: Vec<String>,
@@ -91,6 +92,7 @@ struct Aliases {
     introspection_endpoint: String,
     revocation_endpoint: String,
     pushed_authorization_request_endpoint: String,
+    device_authorization_endpoint: String,
 }
 
 /// The metadata, the same under both well-known names: bytes that were made when the keys or the scopes last changed. When
@@ -137,6 +139,7 @@ fn metadata(app: &App, keyset: &Keyset, catalog: &Catalog) -> Metadata {
         require_pushed_authorization_requests: app.config.pushed_requests.required
             || app.config.oidc.profile.is_fapi2(),
         tls_client_certificate_bound_access_tokens: app.config.takes_client_certificates().then_some(true),
+        device_authorization_endpoint: app.url(paths::DEVICE_AUTHORIZATION),
         scopes_supported: catalog.scopes.iter().filter(published).map(|scope| scope.name.clone()).collect(),
         response_types_supported: ["code"],
         response_modes_supported: ResponseMode::ALL.into_iter().map(ResponseMode::as_str).collect(),
@@ -196,6 +199,7 @@ fn aliases(config: &Config) -> Option<Aliases> {
         introspection_endpoint: url(paths::INTROSPECT),
         revocation_endpoint: url(paths::REVOKE),
         pushed_authorization_request_endpoint: url(paths::PAR),
+        device_authorization_endpoint: url(paths::DEVICE_AUTHORIZATION),
     })
 }
 

@@ -2,6 +2,8 @@
 
 // `/authorize`
 pub mod authorize;
+// `/device_authorization`
+pub mod device_authorization;
 // `/.well-known/openid-configuration` and `/.well-known/oauth-authorization-server`
 pub mod discovery;
 // `/introspect`

@@ -6,6 +6,8 @@ pub const AUTHORIZE: &str = "/authorize";
 pub const AUTHORIZE_RESUME: &str = "/authorize/resume";
 /// RFC 9126 section 2.
 pub const PAR: &str = "/par";
+/// RFC 8628 section 3.1.
+pub const DEVICE_AUTHORIZATION: &str = "/device_authorization";
 /// RFC 6749 section 3.2.
 pub const TOKEN: &str = "/token";
 /// OpenID Connect Core section 5.3.

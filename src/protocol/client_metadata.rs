@@ -89,8 +89,9 @@ impl Found {
         if settings.grant_types.iter().collect::<std::collections::HashSet<_>>().len() != settings.grant_types.len() {
             self.add("/grant_types", "a grant type is there twice");
         }
-        if has(GrantType::RefreshToken) && !has(GrantType::AuthorizationCode) {
-            self.add("/grant_types", "refresh_token needs authorization_code: nothing else gives refresh tokens");
+        if has(GrantType::RefreshToken) && !has(GrantType::AuthorizationCode) && !has(GrantType::DeviceCode) {
+            let what = "refresh_token needs authorization_code or device_code: nothing else gives refresh tokens";
+            self.add("/grant_types", what);
         }
         // RFC 6749 section 4.4.
         if has(GrantType::ClientCredentials) && is_public {
@@ -301,6 +302,11 @@ mod tests {
     #[test]
     fn good_settings_have_no_violations() {
         assert!(pointers(|_| {}).is_empty());
+        let television = pointers(|s| {
+            s.grant_types = vec![GrantType::DeviceCode, GrantType::RefreshToken];
+            s.redirect_uris.clear();
+        });
+        assert!(television.is_empty());
         let machine = pointers(|s| {
             s.grant_types = vec![GrantType::ClientCredentials];
             s.redirect_uris.clear();

@@ -1,7 +1,7 @@
 //! One error type for every OAuth and OpenID Connect endpoint, with one table from code to status.
 //!
-//! Codes: RFC 6749 sections 4.1.2.1 and 5.2, RFC 6750 section 3.1, RFC 7009 section 2.2.1, RFC 8707 section 2, RFC 9449
-//! sections 5 and 8, OpenID Connect Core section 3.1.2.6 and Unmet Authentication Requirements 1.0. Descriptions are fixed printable ASCII without
+//! Codes: RFC 6749 sections 4.1.2.1 and 5.2, RFC 6750 section 3.1, RFC 7009 section 2.2.1, RFC 8707 section 2, RFC 8628
+//! section 3.5, RFC 9449 sections 5 and 8, OpenID Connect Core section 3.1.2.6 and Unmet Authentication Requirements 1.0. Descriptions are fixed printable ASCII without
 //! `"` and `\` (RFC 6749 section 5.2): nothing that a caller sent is ever echoed in them.
 
 use std::error::Error;
@@ -67,6 +67,12 @@ pub enum ErrorCode {
     InvalidDpopProof,
     /// `use_dpop_nonce`
     UseDpopNonce,
+    /// `authorization_pending`
+    AuthorizationPending,
+    /// `slow_down`
+    SlowDown,
+    /// `expired_token`
+    ExpiredToken,
 }
 
 impl ErrorCode {
@@ -108,6 +114,9 @@ impl ErrorCode {
             Self::InsufficientScope => ("insufficient_scope", 403),
             Self::InvalidDpopProof => ("invalid_dpop_proof", 400),
             Self::UseDpopNonce => ("use_dpop_nonce", 400),
+            Self::AuthorizationPending => ("authorization_pending", 400),
+            Self::SlowDown => ("slow_down", 400),
+            Self::ExpiredToken => ("expired_token", 400),
         }
     }
 }
@@ -198,6 +207,9 @@ impl OAuthError {
         insufficient_scope => InsufficientScope,
         invalid_dpop_proof => InvalidDpopProof,
         use_dpop_nonce => UseDpopNonce,
+        authorization_pending => AuthorizationPending,
+        slow_down => SlowDown,
+        expired_token => ExpiredToken,
     }
 
     /// The same error with what caused it, for the log only.

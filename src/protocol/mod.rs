@@ -44,3 +44,5 @@ pub mod scope;
 pub mod strict_json;
 // Absolute URIs (RFC 3986 section 4.3).
 pub mod uri;
+// The code that a person types to connect a device.
+pub mod user_code;

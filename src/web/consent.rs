@@ -89,6 +89,7 @@ fn page(
         scopes: &scopes,
         resources: &resources,
         is_offline: question.is_offline,
+        is_device: attempt.request.device.is_some(),
         returns_to: &return_host(&attempt.request.redirect_uri),
         switch_url: &continuation::page_url(app, "/login", &attempt.id, "&switch=1"),
     };

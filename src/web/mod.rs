@@ -18,6 +18,8 @@ mod client_logo;
 mod consent;
 // The demo application of the development mode.
 pub mod demo;
+// Connecting a device.
+mod device;
 // The same steps as JSON.
 mod frontend;
 // Signing in.
@@ -50,6 +52,8 @@ pub fn routes(app: &App) -> Router<App> {
         .route("/login", without_head(get(login::get).post(login::post), "GET,POST"))
         .route("/consent", without_head(get(consent::get).post(consent::post), "GET,POST"))
         .route("/select-account", without_head(get(select_account::get).post(select_account::post), "GET,POST"))
+        .route("/device", without_head(get(device::get).post(device::post), "GET,POST"))
+        .route("/device/done", without_head(get(device::done), "GET"))
         .route("/account/consents", get(account::get).post(account::post))
         .route("/account/applications", without_head(get(applications::get).post(applications::post), "GET,POST"))
         .route("/account/password", without_head(get(password::get).post(password::post), "GET,POST"))

@@ -6,6 +6,7 @@ mod consent;
 mod console;
 mod console_people;
 mod demo;
+mod device;
 mod driver;
 mod every_page;
 mod form_action;

@@ -85,6 +85,8 @@ pub(super) fn check_lifetimes(config: &Config, found: &mut Findings) {
         ("interactions.lifetime", config.interactions.lifetime, TimeDelta::days(1)),
         ("interactions.kept_untouched", config.interactions.kept_untouched, TimeDelta::days(1)),
         ("pushed_requests.lifetime", config.pushed_requests.lifetime, TimeDelta::minutes(10)),
+        ("device_authorization.lifetime", config.device_authorization.lifetime, TimeDelta::minutes(30)),
+        ("device_authorization.interval", config.device_authorization.interval, TimeDelta::minutes(1)),
         ("dpop.nonce_lifetime", config.dpop.nonce_lifetime, TimeDelta::days(1)),
         ("throttle.window", config.throttle.window, TimeDelta::days(1)),
         ("throttle.beginnings_window", config.throttle.beginnings_window, TimeDelta::days(1)),

@@ -18,6 +18,8 @@ pub(super) enum Limit {
     Password,
     /// Beginnings of authorization attempts.
     Beginning,
+    /// Codes of devices that somebody typed.
+    UserCode,
 }
 
 /// What is counted, by the hash of what it is about: names and addresses of people are not for a key.
@@ -45,6 +47,7 @@ impl Limit {
         match self {
             Self::Password => "password",
             Self::Beginning => "beginning",
+            Self::UserCode => "user-code",
         }
     }
 }

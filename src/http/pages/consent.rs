@@ -26,6 +26,8 @@ pub struct ConsentPage<'a> {
     pub resources: &'a [Text],
     /// Whether it may go on when the person has signed out.
     pub is_offline: bool,
+    /// Whether a device waits for the answer, rather than a page at `returns_to`.
+    pub is_device: bool,
     /// Where the answer goes.
     pub returns_to: &'a str,
     /// Where another account is chosen.

@@ -11,6 +11,8 @@ pub mod asset;
 pub mod catalogue;
 // Consent, and the list of consents.
 pub mod consent;
+// Connecting a device.
+pub mod device;
 // Something did not work.
 pub mod error;
 // An authorization response by POST.

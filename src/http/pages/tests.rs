@@ -4,6 +4,7 @@ use chrono::NaiveDate;
 
 use super::applications::{ApplicationsPage, CredentialsView, RequestProblem, RequestState, RequestView, TypedRequest};
 use super::consent::{ConsentPage, ConsentView, ConsentsPage};
+use super::device::{DeviceEnd, DeviceEndPage, DevicePage, DeviceProblem};
 use super::error::{ErrorKind, ErrorPage};
 use super::form_post::form_post;
 use super::hand_over::HandOverPage;
@@ -67,6 +68,7 @@ fn consents(site: &Site) -> Vec<(&'static str, String)> {
         scopes: &scopes,
         resources: &resources,
         is_offline: true,
+        is_device: false,
         returns_to: "photos.example",
         switch_url: "/login?interaction=attempt&switch=1",
     };
@@ -92,6 +94,7 @@ fn consents(site: &Site) -> Vec<(&'static str, String)> {
     vec![
         ("consent", html(&consent)),
         ("consent-least", html(&least)),
+        ("consent-device", html(&ConsentPage { is_device: true, ..consent })),
         ("select-account", html(&SelectAccountPage { site, form, client: &client, person: &person, account: "u.1" })),
         ("consents", html(&list)),
         ("consents-none", html(&ConsentsPage { consents: &[], withdrawn: None, ..list })),
@@ -153,6 +156,21 @@ fn applications(site: &Site) -> Vec<(&'static str, String)> {
     ]
 }
 
+fn devices(site: &Site) -> Vec<(&'static str, String)> {
+    let plain = DevicePage { site, csrf: "token", shown: None, typed: "", problem: None };
+    let wait = DeviceProblem::Throttled(Duration::from_secs(90));
+    let end = |end| html(&DeviceEndPage { site, end });
+    vec![
+        ("device", html(&plain)),
+        ("device-confirm", html(&DevicePage { shown: Some("WDJB-MJHT"), ..plain })),
+        ("device-wrong", html(&DevicePage { typed: "<b>", problem: Some(DeviceProblem::Wrong), ..plain })),
+        ("device-throttled", html(&DevicePage { problem: Some(wait), ..plain })),
+        ("device-done", end(DeviceEnd::Approved)),
+        ("device-refused", end(DeviceEnd::Refused)),
+        ("device-over", end(DeviceEnd::Over)),
+    ]
+}
+
 /// Every page in every state that looks different.
 fn every_page(locale: Locale) -> Vec<(&'static str, String)> {
     let site = Site::new(locale, "https://id.example");
@@ -161,6 +179,7 @@ fn every_page(locale: Locale) -> Vec<(&'static str, String)> {
     pages.extend(consents(&site));
     pages.extend(passwords(&site));
     pages.extend(applications(&site));
+    pages.extend(devices(&site));
     let fields = [("state", "<x>".to_owned())];
     let question = LogoutQuestionPage {
         site: &site,
@@ -208,6 +227,8 @@ fn every_page_has_the_ids_that_the_certification_script_presses() {
     for (name, ids) in [
         ("login", &["username", "password", "login-submit", "login-cancel", "client-policy", "client-tos"][..]),
         ("consent", &["consent-allow", "consent-deny"]),
+        ("device", &["user-code", "device-submit", "device-warning"]),
+        ("device-confirm", &["device-code", "device-submit", "device-warning", "device-another"]),
         ("error", &["error-page", "error-code", "error-description"]),
         ("logout-question", &["logout-confirm", "logout-cancel"]),
         ("logged-out", &["logged-out"]),

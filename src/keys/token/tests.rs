@@ -86,6 +86,10 @@ fn one_kind_is_not_taken_for_another() {
     let id = FamilyId(Uuid::now_v7());
     let (code, refresh) = (PlainCode::new(&keys, id).encode(), PlainRefreshToken::first(&keys, id).encode());
     let access = OpaqueAccessToken::seal(&keys, b"{}").unwrap();
+    let device = PlainCode::new_for_device(&keys, id).encode();
+    assert!(PlainCode::parse_for_device(&keys, &device).is_some_and(|code| code.id() == id));
+    assert!(PlainCode::parse(&keys, &device).is_none() && PlainRefreshToken::parse(&keys, &device).is_none());
+    assert!([&code, &refresh, &access].into_iter().all(|text| PlainCode::parse_for_device(&keys, text).is_none()));
     assert!(PlainRefreshToken::parse(&keys, &code).is_none() && PlainRefreshToken::parse(&keys, &access).is_none());
     assert!(PlainCode::parse(&keys, &refresh).is_none() && PlainCode::parse(&keys, &access).is_none());
     assert!(OpaqueAccessToken::open(&keys, &code).is_none() && OpaqueAccessToken::open(&keys, &refresh).is_none());

@@ -40,7 +40,8 @@ pub fn trust(client: Arc<Client>, form: &Form) -> Result<Trusted, OAuthError> {
     let response_mode = form.one("response_mode").ok().flatten().and_then(ResponseMode::from_name);
     let state = form.one("state").ok().flatten().map(ToOwned::to_owned);
     let client_id = client.id.clone();
-    let to = ReturnAddress { client_id, redirect_uri, response_mode: response_mode.unwrap_or_default(), state };
+    let response_mode = response_mode.unwrap_or_default();
+    let to = ReturnAddress { client_id, redirect_uri, response_mode, state, is_device: false };
     Ok(Trusted { client, to, has_redirect_uri: form.has("redirect_uri") })
 }
 

@@ -66,6 +66,7 @@ pub async fn validate(
         resources,
         claims,
         pushed_as: None,
+        device: None,
     })
 }
 
@@ -87,7 +88,8 @@ fn response_type(form: &Form) -> Result<(), OAuthError> {
     }
 }
 
-async fn scopes(app: &App, client: &Client, form: &Form, now: DateTime<Utc>) -> Result<Vec<String>, OAuthError> {
+/// The scopes that are asked for, if the client may have them.
+pub async fn scopes(app: &App, client: &Client, form: &Form, now: DateTime<Utc>) -> Result<Vec<String>, OAuthError> {
     let mut scopes = form.one("scope")?.map(scope::parse).transpose()?.unwrap_or_default();
     let catalog = app.registry.catalog(now).await?;
     if client.settings.profile == Profile::Oidc {

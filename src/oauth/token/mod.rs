@@ -51,6 +51,7 @@ pub async fn post(
         GrantType::AuthorizationCode => grants::authorization_code::decide(&app, client, &form, jkt, now).await?,
         GrantType::RefreshToken => grants::refresh_token::decide(&app, client, &form, now).await?,
         GrantType::ClientCredentials => grants::client_credentials::decide(&app, client, &form, now).await?,
+        GrantType::DeviceCode => grants::device_code::decide(&app, client, &form, jkt, now).await?,
     };
     let binding = Binding { jkt, x5t: x5t.as_deref() };
     let response = issue::tokens(&app, issuance, binding, now).await?;

@@ -34,6 +34,8 @@ pub enum Kind {
     PushedRequest,
     /// The record of an authorization code.
     Code,
+    /// What belongs to a device code.
+    DeviceCode,
     /// What a page has to say after a form was sent.
     Remark,
     /// The mark of an assertion or a proof that was used.
@@ -51,6 +53,7 @@ impl Kind {
             Self::Interaction => "interaction",
             Self::PushedRequest => "pushed",
             Self::Code => "code",
+            Self::DeviceCode => "device",
             Self::Remark => "remark",
             Self::Replay => "replay",
             Self::RateLimit => "rate",

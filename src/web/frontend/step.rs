@@ -62,6 +62,9 @@ pub(super) struct Question {
     resources: Vec<Described>,
     is_offline: bool,
     returns_to: String,
+    /// Whether a device waits for the answer (RFC 8628): the page has to say so.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    is_device: bool,
 }
 
 /// What a request needs next; the answer to the client, if nothing.
@@ -78,6 +81,8 @@ pub(super) async fn next_step(
         Ok(next) => next,
         // An outage passes, and the frontend can ask again: nothing is decided that the client would have to know.
         Err(error) if error.status() >= 500 => return Err(error),
+        // Nobody but the person can be told.
+        Err(error) if to.is_device => return Err(error),
         Err(error) => return Ok(delivered(AuthorizationResponse::error(app, to, &error, now).await?)),
     };
     if let Next::Ready(permitted) = next {
@@ -114,6 +119,7 @@ pub(super) async fn next_step(
                     .collect(),
                 is_offline: asked.is_offline,
                 returns_to: return_host(&attempt.request.redirect_uri),
+                is_device: attempt.request.device.is_some(),
             };
             let person = Named { name: asked.person.display_name, username: asked.person.username };
             Step::Consent { interaction: attempt.id, account, person, question: Box::new(question) }

@@ -100,6 +100,11 @@ fn name_of(settings: &ClientSettings, id: &ClientId) -> String {
 fn kind_of(settings: &ClientSettings) -> &'static str {
     let is_public = settings.token_endpoint_auth_method == ClientAuthMethod::None;
     match (settings.application_type, is_public) {
+        _ if settings.grant_types.contains(&GrantType::DeviceCode)
+            && !settings.grant_types.contains(&GrantType::AuthorizationCode) =>
+        {
+            "Device"
+        }
         _ if !settings.grant_types.contains(&GrantType::AuthorizationCode) => "Machine",
         (ApplicationType::Native, _) => "Native app",
         (ApplicationType::Web, true) => "Browser app",

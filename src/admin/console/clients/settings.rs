@@ -87,6 +87,7 @@ fn authentication() -> Group {
                 GrantType::AuthorizationCode => "Sign people in (authorization_code)",
                 GrantType::RefreshToken => "Renew tokens without the person (refresh_token)",
                 GrantType::ClientCredentials => "Act for itself (client_credentials)",
+                GrantType::DeviceCode => "Sign people in on a device without a keyboard (device_code)",
             },
         )
     };

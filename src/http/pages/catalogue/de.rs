@@ -3,8 +3,8 @@
 use chrono::{Datelike, NaiveDate};
 
 use super::{
-    Account, Applications, Around, Consent, Consents, Demo, ErrorTexts, HandOver, Login, Logout, Messages, Password,
-    Rooms, Shared,
+    Account, Applications, Around, Consent, Consents, Demo, Device, ErrorTexts, HandOver, Login, Logout, Messages,
+    Password, Rooms, Shared,
 };
 
 pub(super) static MESSAGES: Messages = Messages {
@@ -152,6 +152,29 @@ pub(super) static MESSAGES: Messages = Messages {
         to_account: "Zu Ihrem Konto",
         over_title: "Dieser Link funktioniert nicht mehr",
         over: "Er wurde verwendet, ist zu alt, oder es gibt einen neueren. Bitten Sie den Absender um einen anderen.",
+    },
+    device: Device {
+        title: "Gerät verbinden",
+        explanation: "Geben Sie den Code ein, den Ihr Gerät zeigt.",
+        code: "Code",
+        hint: "Acht Buchstaben. Groß- und Kleinschreibung, Leerzeichen und Bindestriche sind gleich.",
+        submit: "Weiter",
+        confirm_title: "Ist das der Code?",
+        confirm: "Sehen Sie auf Ihr Gerät: zeigt es genau diesen Code?",
+        is_mine: "Ja, es zeigt diesen Code",
+        another: "Anderen Code eingeben",
+        warning: "Fahren Sie nur fort, wenn Sie das Gerät vor sich haben und selbst begonnen haben. Wer Ihnen den Code oder \
+                  den Link geschickt hat, möchte Ihr Konto auf seinem eigenen Gerät verwenden.",
+        wrong: "Mit diesem Code wartet kein Gerät. Bitte vergleichen Sie ihn mit Ihrem Gerät; nach einigen Minuten zeigt es \
+                einen neuen.",
+        on_a_device: "Das ist für ein anderes Gerät, das einen Code zeigt.",
+        afterwards: "Danach geht es auf dem Gerät von selbst weiter.",
+        done_title: "Ihr Gerät ist verbunden",
+        done: "Es geht dort gleich von selbst weiter. Sie können diese Seite schließen.",
+        refused_title: "Es wurde nichts erlaubt",
+        refused: "Das Gerät erhält keinen Zugang zu Ihrem Konto. Sie können diese Seite schließen.",
+        over_title: "Dieser Code gilt nicht mehr",
+        over: "Er wurde anderswo verwendet oder ist zu alt. Beginnen Sie auf Ihrem Gerät neu, dann zeigt es einen anderen.",
     },
     error: ErrorTexts {
         request_title: "Dieser Link funktioniert nicht",

@@ -3,8 +3,8 @@
 use chrono::{Datelike, NaiveDate};
 
 use super::{
-    Account, Applications, Around, Consent, Consents, Demo, ErrorTexts, HandOver, Login, Logout, Messages, Password,
-    Rooms, Shared,
+    Account, Applications, Around, Consent, Consents, Demo, Device, ErrorTexts, HandOver, Login, Logout, Messages,
+    Password, Rooms, Shared,
 };
 
 pub(super) static MESSAGES: Messages = Messages {
@@ -149,6 +149,29 @@ pub(super) static MESSAGES: Messages = Messages {
         to_account: "Go to your account",
         over_title: "This link doesn’t work any more",
         over: "It was used, it is too old, or there is a newer one. Please ask whoever sent it for another.",
+    },
+    device: Device {
+        title: "Connect a device",
+        explanation: "Type the code that your device shows.",
+        code: "Code",
+        hint: "Eight letters. Capitals, spaces and hyphens do not matter.",
+        submit: "Continue",
+        confirm_title: "Is this the code?",
+        confirm: "Look at your device: does it show exactly this code?",
+        is_mine: "Yes, it shows this code",
+        another: "Type another code",
+        warning: "Go on only if you have the device in front of you and began this yourself. If somebody sent you the code \
+                  or the link, they want to use your account on a device of theirs.",
+        wrong: "No device is waiting with this code. Please compare it with your device; after some minutes it shows a new \
+                one.",
+        on_a_device: "This is for another device, which shows a code.",
+        afterwards: "Afterwards the device goes on by itself.",
+        done_title: "Your device is connected",
+        done: "It goes on by itself in a moment. You can close this page.",
+        refused_title: "Nothing was allowed",
+        refused: "The device gets no access to your account. You can close this page.",
+        over_title: "This code is over",
+        over: "It was used elsewhere, or is too old. Begin anew on your device, which will show another one.",
     },
     error: ErrorTexts {
         request_title: "This link doesn’t work",

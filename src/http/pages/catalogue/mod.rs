@@ -34,6 +34,7 @@ pub struct Messages {
     pub(crate) rooms: Rooms,
     pub(crate) applications: Applications,
     pub(crate) password: Password,
+    pub(crate) device: Device,
     pub(crate) error: ErrorTexts,
     pub(crate) demo: Demo,
     /// A day, written out.
@@ -214,6 +215,32 @@ pub(crate) struct Password {
     pub(crate) chosen: &'static str,
     pub(crate) changed: &'static str,
     pub(crate) to_account: &'static str,
+    pub(crate) over_title: &'static str,
+    pub(crate) over: &'static str,
+}
+
+#[derive(Clone, Copy)]
+pub(crate) struct Device {
+    pub(crate) title: &'static str,
+    pub(crate) explanation: &'static str,
+    pub(crate) code: &'static str,
+    pub(crate) hint: &'static str,
+    pub(crate) submit: &'static str,
+    /// Above a code that came with a link.
+    pub(crate) confirm_title: &'static str,
+    pub(crate) confirm: &'static str,
+    pub(crate) is_mine: &'static str,
+    pub(crate) another: &'static str,
+    /// Against somebody who sends their own code to another person.
+    pub(crate) warning: &'static str,
+    pub(crate) wrong: &'static str,
+    /// On the consent page.
+    pub(crate) on_a_device: &'static str,
+    pub(crate) afterwards: &'static str,
+    pub(crate) done_title: &'static str,
+    pub(crate) done: &'static str,
+    pub(crate) refused_title: &'static str,
+    pub(crate) refused: &'static str,
     pub(crate) over_title: &'static str,
     pub(crate) over: &'static str,
 }

@@ -4,6 +4,8 @@
 pub mod authorization_code;
 // RFC 6749 section 4.4.2.
 pub mod client_credentials;
+// RFC 8628 section 3.4.
+pub mod device_code;
 // RFC 6749 section 6.
 pub mod refresh_token;
 
