@@ -304,9 +304,51 @@ async fn a_schema_of_a_later_version_serves_for_as_long_as_it_says_so() {
     assert_eq!(server.ended().await.code, Some(0));
     client.batch_execute("UPDATE schema_meta SET compatible_from = 999").await.unwrap();
     let words = "the schema has version 1000, which serves programs that know version 999; this one knows ";
-    installation.refused(&[], &[("database.url:", words)]).await;
+    let ended = installation.start(&[]).ended().await;
+    assert_refused(&ended, &[("database.url:", words)]);
+    assert!(ended.stderr.contains("mend: run the version of ostiary that migrated it, or a later one\n"), "{ended:?}");
     client.batch_execute("UPDATE schema_meta SET version = 0, compatible_from = 0").await.unwrap();
-    installation.refused(&[], &[("database.url:", "the schema has version 0, which is too old")]).await;
+    let ended = installation.start(&[]).ended().await;
+    assert_refused(&ended, &[("database.url:", "the schema has version 0, which is too old")]);
+    assert!(ended.stderr.contains("mend: run `ostiary-migrate`\n"), "{ended:?}");
+}
+
+#[tokio::test]
+async fn the_lines_of_a_request_carry_the_id_of_its_answer() {
+    let installation = Installation::new().await;
+    assert_eq!(installation.migrate().await.code, Some(0));
+    for format in ["human", "json"] {
+        let mut server = installation.start(&[("LOG_FORMAT", format), ("LOG_FILTER", "debug")]);
+        installation.is_ready(&mut server).await;
+        let mut ids = Vec::new();
+        for _ in 0..2 {
+            let request = http_client().post(format!("{}/token", installation.base()));
+            let request = request.header("authorization", basic("nobody", "wrong"));
+            let request = request.header("content-type", "application/x-www-form-urlencoded");
+            // A client's own word for it could forge lines.
+            let request = request.header("x-request-id", "00000000-forged").body(FORM);
+            let answer = request.send().await.unwrap();
+            assert_eq!(answer.status(), 401);
+            ids.push(answer.headers()["x-request-id"].to_str().unwrap().to_owned());
+        }
+        assert_ne!(ids[0], ids[1]);
+        server.signal(Signal::SIGTERM);
+        let log = server.ended().await.stderr;
+        let lines: Vec<&str> = log.lines().filter(|line| line.contains("/token")).collect();
+        for id in &ids {
+            // Why it was refused, and that it was answered.
+            let own = lines.iter().filter(|line| line.contains(id.as_str()));
+            assert!(own.count() >= 2, "{id} is in lines of {log}");
+        }
+        for line in lines {
+            assert!(ids.iter().any(|id| line.contains(id.as_str())), "a request's line without its id: {line}");
+            if format == "json" {
+                let line: Value = serde_json::from_str(line).unwrap();
+                assert!(ids.contains(&line["span"]["id"].as_str().unwrap().to_owned()), "{line}");
+            }
+        }
+        assert!(!log.contains("forged"), "{log}");
+    }
 }
 
 async fn rotation_is_picked_up(installation: &Installation, machine: &Machine) {
