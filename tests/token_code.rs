@@ -394,19 +394,24 @@ async fn a_missing_code_or_grant_type_is_invalid_request() {
 async fn another_grant_type_is_unsupported() {
     let app = TestApp::start().await;
     let client = app.web_client().await;
-    for grant_type in ["password", "implicit", "urn:ietf:params:oauth:grant-type:device_code", "Authorization_Code"] {
+    for grant_type in ["password", "implicit", "urn:ietf:params:oauth:grant-type:saml2-bearer", "Authorization_Code"] {
         let answer = app.token(&client, &[("grant_type", grant_type)]).await;
         answer.assert_error(400, "unsupported_grant_type", "the grant_type is not supported");
     }
 }
 
+const DEVICE_CODE: &str = "urn:ietf:params:oauth:grant-type:device_code";
+
 #[tokio::test]
 async fn a_grant_type_that_the_client_did_not_register_is_unauthorized_client() {
     let app = TestApp::start().await;
     let (web, machine) = (app.web_client().await, app.machine_client().await);
-    for (client, grant_type) in
-        [(&web, "client_credentials"), (&machine, "authorization_code"), (&machine, "refresh_token")]
-    {
+    for (client, grant_type) in [
+        (&web, "client_credentials"),
+        (&machine, "authorization_code"),
+        (&machine, "refresh_token"),
+        (&web, DEVICE_CODE),
+    ] {
         let answer = app.token(client, &[("grant_type", grant_type)]).await;
         answer.assert_error(400, "unauthorized_client", "the client may not use this grant_type");
     }
