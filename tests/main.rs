@@ -80,6 +80,7 @@ mod password_queue;
 mod password_ticket;
 mod private_key_jwt;
 mod process;
+mod protected_resource;
 mod proxies;
 mod races;
 mod revocation;

@@ -136,7 +136,7 @@ async fn the_audience_may_be_the_issuer_or_the_endpoint_that_is_called_or_the_to
     }
     for (path, aud) in [("/token", at("/introspect")), ("/introspect", at("/revoke")), ("/token", at("/"))] {
         let answer = call(path, json!(aud)).send().await;
-        answer.assert_error(400, "invalid_client", "the aud of the client assertion is not this server");
+        answer.assert_client_refused(path, "the aud of the client assertion is not this server");
     }
 }
 
@@ -203,7 +203,7 @@ async fn rfc_7523_section_3_rule_7_an_assertion_is_used_once_at_any_endpoint_and
     refused(&other, &assertion, "the client assertion was used before").await;
     let form = [("token", "x"), ("client_assertion_type", ASSERTION_TYPE), ("client_assertion", &assertion)];
     let answer = app.post_form("/introspect", &form).await;
-    answer.assert_error(400, "invalid_client", "the client assertion was used before");
+    answer.assert_client_refused("/introspect", "the client assertion was used before");
     // For as long as it could be accepted.
     app.pass_seconds(329);
     refused(&app, &assertion, "the client assertion was used before").await;

@@ -8,6 +8,7 @@ use serde::Serialize;
 use std::sync::Arc;
 
 use super::paths;
+use super::protected_resource::public_catalog;
 use crate::app::{App, PublishedMetadata};
 use crate::config::Config;
 use crate::http::document::{self, Document};
@@ -99,10 +100,7 @@ struct Aliases {
 /// the database is down the last scopes are still true.
 pub async fn get(State(app): State<App>, headers: HeaderMap) -> Result<Response, OAuthError> {
     let keyset = app.keys.current();
-    let catalog = match app.registry.catalog(app.clock.now()).await {
-        Ok(catalog) => catalog,
-        Err(error) => app.registry.last_catalog().ok_or(error)?,
-    };
+    let catalog = public_catalog(&app).await?;
     let known = match app.metadata.load_full() {
         Some(known) if Arc::ptr_eq(&known.keyset, &keyset) && Arc::ptr_eq(&known.catalog, &catalog) => known,
         _ => {
@@ -144,7 +142,7 @@ fn metadata(app: &App, keyset: &Keyset, catalog: &Catalog) -> Metadata {
         response_types_supported: ["code"],
         response_modes_supported: ResponseMode::ALL.into_iter().map(ResponseMode::as_str).collect(),
         grant_types_supported: GrantType::ALL.into_iter().map(GrantType::as_str).collect(),
-        acr_values_supported: app.config.oidc.acr_values.clone(),
+        acr_values_supported: app.config.oidc.acr_names().map(ToOwned::to_owned).collect(),
         subject_types_supported: ["public"],
         id_token_signing_alg_values_supported: signing.clone(),
         authorization_signing_alg_values_supported: signing.clone(),
