@@ -22,6 +22,7 @@ mod admin_lists;
 mod admin_openapi;
 mod admin_sessions;
 mod admin_users;
+mod adversary;
 mod architecture;
 mod authorize;
 mod authorize_prompt;
