@@ -117,11 +117,14 @@ pub async fn get(State(app): State<App>, headers: HeaderMap) -> Result<Response,
 
 fn metadata(app: &App, keyset: &Keyset, catalog: &Catalog) -> Metadata {
     let published = |scope: &&Scope| scope.published;
-    let signing: Vec<&'static str> = keyset.algs().into_iter().map(SigningAlg::as_str).collect();
+    let signing = keyset.algs().into_iter().filter(|alg| app.config.oidc.profile.allows_alg(*alg));
+    let signing: Vec<&'static str> = signing.map(SigningAlg::as_str).collect();
     let offered = ClientAuthMethod::ALL.into_iter().filter(|method| is_offered(&app.config, *method));
     let auth_methods: Vec<_> = offered.map(ClientAuthMethod::as_str).collect();
     let confidential: Vec<_> = auth_methods.iter().copied().filter(|method| *method != "none").collect();
-    let assertions: Vec<_> = SigningAlg::ALL.into_iter().map(SigningAlg::as_str).collect();
+    let profile = app.config.oidc.profile;
+    let of_clients = SigningAlg::ALL.into_iter().filter(|alg| profile.allows_alg(*alg));
+    let assertions: Vec<_> = of_clients.map(SigningAlg::as_str).collect();
     let resources = catalog.resources.iter().filter(|resource| !resource.restricted);
     Metadata {
         issuer: app.issuer().to_owned(),
@@ -175,8 +178,12 @@ fn metadata(app: &App, keyset: &Keyset, catalog: &Catalog) -> Metadata {
     }
 }
 
-/// Certificates prove nothing where none arrives, or where nobody vouches for them.
+/// Certificates prove nothing where none arrives, or where nobody vouches for them; and what everybody is held to may leave
+/// nothing else.
 fn is_offered(config: &Config, method: ClientAuthMethod) -> bool {
+    if config.oidc.profile.is_fapi2() && !method.proves_key() {
+        return false;
+    }
     match method {
         ClientAuthMethod::TlsClientAuth => config.takes_client_certificates() && config.mtls.client_ca_file.is_some(),
         ClientAuthMethod::SelfSignedTlsClientAuth => config.takes_client_certificates(),

@@ -11,7 +11,7 @@ use chrono::TimeDelta;
 use serde_json::Value;
 use url::Url;
 
-pub use self::profile::profile_violations;
+pub use self::profile::{profile_violations, weak_algs};
 use super::locale;
 use super::mtls;
 use super::redirect_uri;
