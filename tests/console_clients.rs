@@ -3,7 +3,7 @@
 use ostiary::model::client::ClientAuthMethod;
 use serde_json::json;
 
-use crate::harness::{Browser, Page, TestApp, basic};
+use crate::harness::{Browser, ClientKey, Page, TestApp, basic};
 
 /// The page of a client that was just registered.
 async fn register(browser: &mut Browser, preset: &str, typed: &[(&str, &str)]) -> Page {
@@ -154,6 +154,45 @@ async fn the_certificate_of_a_client_is_shown_and_a_change_keeps_it() {
     let page = browser.submit(&page, "save", &[("tls_client_auth_subject_dn", "CN=shop")]).await;
     assert_eq!(page.answer.status, 422, "{page:?}");
     assert!(page.answer.body.contains("one name of the certificate may be registered"), "{page:?}");
+}
+
+#[tokio::test]
+async fn a_client_with_keys_of_its_own_is_registered_and_its_keys_are_shown() {
+    let app = TestApp::start().await;
+    let mut browser = app.console().await;
+    let (first, second) = (ClientKey::generate("PS256"), ClientKey::generate("ES256"));
+    let client = app.machine_client().await;
+    let path = format!("/console/clients/{}", client.id);
+    let page = browser.open(&format!("{path}/edit")).await;
+    let mut form = page.form("save");
+    form.set("token_endpoint_auth_method", "private_key_jwt");
+    form.set("jwks", "no JSON");
+    let page = browser.send_form(&page, form).await;
+    assert_eq!(page.answer.status, 422, "{page:?}");
+    assert!(page.text("jwks-notes").contains("must be a JWK Set") && page.text("jwks") == "no JSON", "{page:?}");
+    let mut form = page.form("save");
+    form.set("jwks", &first.jwks().to_string());
+    form.set("token_endpoint_auth_signing_alg", "PS256");
+    browser.send_form(&page, form).await.assert_done(&path, "The settings were saved.");
+    let page = browser.open(&path).await;
+    assert!(page.visible_text().contains(&format!("{} (PS256)", first.kid)), "{page:?}");
+    assert!(page.visible_text().contains("It proves that it has its own key"), "{page:?}");
+    let signing = client.authenticating_with(first);
+    assert_eq!(app.token(&signing, &[("grant_type", "client_credentials")]).await.status, 200);
+    // What is shown can be sent as it is; and another set takes its place whole.
+    let page = browser.open(&format!("{path}/edit")).await;
+    browser.submit(&page, "save", &[]).await.assert_done(&path, "The settings were saved.");
+    assert_eq!(app.token(&signing, &[("grant_type", "client_credentials")]).await.status, 200);
+    let page = browser.open(&format!("{path}/edit")).await;
+    let typed = [("jwks", second.jwks().to_string()), ("token_endpoint_auth_signing_alg", String::new())];
+    let typed: Vec<_> = typed.iter().map(|(name, value)| (*name, value.as_str())).collect();
+    browser.submit(&page, "save", &typed).await.assert_done(&path, "The settings were saved.");
+    assert!(!browser.open(&path).await.visible_text().contains("(PS256)"));
+    // Its rules can be tightened here too, and say what is missing.
+    let page = browser.open(&format!("{path}/edit")).await;
+    let page = browser.submit(&page, "save", &[("profile", "fapi2-security")]).await;
+    assert_eq!(page.answer.status, 422, "{page:?}");
+    assert!(page.visible_text().contains("fapi2-security needs access tokens that are bound"), "{page:?}");
 }
 
 #[tokio::test]

@@ -48,7 +48,7 @@ mod reference;
 // Sign-ins.
 mod sessions;
 // People.
-mod users;
+pub mod users;
 
 use std::sync::Arc;
 

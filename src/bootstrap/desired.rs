@@ -9,8 +9,9 @@ use clap::Args;
 use secrecy::ExposeSecret;
 use serde_json::{Value, json};
 
-use crate::admin::desired::{Plan, Step, apply as make, plan as compare};
+use crate::admin::desired::{DesiredError, Member, Plan, Step, apply as make, plan as compare};
 use crate::app::App;
+use crate::http::problem::Violation;
 use crate::keys::private_file;
 
 /// The exit code of a plan that would change something, with `--exit-code`.
@@ -47,7 +48,10 @@ pub struct ApplyOptions {
 
 /// Prints what `apply` would do.
 pub async fn plan(app: &App, options: &PlanOptions) -> anyhow::Result<ExitCode> {
-    let plan = read(app, &options.file).await?;
+    let plan = match read(app, &options.file).await {
+        Ok(plan) => plan,
+        Err(error) => return refused(error, options.json),
+    };
     show(&plan, options.json)?;
     let differs = options.exit_code && !plan.is_empty();
     Ok(if differs { ExitCode::from(DIFFERS) } else { ExitCode::SUCCESS })
@@ -55,7 +59,10 @@ pub async fn plan(app: &App, options: &PlanOptions) -> anyhow::Result<ExitCode> 
 
 /// Prints what differs, and changes it.
 pub async fn apply(app: &App, options: &ApplyOptions) -> anyhow::Result<ExitCode> {
-    let plan = read(app, &options.file).await?;
+    let plan = match read(app, &options.file).await {
+        Ok(plan) => plan,
+        Err(error) => return refused(error, options.json),
+    };
     show(&plan, options.json)?;
     if plan.has_deletions() && !options.delete {
         bail!(
@@ -91,6 +98,19 @@ pub async fn apply(app: &App, options: &ApplyOptions) -> anyhow::Result<ExitCode
     Ok(ExitCode::SUCCESS)
 }
 
+/// What is wrong, as whoever reads standard output expects it: the text goes to standard error in any case.
+fn refused(error: anyhow::Error, is_json: bool) -> anyhow::Result<ExitCode> {
+    if is_json {
+        let problems = match error.downcast_ref::<DesiredError>() {
+            Some(error) => error.problems(),
+            None => vec![Violation::new("", format!("{error:#}"))],
+        };
+        let problem = |one: &Violation| json!({"pointer": one.pointer, "what": one.detail});
+        println!("{:#}", json!({"problems": problems.iter().map(problem).collect::<Vec<_>>()}));
+    }
+    Err(error)
+}
+
 async fn read(app: &App, file: &Path) -> anyhow::Result<Plan> {
     let text = std::fs::read_to_string(file)
         .with_context(|| format!("{} cannot be read\n  mend: name a readable UTF-8 file", file.display()))?;
@@ -113,9 +133,11 @@ fn show(plan: &Plan, is_json: bool) -> io::Result<()> {
     }
     for (key, step) in &plan.steps {
         match step {
-            Step::Create { is_drift: false } => writeln!(out, "+ {key}")?,
-            Step::Create { is_drift: true } => {
-                writeln!(out, "+ {key}   (drift: taken away by somebody else since the last apply)")?;
+            Step::Create { members } => {
+                writeln!(out, "+ {key}")?;
+                for Member { name, to, .. } in members {
+                    writeln!(out, "    {name}: {}", to.as_ref().unwrap_or(&Value::Null))?;
+                }
             }
             Step::Delete => writeln!(out, "- {key}")?,
             Step::Secret => writeln!(out, "~ {key}\n    secret: the one of its file")?,

@@ -1,24 +1,26 @@
 //! `ostiary bootstrap`: the first administrator and the first machine client, made once.
 //!
 //! The secrets go to a terminal or into a file that only its owner may read, and nowhere else: not through a pipe that may end
-//! in a log. The file is written before the database commits, so that no crash can leave an account whose password nobody
-//! knows.
+//! in a log. They are written before the database commits, under a name of their own beside the file, so that no crash can leave
+//! an account whose password nobody knows; the file gets its name afterwards. So of two that run at once with one file, one makes
+//! the file and the other one leaves it alone.
 
 use std::fs;
 use std::io::{self, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
-use chrono::SecondsFormat;
+use chrono::{DateTime, SecondsFormat, Utc};
 use clap::Args;
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
 use crate::admin;
+use crate::admin::users::is_username;
 use crate::app::App;
 use crate::identity::local::passwords::Passwords;
-use crate::keys::private_file;
+use crate::keys::private_file::{self, FileError};
 use crate::model::admin_scope::{AdminArea, AdminScope};
 use crate::model::audit::{Actor, AuditEvent, AuditEventKind, AuditRecord, Origin};
 use crate::model::client::{Client, ClientSecret, ClientSettings, GrantType};
@@ -50,7 +52,7 @@ struct Secrets {
 /// Makes both, or says when that was done.
 pub async fn begin(app: &App, options: &FirstAdministrator) -> anyhow::Result<()> {
     if let Some(at) = app.postgres.find_bootstrapped_at().await? {
-        println!("nothing to do: it was done at {}", at.to_rfc3339_opts(SecondsFormat::Secs, true));
+        println!("{}", nothing_to_do(at));
         return Ok(());
     }
     options.check()?;
@@ -64,8 +66,19 @@ pub async fn begin(app: &App, options: &FirstAdministrator) -> anyhow::Result<()
         phc: phc.as_str().to_owned(),
     };
     let client = machine(app, options, &secrets)?;
-    if let Some(file) = &options.output {
-        options.write(app, &secrets, file)?;
+    let draft = options.output.as_deref().map(Draft::of);
+    if let Some(draft) = &draft {
+        if draft.file.exists() {
+            // Whoever ran at the same time may have made it a moment ago.
+            return match app.postgres.find_bootstrapped_at().await? {
+                Some(at) => {
+                    println!("{}", nothing_to_do(at));
+                    Ok(())
+                }
+                None => Err(FileError::Exists(draft.file.to_owned()).into()),
+            };
+        }
+        private_file::create(&draft.path, format!("{:#}\n", options.document(app, &secrets)).as_bytes())?;
     }
     let now = app.clock.now();
     let record = AuditRecord {
@@ -75,13 +88,39 @@ pub async fn begin(app: &App, options: &FirstAdministrator) -> anyhow::Result<()
         happened_at: now,
     };
     let begun = app.postgres.recording(record).begin_administration(&person, &client, now).await;
-    options.conclude(app, &secrets, begun)
+    options.conclude(app, &secrets, draft.as_ref(), begun)
+}
+
+fn nothing_to_do(at: DateTime<Utc>) -> String {
+    format!("nothing to do: it was done at {}", at.to_rfc3339_opts(SecondsFormat::Secs, true))
+}
+
+/// Where the secrets are until it is known that they are good for something.
+struct Draft<'a> {
+    file: &'a Path,
+    path: PathBuf,
+}
+
+impl<'a> Draft<'a> {
+    fn of(file: &'a Path) -> Self {
+        let mut path = file.as_os_str().to_owned();
+        path.push(format!(".{}", random::id()));
+        Self { file, path: path.into() }
+    }
+
+    fn keep(&self) -> anyhow::Result<()> {
+        // A link, and no renaming: that would put it in the place of another file.
+        fs::hard_link(&self.path, self.file).with_context(|| {
+            format!("{} cannot be made; the secrets are in {}", self.file.display(), self.path.display())
+        })?;
+        Ok(fs::remove_file(&self.path)?)
+    }
 }
 
 impl FirstAdministrator {
     fn check(&self) -> anyhow::Result<()> {
-        if self.username.trim().is_empty() {
-            bail!("--username is empty\n  mend: name the administrator");
+        if !is_username(&self.username) {
+            bail!("--username is empty, very long or has control characters\n  mend: name the administrator");
         }
         let is_plain = self.client_id.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte));
         if self.client_id.is_empty() || !is_plain || self.client_id.starts_with(SubjectId::PREFIX) {
@@ -99,13 +138,22 @@ impl FirstAdministrator {
         Ok(())
     }
 
-    fn conclude(&self, app: &App, secrets: &Secrets, begun: Result<Begun, StoreError>) -> anyhow::Result<()> {
-        let forget = || self.output.as_deref().map_or(Ok(()), fs::remove_file);
+    fn conclude(
+        &self,
+        app: &App,
+        secrets: &Secrets,
+        draft: Option<&Draft<'_>>,
+        begun: Result<Begun, StoreError>,
+    ) -> anyhow::Result<()> {
+        let forget = || draft.map_or(Ok(()), |draft| fs::remove_file(&draft.path));
         match begun {
-            Ok(Begun::Made) => self.tell(app, secrets),
+            Ok(Begun::Made) => {
+                draft.map_or(Ok(()), Draft::keep)?;
+                self.tell(app, secrets)
+            }
             Ok(Begun::Before(at)) => {
                 forget()?;
-                println!("nothing to do: it was done at {}", at.to_rfc3339_opts(SecondsFormat::Secs, true));
+                println!("{}", nothing_to_do(at));
                 Ok(())
             }
             Ok(Begun::UsernameTaken) => {
@@ -121,7 +169,7 @@ impl FirstAdministrator {
             }
             // Whether it was committed is unknown: what is in the file may be the only way in.
             Err(error @ StoreError::Unavailable(_)) => {
-                let kept = self.output.as_ref().map(|file| format!(" The secrets are in {}.", file.display()));
+                let kept = draft.map(|draft| format!(" The secrets are in {}.", draft.path.display()));
                 Err(error).with_context(|| {
                     format!(
                         "the database did not answer, so it is not known whether the administrator was made.{} Run it \
@@ -145,11 +193,6 @@ impl FirstAdministrator {
             "resource": app.url(admin::PATH),
             "scopes": AdminArea::ALL.map(|area| area.full().name()),
         })
-    }
-
-    fn write(&self, app: &App, secrets: &Secrets, file: &Path) -> anyhow::Result<()> {
-        let text = format!("{:#}\n", self.document(app, secrets));
-        Ok(private_file::create(file, text.as_bytes())?)
     }
 
     fn tell(&self, app: &App, secrets: &Secrets) -> anyhow::Result<()> {

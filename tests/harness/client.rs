@@ -226,6 +226,11 @@ impl TestClient {
         Self { key: Some(Arc::new(key)), ..self.clone() }
     }
 
+    /// The same client, which registered that it authenticates with `key` from now on.
+    pub fn authenticating_with(&self, key: ClientKey) -> Self {
+        Self { method: ClientAuthMethod::PrivateKeyJwt, ..self.with_key(key) }
+    }
+
     /// A good assertion for the issuer, but for these claims; `null` leaves one out.
     pub fn assertion(&self, change: Value) -> String {
         self.key.as_ref().expect("a key").sign(&self.assertion_claims(change))

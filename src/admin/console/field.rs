@@ -37,6 +37,8 @@ pub(super) enum Kind {
     Lines,
     /// A text of several lines, or nothing.
     Paragraph,
+    /// A JSON document, or nothing.
+    Json,
     /// What is never shown again: what was typed is typed anew.
     Secret,
     /// A text in several languages.
@@ -100,6 +102,8 @@ impl Field {
             Kind::Line | Kind::Choice(_) => text(one()?),
             // Browsers send both characters for the end of a line.
             Kind::Paragraph => one()?.map_or(Value::Null, |text| text.replace("\r\n", "\n").into()),
+            // What is no JSON stays a text, and is refused as one.
+            Kind::Json => one()?.map_or(Value::Null, |text| serde_json::from_str(text).unwrap_or_else(|_| text.into())),
             // Blanks are part of it.
             Kind::Secret => text(form.one(self.name)?),
             Kind::Flag => match one()? {

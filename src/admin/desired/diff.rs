@@ -14,8 +14,8 @@ use super::Key;
 pub enum Step {
     /// It is made.
     Create {
-        /// Whether it was there after the last apply, so that somebody else took it away.
-        is_drift: bool,
+        /// What it is given, beyond what every new one has.
+        members: Vec<Member>,
     },
     /// Members of it change.
     Change {
@@ -42,16 +42,22 @@ pub struct Member {
 }
 
 /// The steps from `actual` to `desired`, when `applied` was desired the last time. What neither of the two documents names
-/// is nobody's concern.
+/// is nobody's concern. `new` is a thing of that kind to which nobody gave anything.
 pub(super) fn steps(
     desired: &BTreeMap<Key, Value>,
     actual: &BTreeMap<Key, Value>,
     applied: &BTreeMap<Key, Value>,
+    new: impl Fn(&Key) -> Value,
 ) -> Vec<(Key, Step)> {
     let mut steps = Vec::new();
     for (key, to) in desired {
         match actual.get(key) {
-            None => steps.push((key.clone(), Step::Create { is_drift: applied.contains_key(key) })),
+            None => {
+                let mut members = Vec::new();
+                compare("", Some(&new(key)), Some(to), None, &mut members);
+                let members = members.into_iter().map(|member| Member { from: None, ..member }).collect();
+                steps.push((key.clone(), Step::Create { members }));
+            }
             Some(from) if from == to => {}
             Some(from) => {
                 let mut members = Vec::new();
@@ -108,17 +114,21 @@ mod tests {
         let actual = state(&[("theirs", json!({})), ("gone", json!({})), ("same", json!({"a": 1}))]);
         let desired = state(&[("same", json!({"a": 1})), ("new", json!({}))]);
         let applied = state(&[("gone", json!({})), ("never", json!({}))]);
-        let steps: Vec<_> = steps(&desired, &actual, &applied).into_iter().map(|(key, step)| (key.id, step)).collect();
-        assert_eq!(steps, [("new".to_owned(), Step::Create { is_drift: false }), ("gone".to_owned(), Step::Delete)]);
+        let steps = steps(&desired, &actual, &applied, |_| json!({}));
+        let steps: Vec<_> = steps.into_iter().map(|(key, step)| (key.id, step)).collect();
+        let made = Step::Create { members: Vec::new() };
+        assert_eq!(steps, [("new".to_owned(), made), ("gone".to_owned(), Step::Delete)]);
     }
 
     #[test]
-    fn a_thing_that_somebody_else_took_away_is_drift() {
-        let (desired, applied) = (state(&[("a", json!({})), ("b", json!({}))]), state(&[("a", json!({}))]));
-        let steps: Vec<_> =
-            steps(&desired, &state(&[]), &applied).into_iter().map(|(key, step)| (key.id, step)).collect();
-        let made = |id: &str, is_drift| (id.to_owned(), Step::Create { is_drift });
-        assert_eq!(steps, [made("a", true), made("b", false)]);
+    fn a_new_thing_tells_what_it_is_given() {
+        let desired = state(&[("a", json!({"x": 1, "y": [2], "deep": {"z": null, "w": true}}))]);
+        let new = |_: &Key| json!({"x": 1, "y": [], "deep": {"z": null, "w": false}});
+        let [(_, Step::Create { members })] = &steps(&desired, &state(&[]), &state(&[]), new)[..] else {
+            panic!("one new thing")
+        };
+        let told: Vec<_> = members.iter().map(|member| (member.name.as_str(), member.from.clone())).collect();
+        assert_eq!(told, [("deep.w", None), ("y", None)]);
     }
 
     #[test]
@@ -126,7 +136,9 @@ mod tests {
         let applied = state(&[("a", json!({"x": 1, "deep": {"y": 1}}))]);
         let actual = state(&[("a", json!({"x": 2, "deep": {"y": 1}}))]);
         let desired = state(&[("a", json!({"x": 1, "deep": {"y": 3}}))]);
-        let [(_, Step::Change { members })] = &steps(&desired, &actual, &applied)[..] else { panic!("one change") };
+        let [(_, Step::Change { members })] = &steps(&desired, &actual, &applied, |_| json!({}))[..] else {
+            panic!("one change")
+        };
         let found: Vec<_> = members.iter().map(|member| (member.name.as_str(), member.is_drift)).collect();
         assert_eq!(found, [("deep.y", false), ("x", true)]);
     }

@@ -32,6 +32,7 @@ use super::json::escape;
 use crate::app::App;
 use crate::http::problem::Violation;
 use crate::model::audit::{Actor, AuditEvent, AuditEventKind, AuditRecord, Origin};
+use crate::model::client::ClientSettings;
 use crate::model::id::{ClientId, ResourceUri};
 use crate::storage::StoreError;
 use crate::storage::postgres::applied_policy::{Applied, PolicyChanges, PolicyObject};
@@ -92,6 +93,17 @@ pub enum DesiredError {
     Store(#[from] StoreError),
 }
 
+impl DesiredError {
+    /// What is wrong, one by one: where, and what.
+    pub fn problems(&self) -> Vec<Violation> {
+        match self {
+            Self::Document(violations) => violations.clone(),
+            Self::Taken(key) | Self::Named(key) => vec![Violation::new(key.to_string(), self.to_string())],
+            Self::Stale | Self::Store(_) => vec![Violation::new("", self.to_string())],
+        }
+    }
+}
+
 fn told(violations: &[Violation]) -> String {
     let line = |violation: &Violation| format!("\n  - {}: {}", violation.pointer, violation.detail);
     violations.iter().map(line).collect()
@@ -103,6 +115,14 @@ impl Key {
             PolicyObject::Scope(name) => Self::scope(name),
             PolicyObject::Resource(uri) => Self::resource(uri),
             PolicyObject::Client(id) => Self::client(id),
+        }
+    }
+
+    fn object(&self) -> PolicyObject {
+        match self.kind {
+            "scopes" => PolicyObject::Scope(self.id.clone()),
+            "resources" => PolicyObject::Resource(ResourceUri::new(&self.id)),
+            _ => PolicyObject::Client(ClientId::new(&self.id)),
         }
     }
 
@@ -153,7 +173,8 @@ pub async fn plan(app: &App, text: &str, folder: &Path, now: DateTime<Utc>) -> R
     let last = app.postgres.find_applied_policy().await?.map(|(objects, _)| objects);
     let applied = last.as_ref().map(remembered).unwrap_or_default();
     let (actual, objects) = (actual(&catalog, &records), desired.objects());
-    let mut steps = diff::steps(&objects, &actual, &applied);
+    let mut steps = diff::steps(&objects, &actual, &applied, as_new);
+    refuse_taken(app, &steps).await?;
     let is_named = |key: &Key| objects.contains_key(key) || applied.contains_key(key);
     let unmanaged = actual.keys().filter(|key| !is_named(key)).cloned().collect();
     let mut changes = PolicyChanges { applied: to_remember(&objects), ..PolicyChanges::default() };
@@ -218,6 +239,22 @@ fn actual(catalog: &Catalog, records: &[ClientRecord]) -> BTreeMap<Key, Value> {
     let resources = catalog.resources.iter().map(|one| (Key::resource(&one.uri), resource_object(one)));
     let clients = records.iter().map(|one| (Key::client(&one.id), client_object(one.enabled, &one.settings)));
     scopes.chain(resources).chain(clients).collect()
+}
+
+/// A thing of that kind to which nobody gave anything.
+fn as_new(key: &Key) -> Value {
+    if key.kind == "clients" { client_object(true, &ClientSettings::default()) } else { Value::Object(Map::new()) }
+}
+
+/// Identifiers are not used again: a token or a record of the one before would be taken for one of the new one's.
+async fn refuse_taken(app: &App, steps: &[(Key, Step)]) -> Result<(), DesiredError> {
+    let made = steps.iter().filter(|(_, step)| matches!(step, Step::Create { .. }));
+    let made: Vec<PolicyObject> = made.map(|(key, _)| key.object()).collect();
+    let taken = app.postgres.list_deleted(&made).await?;
+    let what =
+        "there was one before, and identifiers are not used again: choose another one, or take it out of the document";
+    let violations: Vec<_> = taken.iter().map(|object| Violation::new(Key::of(object).to_string(), what)).collect();
+    if violations.is_empty() { Ok(()) } else { Err(DesiredError::Document(violations)) }
 }
 
 /// The catalog as it will be.

@@ -212,7 +212,8 @@ pub(in crate::admin) fn changeable(record: &PersonRecord) -> Map<String, Value> 
     .collect()
 }
 
-fn is_username(name: &str) -> bool {
+/// Whether somebody may be called that.
+pub fn is_username(name: &str) -> bool {
     let name = name.trim();
     (1..=MAX_USERNAME).contains(&name.len()) && !name.contains(char::is_control)
 }

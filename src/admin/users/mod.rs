@@ -11,6 +11,8 @@ pub(in crate::admin) mod document;
 // Passwords, invitations, signing out.
 pub(in crate::admin) mod password;
 
+pub use self::document::is_username;
+
 use axum::Json;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};

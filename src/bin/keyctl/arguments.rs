@@ -45,7 +45,7 @@ pub enum Command {
         #[arg(allow_hyphen_values = true)]
         kid: String,
         /// Why; it is kept with the key
-        #[arg(long, value_name = "TEXT")]
+        #[arg(long, value_name = "TEXT", value_parser = reason)]
         reason: String,
         /// Does it
         #[arg(long)]
@@ -203,4 +203,8 @@ fn parse_bits(bits: &str) -> Result<RsaBits, String> {
         "4096" => Ok(RsaBits::Four096),
         _ => Err("use 2048, 3072 or 4096".to_owned()),
     }
+}
+
+fn reason(text: &str) -> Result<String, &'static str> {
+    if text.trim().is_empty() { Err("say why") } else { Ok(text.to_owned()) }
 }

@@ -83,6 +83,7 @@ async fn validate(place: &Place, now: DateTime<Utc>) -> Inspection {
     let mut found = inspect(&*place.store).await;
     if let Ok(stored) = place.store.read().await {
         found.problems.extend(place.signers.problems(stored.ring.keys()));
+        found.warnings.extend(stored.ring.times_ahead("the stored keys", now));
     }
     if found.problems.is_empty() {
         found.warnings.extend(external::warnings(place, now).await);

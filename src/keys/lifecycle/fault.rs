@@ -1,9 +1,14 @@
 //! What is wrong with stored metadata: somebody wrote it by hand, or restored half of it.
 
+use chrono::{DateTime, TimeDelta, Utc};
+
 use super::{KeyRing, REQUIRED_ALGS};
 use crate::keys::problem::Problem;
 use crate::model::signing_alg::SigningAlg;
 use crate::model::signing_key::{KeyEntry, KeyPurpose, KeyState};
+
+/// How far the clocks of instances may be apart.
+const AHEAD: TimeDelta = TimeDelta::minutes(5);
 
 impl KeyRing {
     /// Everything that is wrong with the metadata by itself, without looking at the keys. `place` is where it is mended.
@@ -22,6 +27,20 @@ impl KeyRing {
             }
         }
         problems
+    }
+
+    /// What a clock that was wrong once has left behind: keys whose times lie ahead, so that nothing of them is ever due.
+    pub fn times_ahead(&self, place: &str, now: DateTime<Utc>) -> Vec<Problem> {
+        let is_ahead = |key: &&KeyEntry| {
+            let times =
+                [Some(key.created_at), Some(key.published_at), key.activated_at, key.superseded_at, key.retired_at];
+            times.into_iter().flatten().any(|time| time > now + AHEAD)
+        };
+        let warn = |key: &KeyEntry| {
+            let mend = format!("set the clock of this machine, or correct the times in {place}");
+            Problem::of_key(&key.kid, "has times of the future, so it is not renewed until then", &mend)
+        };
+        self.keys.iter().filter(is_ahead).map(warn).collect()
     }
 
     fn kind_problem(&self, alg: SigningAlg, purpose: KeyPurpose, place: &str) -> Option<Problem> {

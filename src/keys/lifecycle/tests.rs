@@ -200,6 +200,22 @@ fn each_fault_names_its_key_and_its_mend() {
     assert!(ring.problems("x")[0].what.contains("no key is active for RS256"));
 }
 
+#[test]
+fn times_of_the_future_are_told_and_those_of_another_clock_are_not() {
+    let ring = every_state();
+    assert_eq!(ring.times_ahead("keyset.json", start() + TimeDelta::days(30)), []);
+    let mut ahead = every_state();
+    let last = ahead.keys.iter().map(|key| key.created_at).max().unwrap();
+    let now =
+        ahead.keys.iter().flat_map(|key| [Some(key.created_at), key.activated_at, key.superseded_at, key.retired_at]);
+    let now = now.flatten().max().unwrap();
+    ahead.keys[1].created_at = now + TimeDelta::minutes(5);
+    assert_eq!(ahead.times_ahead("keyset.json", now), [], "{last}");
+    ahead.keys[1].created_at = now + TimeDelta::minutes(6);
+    let [warning] = &ahead.times_ahead("keyset.json", now)[..] else { panic!("one key") };
+    assert!(warning.what.contains("the key next has times of the future") && warning.mend.contains("clock"));
+}
+
 /// What may happen to a key ring.
 #[derive(Clone, Debug)]
 enum Event {

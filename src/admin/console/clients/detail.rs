@@ -4,6 +4,7 @@ use askama::Template;
 use axum::extract::State;
 use axum::response::Response;
 use chrono::{DateTime, Utc};
+use serde_json::Value;
 
 use super::{kind_of, name_of, path_of};
 use crate::admin::clients;
@@ -39,6 +40,7 @@ struct ClientPage {
     facts: Vec<(&'static str, Vec<String>)>,
     /// Whether it can have secrets at all.
     has_secrets: bool,
+    without: &'static str,
     secrets: Vec<Secret>,
 }
 
@@ -75,6 +77,11 @@ impl ClientPage {
             enabled: record.enabled,
             facts: facts(record),
             has_secrets: record.settings.token_endpoint_auth_method.has_secret(),
+            without: if record.settings.token_endpoint_auth_method.proves_key() {
+                "It proves that it has its own key, and needs none."
+            } else {
+                "It cannot keep a secret, so it has none."
+            },
             secrets: record.secrets.iter().map(secret).collect(),
             path,
         }
@@ -91,6 +98,7 @@ fn facts(record: &ClientRecord) -> Vec<(&'static str, Vec<String>)> {
         ("Grants", grants),
         ("Authenticates with", vec![settings.token_endpoint_auth_method.as_str().to_owned()]),
         ("Its keys are at", settings.jwks_uri.iter().cloned().collect()),
+        ("Its keys", settings.jwks.iter().flat_map(keys).collect()),
         ("Its certificate is for", registered_names(settings).iter().map(certificate).collect()),
         ("Its access tokens are bound to", bindings(settings)),
         ("Scopes", vec![settings.scopes.join(" ")]),
@@ -104,6 +112,18 @@ fn facts(record: &ClientRecord) -> Vec<(&'static str, Vec<String>)> {
     ];
     facts.retain(|(_, values)| values.iter().any(|value| !value.is_empty()));
     facts
+}
+
+/// Each key in a few words: its name, and what it is for.
+fn keys(jwks: &Value) -> Vec<String> {
+    let text = |key: &Value, member: &str| key.get(member).and_then(Value::as_str).unwrap_or_default().to_owned();
+    let words = |key: &Value| {
+        let (kid, alg) = (text(key, "kid"), text(key, "alg"));
+        let kid = if kid.is_empty() { "without a name".to_owned() } else { kid };
+        let kind = if alg.is_empty() { text(key, "kty") } else { alg };
+        format!("{kid} ({kind})")
+    };
+    jwks.get("keys").and_then(Value::as_array).into_iter().flatten().map(words).collect()
 }
 
 fn certificate(name: &RegisteredName<'_>) -> String {

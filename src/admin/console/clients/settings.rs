@@ -3,12 +3,14 @@
 use crate::admin::catalog::RESERVED;
 use crate::admin::console::field::{Choice, Field, Group, Kind};
 use crate::model::client::{ClientAuthMethod, GrantType};
+use crate::model::profile::Profile;
 use crate::model::signing_alg::SigningAlg;
 use crate::storage::registry::Catalog;
 
 /// Everything that can be changed of a client.
 pub(super) fn groups(catalog: &Catalog) -> Vec<Group> {
-    vec![shown(), addresses(), authentication(), rights(catalog), sign_in(), tokens(), logout(), lifetimes()]
+    let access = [shown(), addresses(), authentication(), keys(), requests(), rights(catalog)];
+    access.into_iter().chain([sign_in(), tokens(), logout(), lifetimes()]).collect()
 }
 
 fn shown() -> Group {
@@ -102,22 +104,68 @@ fn authentication() -> Group {
                 "",
                 Kind::Choice(ClientAuthMethod::ALL.map(method).into()),
             ),
+        ],
+    }
+}
+
+fn keys() -> Group {
+    Group {
+        title: "Its keys and certificate",
+        hint: "For a client that authenticates with one, signs its requests, or has its tokens bound to one.",
+        fields: vec![
             Field::new(
                 "jwks_uri",
                 "Where its public keys are",
-                "The address of a JWK Set, for a client that signs. The keys themselves can be given over the API.",
+                "The address of a JWK Set, for a client that signs or shows a certificate of its own.",
                 Kind::Line,
+            ),
+            Field::new(
+                "jwks",
+                "Its public keys",
+                "A JWK Set, as JSON, instead of an address. Without the private members.",
+                Kind::Json,
+            ),
+            Field::new(
+                "token_endpoint_auth_signing_alg",
+                "Its assertions are signed with",
+                "",
+                Kind::Choice(algs_or("Whatever its rules allow")),
             ),
             Field::new(
                 "tls_client_auth_subject_dn",
                 "The subject of its certificate",
-                "Such as CN=shop,O=Example. Another name of the certificate can be given over the API instead.",
+                "Such as CN=shop,O=Example. This or one of the next four names it.",
                 Kind::Line,
             ),
+            Field::new("tls_client_auth_san_dns", "A DNS name of its certificate", "", Kind::Line),
+            Field::new("tls_client_auth_san_uri", "A URI of its certificate", "", Kind::Line),
+            Field::new("tls_client_auth_san_ip", "An IP address of its certificate", "", Kind::Line),
+            Field::new("tls_client_auth_san_email", "A mail address of its certificate", "", Kind::Line),
             Field::new(
                 "tls_client_certificate_bound_access_tokens",
                 "Its access tokens are bound to its certificate",
                 "Then a stolen token is of no use without the key.",
+                Kind::Switch,
+            ),
+            Field::new(
+                "dpop_bound_access_tokens",
+                "Its access tokens are bound to a key of its own",
+                "Then it must prove that it has the key (DPoP), and a stolen token is of no use.",
+                Kind::Switch,
+            ),
+        ],
+    }
+}
+
+fn requests() -> Group {
+    Group {
+        title: "Its authorization requests",
+        hint: "",
+        fields: vec![
+            Field::new(
+                "pkce_required",
+                "It must use PKCE",
+                "Leave it on: it is off only for clients that predate it.",
                 Kind::Switch,
             ),
             Field::new(
@@ -133,16 +181,16 @@ fn authentication() -> Group {
                 Kind::Switch,
             ),
             Field::new(
-                "dpop_bound_access_tokens",
-                "Its access tokens are bound to a key of its own",
-                "Then it must prove that it has the key (DPoP), and a stolen token is of no use.",
-                Kind::Switch,
+                "request_object_signing_alg",
+                "Its requests are signed with",
+                "",
+                Kind::Choice(algs_or("Whatever its rules allow")),
             ),
             Field::new(
-                "pkce_required",
-                "It must use PKCE",
-                "Leave it on: it is off only for clients that predate it.",
-                Kind::Switch,
+                "request_uris",
+                "Where its signed requests are",
+                "One address on each line; only where this server fetches them at all (oidc.request_uri).",
+                Kind::Lines,
             ),
         ],
     }
@@ -168,17 +216,29 @@ pub(super) fn scopes(catalog: &Catalog) -> Field {
     Field::new("scopes", "Scopes", "", Kind::Several(others.into_iter().chain(own).map(Choice::scope).collect()))
 }
 
+/// The algorithms, and the one word for none of them.
+fn algs_or(none: &str) -> Vec<Choice> {
+    let algs = SigningAlg::ALL.map(|alg| Choice::new(alg.as_str(), alg.as_str()));
+    [Choice::new("", none)].into_iter().chain(algs).collect()
+}
+
 fn sign_in() -> Group {
+    let profile = |profile: Profile| {
+        Choice::new(
+            profile.as_str(),
+            match profile {
+                Profile::Oauth2 => "OAuth 2.1",
+                Profile::Oidc => "OpenID Connect",
+                Profile::Fapi2Security => "FAPI 2.0 Security Profile",
+                Profile::Fapi2MessageSigning => "FAPI 2.0 Message Signing",
+            },
+        )
+    };
     Group {
         title: "Signing in",
         hint: "",
         fields: vec![
-            Field::new(
-                "profile",
-                "Rules",
-                "",
-                Kind::Choice(vec![Choice::new("oidc", "OpenID Connect"), Choice::new("oauth2", "OAuth 2.1")]),
-            ),
+            Field::new("profile", "Rules", "", Kind::Choice(Profile::ALL.map(profile).into())),
             Field::new(
                 "default_max_age",
                 "Oldest sign-in, in seconds",
@@ -198,7 +258,7 @@ fn sign_in() -> Group {
 
 fn tokens() -> Group {
     let algs = || SigningAlg::ALL.map(|alg| Choice::new(alg.as_str(), alg.as_str())).to_vec();
-    let or_none = [vec![Choice::new("", "Not signed: plain JSON")], algs()].concat();
+    let or_none = algs_or("Not signed: plain JSON");
     Group {
         title: "Tokens",
         hint: "",
@@ -217,6 +277,12 @@ fn tokens() -> Group {
                 "id_token_signed_response_alg",
                 "ID and logout tokens are signed with",
                 "",
+                Kind::Choice(algs()),
+            ),
+            Field::new(
+                "authorization_signed_response_alg",
+                "Authorization responses are signed with",
+                "Where the request asks for a signed one (JARM).",
                 Kind::Choice(algs()),
             ),
             Field::new("userinfo_signed_response_alg", "Userinfo answers are signed with", "", Kind::Choice(or_none)),

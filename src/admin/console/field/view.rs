@@ -65,6 +65,10 @@ impl Field {
         match &self.kind {
             Kind::Line => Input::Line { value: text, is_number: false },
             Kind::Paragraph => Input::Area { rows: text.lines().count().clamp(3, 12), value: text },
+            Kind::Json => {
+                let text = if value.is_object() { format!("{value:#}") } else { text };
+                Input::Area { rows: text.lines().count().clamp(3, 12), value: text }
+            }
             Kind::Secret => Input::Secret,
             Kind::Flag => {
                 let choices = [("", "Not said"), ("true", "Yes"), ("false", "No")];
