@@ -61,6 +61,7 @@ mod frontend;
 mod harness;
 mod interaction;
 mod introspection;
+mod introspection_jwt;
 mod jar;
 mod jarm;
 mod jwks;

@@ -208,6 +208,11 @@ pub struct ClientSettings {
     pub authorization_signed_response_alg: SigningAlg,
     /// What userinfo answers are signed with; absent: plain JSON.
     pub userinfo_signed_response_alg: Option<SigningAlg>,
+    /// What introspection answers are signed with, where they are JWTs (RFC 9701 section 6); absent: what its profile has for
+    /// that, see [`Profile::default_alg`].
+    pub introspection_signed_response_alg: Option<SigningAlg>,
+    /// Whether its introspection answers are JWTs whatever it asks for.
+    pub require_signed_introspection_response: bool,
     /// Seconds after which a sign-in is too old, when the request says nothing.
     pub default_max_age: Option<u32>,
     /// Whether ID tokens always carry `auth_time`.
@@ -264,6 +269,8 @@ impl Default for ClientSettings {
             id_token_signed_response_alg: SigningAlg::RS256,
             authorization_signed_response_alg: SigningAlg::RS256,
             userinfo_signed_response_alg: None,
+            introspection_signed_response_alg: None,
+            require_signed_introspection_response: false,
             default_max_age: None,
             require_auth_time: false,
             default_acr_values: Vec::new(),

@@ -199,6 +199,7 @@ fn sign_in() -> Group {
 fn tokens() -> Group {
     let algs = || SigningAlg::ALL.map(|alg| Choice::new(alg.as_str(), alg.as_str())).to_vec();
     let or_none = [vec![Choice::new("", "Not signed: plain JSON")], algs()].concat();
+    let or_default = [vec![Choice::new("", "What its rules have for that")], algs()].concat();
     Group {
         title: "Tokens",
         hint: "",
@@ -220,6 +221,18 @@ fn tokens() -> Group {
                 Kind::Choice(algs()),
             ),
             Field::new("userinfo_signed_response_alg", "Userinfo answers are signed with", "", Kind::Choice(or_none)),
+            Field::new(
+                "introspection_signed_response_alg",
+                "Introspection answers are signed with",
+                "Where the API asks for a JWT (RFC 9701).",
+                Kind::Choice(or_default),
+            ),
+            Field::new(
+                "require_signed_introspection_response",
+                "Its introspection answers are always signed",
+                "Else when it asks for that.",
+                Kind::Switch,
+            ),
         ],
     }
 }
