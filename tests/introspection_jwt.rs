@@ -156,7 +156,7 @@ async fn a_client_may_register_that_its_answers_are_always_signed() {
     }
     for accept in ["application/json", "*/*, application/token-introspection+jwt;q=0"] {
         let answer = ask(&app, &client, tokens.access(), accept).await;
-        let description = "the client registered that its answers are signed JWTs: accept those";
+        let description = "the client registered that its answers are JWTs: it must accept those";
         answer.assert_error(406, "invalid_request", description);
     }
 }

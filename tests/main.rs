@@ -47,6 +47,7 @@ mod dev;
 mod device;
 mod discovery;
 mod dpop;
+mod encryption;
 mod exit_codes;
 mod external_keys;
 mod fapi2;

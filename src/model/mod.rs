@@ -8,6 +8,8 @@ pub mod audit;
 pub mod catalog;
 // The client applications and what they registered.
 pub mod client;
+// Encryption algorithms by their registered names.
+pub mod encryption_alg;
 // What one authorization code, device code or machine grant stands for.
 pub mod family;
 // Identifiers: each its own type.

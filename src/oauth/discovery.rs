@@ -16,6 +16,7 @@ use crate::keys::keyset::Keyset;
 use crate::keys::lifecycle::RotationPolicy;
 use crate::model::catalog::Scope;
 use crate::model::client::{ClientAuthMethod, GrantType};
+use crate::model::encryption_alg::{ContentEncryption, EncryptionAlg};
 use crate::model::signing_alg::SigningAlg;
 use crate::protocol::claims::release::SCOPES;
 use crate::protocol::display::Display;
@@ -54,13 +55,21 @@ struct Metadata {
     acr_values_supported: Vec<String>,
     subject_types_supported: [&'static str; 1],
     id_token_signing_alg_values_supported: Vec<&'static str>,
+    id_token_encryption_alg_values_supported: [&'static str; 5],
+    id_token_encryption_enc_values_supported: [&'static str; 4],
     authorization_signing_alg_values_supported: Vec<&'static str>,
+    authorization_encryption_alg_values_supported: [&'static str; 5],
+    authorization_encryption_enc_values_supported: [&'static str; 4],
     userinfo_signing_alg_values_supported: Vec<&'static str>,
+    userinfo_encryption_alg_values_supported: [&'static str; 5],
+    userinfo_encryption_enc_values_supported: [&'static str; 4],
     token_endpoint_auth_methods_supported: Vec<&'static str>,
     token_endpoint_auth_signing_alg_values_supported: Vec<&'static str>,
     introspection_endpoint_auth_methods_supported: Vec<&'static str>,
     introspection_endpoint_auth_signing_alg_values_supported: Vec<&'static str>,
     introspection_signing_alg_values_supported: Vec<&'static str>,
+    introspection_encryption_alg_values_supported: [&'static str; 5],
+    introspection_encryption_enc_values_supported: [&'static str; 4],
     revocation_endpoint_auth_methods_supported: Vec<&'static str>,
     revocation_endpoint_auth_signing_alg_values_supported: Vec<&'static str>,
     display_values_supported: Vec<&'static str>,
@@ -125,6 +134,8 @@ fn metadata(app: &App, keyset: &Keyset, catalog: &Catalog) -> Metadata {
     let auth_methods: Vec<_> = offered.map(ClientAuthMethod::as_str).collect();
     let confidential: Vec<_> = auth_methods.iter().copied().filter(|method| *method != "none").collect();
     let assertions: Vec<_> = SigningAlg::ALL.into_iter().map(SigningAlg::as_str).collect();
+    let encryption =
+        (EncryptionAlg::ALL.map(EncryptionAlg::as_str), ContentEncryption::ALL.map(ContentEncryption::as_str));
     let resources = catalog.resources.iter().filter(|resource| !resource.restricted);
     Metadata {
         issuer: app.issuer().to_owned(),
@@ -148,13 +159,21 @@ fn metadata(app: &App, keyset: &Keyset, catalog: &Catalog) -> Metadata {
         acr_values_supported: app.config.oidc.acr_values.clone(),
         subject_types_supported: ["public"],
         id_token_signing_alg_values_supported: signing.clone(),
+        id_token_encryption_alg_values_supported: encryption.0,
+        id_token_encryption_enc_values_supported: encryption.1,
         authorization_signing_alg_values_supported: signing.clone(),
+        authorization_encryption_alg_values_supported: encryption.0,
+        authorization_encryption_enc_values_supported: encryption.1,
         userinfo_signing_alg_values_supported: signing.clone(),
+        userinfo_encryption_alg_values_supported: encryption.0,
+        userinfo_encryption_enc_values_supported: encryption.1,
         token_endpoint_auth_methods_supported: auth_methods.clone(),
         token_endpoint_auth_signing_alg_values_supported: assertions.clone(),
         introspection_endpoint_auth_methods_supported: confidential,
         introspection_endpoint_auth_signing_alg_values_supported: assertions.clone(),
         introspection_signing_alg_values_supported: signing,
+        introspection_encryption_alg_values_supported: encryption.0,
+        introspection_encryption_enc_values_supported: encryption.1,
         revocation_endpoint_auth_methods_supported: auth_methods,
         revocation_endpoint_auth_signing_alg_values_supported: assertions.clone(),
         display_values_supported: Display::ALL.into_iter().map(Display::as_str).collect(),

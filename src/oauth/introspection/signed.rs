@@ -1,5 +1,7 @@
 //! Introspection answers as JWTs (RFC 9701): for a resource server that keeps what it was told, and may have to show it.
 
+use std::sync::Arc;
+
 use axum::response::{IntoResponse, Response};
 use chrono::{DateTime, Utc};
 use http::HeaderMap;
@@ -9,6 +11,7 @@ use serde::Serialize;
 use super::Introspection;
 use crate::app::App;
 use crate::flow::access_token::{AccessTokenClaims, Audience};
+use crate::flow::encryption::Envelope;
 use crate::flow::{audience, client};
 use crate::http::accept;
 use crate::http::headers::no_store;
@@ -30,14 +33,16 @@ struct Claims<'a> {
     token_introspection: &'a Introspection,
 }
 
-/// Whether the answer is to be a JWT: the caller asks for one, or registered that it always gets one.
+/// Whether the answer is to be a JWT: the caller asks for one, or registered that it always gets one. Section 8.2: what is
+/// encrypted is told in no other way, or whoever stole the caller's credentials could ask for it in the clear.
 pub(super) fn is_wanted(caller: &Client, headers: &HeaderMap) -> Result<bool, OAuthError> {
-    if !caller.settings.require_signed_introspection_response {
+    let is_encrypted = caller.settings.introspection_encryption().is_some();
+    if !caller.settings.require_signed_introspection_response && !is_encrypted {
         return Ok(accept::prefers(headers, MEDIA_TYPE, "application/json"));
     }
     if accept::weight_of(headers, MEDIA_TYPE) == 0 {
         let refused =
-            OAuthError::invalid_request("the client registered that its answers are signed JWTs: accept those");
+            OAuthError::invalid_request("the client registered that its answers are JWTs: it must accept those");
         return Err(refused.with_status(406));
     }
     Ok(true)
@@ -62,16 +67,21 @@ pub(super) async fn narrowed(
     Ok(AccessTokenClaims { scope, aud, ..claims })
 }
 
-/// The answer, signed for `caller`.
+/// The answer, signed for `caller`, and then encrypted if it wants that.
 pub(super) async fn send(
     app: &App,
-    caller: &Client,
+    caller: &Arc<Client>,
     token_introspection: &Introspection,
     now: DateTime<Utc>,
 ) -> Result<Response, OAuthError> {
+    let envelope = Envelope::find(app, caller, caller.settings.introspection_encryption(), now).await?;
     let default = || client::profile(app, caller).default_alg();
     let alg = caller.settings.introspection_signed_response_alg.unwrap_or_else(default);
     let claims = Claims { iss: app.issuer(), aud: caller.id.as_str(), iat: now.timestamp(), token_introspection };
     let jwt = app.keys.current().sign_jwt(alg, TYP, &claims).await?;
+    let jwt = match envelope {
+        Some(envelope) => envelope.nest(&jwt, Some(TYP))?,
+        None => jwt,
+    };
     Ok((no_store(), [(CONTENT_TYPE, MEDIA_TYPE)], jwt).into_response())
 }

@@ -1,5 +1,6 @@
 //! The settings of a client as fields, in groups.
 
+use super::encryption;
 use crate::admin::catalog::RESERVED;
 use crate::admin::console::field::{Choice, Field, Group, Kind};
 use crate::model::client::{ClientAuthMethod, GrantType};
@@ -8,7 +9,17 @@ use crate::storage::registry::Catalog;
 
 /// Everything that can be changed of a client.
 pub(super) fn groups(catalog: &Catalog) -> Vec<Group> {
-    vec![shown(), addresses(), authentication(), rights(catalog), sign_in(), tokens(), logout(), lifetimes()]
+    vec![
+        shown(),
+        addresses(),
+        authentication(),
+        rights(catalog),
+        sign_in(),
+        tokens(),
+        encryption::group(),
+        logout(),
+        lifetimes(),
+    ]
 }
 
 fn shown() -> Group {
