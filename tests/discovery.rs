@@ -8,7 +8,7 @@ use crate::harness::{Authority, MAIL_API, PHOTOS_API, TestApp, every_claim};
 const PATHS: [&str; 2] = ["/.well-known/openid-configuration", "/.well-known/oauth-authorization-server"];
 
 /// What the conformance suite knows of what we could send; any other name is a warning there.
-const REGISTERED: [&str; 60] = [
+const REGISTERED: [&str; 62] = [
     "issuer",
     "authorization_endpoint",
     "token_endpoint",
@@ -60,6 +60,8 @@ const REGISTERED: [&str; 60] = [
     "request_uri_parameter_supported",
     "require_request_uri_registration",
     "request_object_signing_alg_values_supported",
+    "request_object_encryption_alg_values_supported",
+    "request_object_encryption_enc_values_supported",
     "code_challenge_methods_supported",
     "dpop_signing_alg_values_supported",
     "prompt_values_supported",

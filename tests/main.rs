@@ -64,6 +64,7 @@ mod interaction;
 mod introspection;
 mod introspection_jwt;
 mod jar;
+mod jar_encrypted;
 mod jarm;
 mod jwks;
 mod key_rotation;

@@ -185,6 +185,11 @@ pub struct ClientSettings {
     pub require_signed_request_object: bool,
     /// The one algorithm of its request objects; absent: any that the profile allows.
     pub request_object_signing_alg: Option<SigningAlg>,
+    /// How the key of its encrypted request objects is sent. It may send others all the same (OpenID Connect Registration section
+    /// 2): what is taken is what the server has a key for.
+    pub request_object_encryption_alg: Option<EncryptionAlg>,
+    /// What they are encrypted with; absent: A128CBC-HS256.
+    pub request_object_encryption_enc: Option<ContentEncryption>,
     /// Where its request objects are, byte for byte (OpenID Connect Registration section 2).
     pub request_uris: Vec<String>,
     /// Whether its access tokens are always bound to a key of its own (RFC 9449 section 5.2).
@@ -298,6 +303,8 @@ impl Default for ClientSettings {
             require_pushed_authorization_requests: false,
             require_signed_request_object: false,
             request_object_signing_alg: None,
+            request_object_encryption_alg: None,
+            request_object_encryption_enc: None,
             request_uris: Vec::new(),
             dpop_bound_access_tokens: false,
             scopes: vec!["openid".into(), "profile".into(), "email".into()],

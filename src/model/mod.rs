@@ -16,6 +16,8 @@ pub mod family;
 pub mod id;
 // Who fetched the key set.
 pub mod jwks_fetch;
+// What keys of ours are used with.
+pub mod key_alg;
 // How long what is issued lives.
 pub mod lifetimes;
 // Sets of rules that clients are held to.

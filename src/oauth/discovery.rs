@@ -17,6 +17,7 @@ use crate::keys::lifecycle::RotationPolicy;
 use crate::model::catalog::Scope;
 use crate::model::client::{ClientAuthMethod, GrantType};
 use crate::model::encryption_alg::{ContentEncryption, EncryptionAlg};
+use crate::model::key_alg::KeyAlg;
 use crate::model::signing_alg::SigningAlg;
 use crate::protocol::claims::release::SCOPES;
 use crate::protocol::display::Display;
@@ -81,6 +82,10 @@ struct Metadata {
     request_uri_parameter_supported: bool,
     require_request_uri_registration: bool,
     request_object_signing_alg_values_supported: Vec<&'static str>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    request_object_encryption_alg_values_supported: Vec<&'static str>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    request_object_encryption_enc_values_supported: Vec<&'static str>,
     code_challenge_methods_supported: [&'static str; 1],
     dpop_signing_alg_values_supported: [&'static str; 3],
     prompt_values_supported: Vec<&'static str>,
@@ -136,6 +141,7 @@ fn metadata(app: &App, keyset: &Keyset, catalog: &Catalog) -> Metadata {
     let assertions: Vec<_> = SigningAlg::ALL.into_iter().map(SigningAlg::as_str).collect();
     let encryption =
         (EncryptionAlg::ALL.map(EncryptionAlg::as_str), ContentEncryption::ALL.map(ContentEncryption::as_str));
+    let to_us = keyset.takes_encrypted();
     let resources = catalog.resources.iter().filter(|resource| !resource.restricted);
     Metadata {
         issuer: app.issuer().to_owned(),
@@ -186,6 +192,8 @@ fn metadata(app: &App, keyset: &Keyset, catalog: &Catalog) -> Metadata {
         request_uri_parameter_supported: app.config.oidc.request_uri,
         require_request_uri_registration: true,
         request_object_signing_alg_values_supported: assertions.clone(),
+        request_object_encryption_alg_values_supported: to_us.then_some(KeyAlg::EcdhEs.as_str()).into_iter().collect(),
+        request_object_encryption_enc_values_supported: encryption.1.into_iter().filter(|_| to_us).collect(),
         code_challenge_methods_supported: [pkce::METHOD],
         dpop_signing_alg_values_supported: dpop::ALGS.map(SigningAlg::as_str),
         prompt_values_supported: Prompt::ALL.into_iter().map(Prompt::as_str).collect(),

@@ -3,7 +3,9 @@
 
 use aws_lc_rs::aead::{self, Aad, LessSafeKey, Nonce, UnboundKey};
 use aws_lc_rs::agreement::{ECDH_P256, PrivateKey, UnparsedPublicKey, agree};
-use aws_lc_rs::cipher::{self, DecryptionContext, PaddedBlockDecryptingKey, UnboundCipherKey};
+use aws_lc_rs::cipher::{
+    self, DecryptionContext, EncryptionContext, PaddedBlockDecryptingKey, PaddedBlockEncryptingKey, UnboundCipherKey,
+};
 use aws_lc_rs::digest::{SHA256, digest};
 use aws_lc_rs::encoding::AsDer;
 use aws_lc_rs::hmac;
@@ -127,6 +129,42 @@ impl DecryptionKey {
             }
         }
     }
+}
+
+/// `content` encrypted to a key of the server with ECDH-ES, under a header with these further members.
+pub fn encrypt(jwk: &Value, enc: &str, more: &Value, content: &str) -> String {
+    let ephemeral = PrivateKey::generate(&ECDH_P256).expect("a key");
+    let public = ephemeral.compute_public_key().expect("a public key");
+    let (x, y) = public.as_ref()[1..].split_at(32);
+    let mut header = json!({
+        "alg": "ECDH-ES", "enc": enc, "epk": {"kty": "EC", "crv": "P-256", "x": encode(x), "y": encode(y)},
+    });
+    header.as_object_mut().expect("an object").extend(more.as_object().expect("members").clone());
+    let member = |name: &str| decode(jwk[name].as_str().expect("a coordinate"));
+    let peer = UnparsedPublicKey::new(&ECDH_P256, [vec![4], member("x"), member("y")].concat());
+    let z = agree(&ephemeral, peer, (), |z| Ok(z.to_vec())).expect("an agreement");
+    let cek = derived(&z, enc, key_length(enc));
+    let protected = encode(header.to_string().as_bytes());
+    let (iv, ciphertext, tag) = seal_content(enc, &cek, content.as_bytes(), protected.as_bytes());
+    format!("{protected}..{}.{}.{}", encode(&iv), encode(&ciphertext), encode(&tag))
+}
+
+fn seal_content(enc: &str, cek: &[u8], content: &[u8], aad: &[u8]) -> (Vec<u8>, Vec<u8>, Vec<u8>) {
+    let mut sealed = content.to_vec();
+    if let Some(gcm) = gcm(enc) {
+        let key = LessSafeKey::new(UnboundKey::new(gcm, cek).expect("a key"));
+        let iv = [7; 12];
+        let nonce = Nonce::assume_unique_for_key(iv);
+        let tag = key.seal_in_place_separate_tag(nonce, Aad::from(aad), &mut sealed).expect("it is sealed");
+        return (iv.to_vec(), sealed, tag.as_ref().to_vec());
+    }
+    let (mac_key, key) = cek.split_at(cek.len() / 2);
+    let key = UnboundCipherKey::new(if key.len() == 16 { &cipher::AES_128 } else { &cipher::AES_256 }, key);
+    let key = PaddedBlockEncryptingKey::cbc_pkcs7(key.expect("a key")).expect("a key");
+    let iv = [7; 16];
+    key.less_safe_encrypt(&mut sealed, EncryptionContext::Iv128(FixedLength::from(iv))).expect("it is sealed");
+    let tag = mac(mac_key, (&iv, &sealed), aad);
+    (iv.to_vec(), sealed, tag)
 }
 
 fn unwrapped(cipher: &'static key_wrap::AesBlockCipher, kek: &[u8], encrypted: &[u8]) -> Option<Vec<u8>> {

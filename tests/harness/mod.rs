@@ -14,7 +14,7 @@ mod console;
 mod database;
 mod deadline;
 mod journey;
-mod jwe;
+pub mod jwe;
 pub mod jwt;
 mod keys;
 mod meter;

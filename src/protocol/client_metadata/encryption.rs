@@ -31,7 +31,23 @@ pub(super) fn encryption_violations(settings: &ClientSettings) -> Vec<Violation>
             }
         }
     }
+    found.extend(request_object_violation(settings));
     found
+}
+
+/// What is encrypted to the server: for that it has keys on P-256.
+fn request_object_violation(settings: &ClientSettings) -> Option<Violation> {
+    match settings.request_object_encryption_alg {
+        None if settings.request_object_encryption_enc.is_some() => {
+            let what = "it needs request_object_encryption_alg: that says how the key is sent";
+            Some(("/request_object_encryption_enc".to_owned(), what.to_owned()))
+        }
+        None | Some(EncryptionAlg::EcdhEs) => None,
+        Some(_) => {
+            let what = "it must be ECDH-ES: the server has no other keys that requests are encrypted to";
+            Some(("/request_object_encryption_alg".to_owned(), what.to_owned()))
+        }
+    }
 }
 
 /// What is missing to encrypt to this client; keys at an address are found when they are used.
