@@ -9,6 +9,7 @@ use ostiary::app::App;
 use ostiary::bootstrap::desired::{self, ApplyOptions, PlanOptions};
 use ostiary::bootstrap::dev::{self, DevOptions, Guard};
 use ostiary::bootstrap::first_administrator::{self, FirstAdministrator};
+use ostiary::bootstrap::profile_check::ProfileCheck;
 use ostiary::bootstrap::{build, probe, report, serve, shutdown};
 use ostiary::clock::Clock;
 use ostiary::config::{self, Config, Sources};
@@ -79,8 +80,13 @@ enum Command {
 
 #[derive(Subcommand)]
 enum ConfigCommand {
-    /// Report everything that is wrong with the settings.
-    Check(SettingsFile),
+    /// Report everything that is wrong with the settings, and what breaks a profile.
+    Check {
+        #[command(flatten)]
+        settings: SettingsFile,
+        #[command(flatten)]
+        options: ProfileCheck,
+    },
     /// Print the settings as they are after defaults, file and environment, without secrets.
     Print(SettingsFile),
 }
@@ -131,13 +137,25 @@ fn with_app(
 
 fn show_config(command: ConfigCommand) -> anyhow::Result<ExitCode> {
     match command {
-        ConfigCommand::Check(settings) => {
-            load(settings)?;
-            println!("the configuration is valid");
-        }
+        ConfigCommand::Check { settings, options } => return check(settings, &options),
         ConfigCommand::Print(settings) => print!("{}", load(settings)?.to_yaml()?),
     }
     Ok(ExitCode::SUCCESS)
+}
+
+fn check(settings: SettingsFile, options: &ProfileCheck) -> anyhow::Result<ExitCode> {
+    let config = load(settings)?;
+    let keeps = options.settings(&config)?;
+    if keeps {
+        println!("the configuration is valid");
+    }
+    let clients = if options.reads_clients() {
+        let app = async { options.clients(&build(config, Clock::system()).await?).await };
+        Runtime::new()?.block_on(app)?
+    } else {
+        ExitCode::SUCCESS
+    };
+    Ok(if keeps { clients } else { ExitCode::FAILURE })
 }
 
 fn serve_until_signal(settings: SettingsFile) -> anyhow::Result<ExitCode> {

@@ -10,8 +10,8 @@ use crate::config::Installation;
 use crate::http::method::{self, without_head};
 use crate::http::{cors, session};
 use crate::oauth::{
-    authorize, device_authorization, discovery, introspection, jwks, logout, par, paths, revocation, sample_resource,
-    token, userinfo,
+    authorize, device_authorization, discovery, introspection, jwks, logout, par, paths, protected_resource,
+    revocation, sample_resource, token, userinfo,
 };
 use crate::web;
 
@@ -27,7 +27,9 @@ pub fn router(app: App) -> Router {
         .route(paths::REVOKE, post(revocation::post))
         .route(paths::JWKS, get(jwks::get))
         .route(paths::OPENID_CONFIGURATION, get(discovery::get))
-        .route(paths::OAUTH_AUTHORIZATION_SERVER, get(discovery::get));
+        .route(paths::OAUTH_AUTHORIZATION_SERVER, get(discovery::get))
+        .route(paths::OAUTH_PROTECTED_RESOURCE, get(protected_resource::get))
+        .route(paths::OAUTH_PROTECTED_RESOURCE_AT, get(protected_resource::get_at));
     let is_dev = app.config.installation == Installation::Dev;
     if is_dev || app.config.oidc.sample_resource {
         api = api.route(paths::RESOURCE, get(sample_resource::get));

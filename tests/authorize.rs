@@ -2,8 +2,10 @@
 
 use std::collections::BTreeMap;
 
+use ostiary::config::AcrValue;
 use ostiary::model::client::{ApplicationType, ConsentPolicy, GrantType};
 use ostiary::model::profile::Profile;
+use ostiary::model::session::AuthenticationMethod;
 use serde_json::json;
 
 use crate::harness::{ADMIN_API, Authorization, MAIL_API, PHOTOS_API, TestApp, jwt};
@@ -355,7 +357,8 @@ async fn pkce_and_nonce_are_optional_for_certification_clients() {
 #[tokio::test]
 async fn acr_values_return_as_the_acr_that_was_asked_for() {
     let app = TestApp::with_config(|config| {
-        config.oidc.acr_values = vec!["urn:example:bronze".into(), "urn:example:silver".into()];
+        let class = |acr: &str| AcrValue { acr: acr.into(), methods: vec![AuthenticationMethod::Pwd] };
+        config.oidc.acr_values = vec![class("urn:example:bronze"), class("urn:example:silver")];
     })
     .await;
     let (client, alice) = (app.web_client().await, app.alice().await);

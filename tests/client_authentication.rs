@@ -136,7 +136,7 @@ async fn no_credentials_at_all_is_invalid_client() {
     let app = TestApp::start().await;
     for path in ["/token", "/introspect", "/revoke"] {
         let answer = app.post_form(path, &[GRANT]).await;
-        answer.assert_error(400, "invalid_client", "client authentication is required");
+        answer.assert_client_refused(path, "client authentication is required");
     }
 }
 

@@ -130,5 +130,5 @@ async fn a_request_is_answered_however_old_its_connection_becomes() {
     stream.write_all(b"token=x").await.unwrap();
     let mut answer = String::new();
     stream.read_to_string(&mut answer).await.unwrap();
-    assert!(answer.starts_with("HTTP/1.1 400 ") && answer.contains("\"error\":"), "{answer}");
+    assert!(answer.starts_with("HTTP/1.1 401 ") && answer.contains("\"error\":"), "{answer}");
 }

@@ -5,12 +5,13 @@ use std::sync::Arc;
 
 use chrono::TimeDelta;
 use futures_util::future::join_all;
-use ostiary::model::client::{ClientSettings, ConsentPolicy, GrantType};
+use ostiary::config::{ClientCertificateHeader, ClientIpHeaderMode};
+use ostiary::model::client::{ClientAuthMethod, ClientSettings, ConsentPolicy, GrantType};
 use ostiary::model::id::ClientId;
 use serde_json::{Value, json};
 
 use crate::harness::{Answer, Authorization, Browser, ClientKey, MAIL_API, PHOTOS_API, Page, TestApp, TestClient};
-use crate::harness::{Cluster, Database, TestPerson, Tokens, Valkey, eventually};
+use crate::harness::{Authority, Cluster, Database, TestPerson, Tokens, Valkey, byte_sequence, eventually};
 
 const GRANT: &str = "urn:ietf:params:oauth:grant-type:device_code";
 const PENDING: (&str, &str) = ("authorization_pending", "the user has not decided yet");
@@ -250,6 +251,24 @@ async fn a_public_client_cannot_fill_the_store_from_one_network() {
     let refused = app.call_as(&client, "/device_authorization", &[("scope", "openid")]).await;
     assert_eq!(refused.status, 429, "{refused:?}");
     assert!(refused.header("retry-after").is_some());
+    // Nor with what is used once: a proof that was refused for the limit is still good afterwards.
+    let key = ClientKey::generate("ES256");
+    let proof = key.proof(&app, "POST", "/device_authorization", json!({}));
+    let call = || {
+        let form = [("client_id", client.id.as_str()), ("scope", "openid")];
+        app.post("/device_authorization").form(&form).header("dpop", &proof).send()
+    };
+    assert_eq!(call().await.status, 429);
+    app.change_client(&client, |stored| {
+        stored.settings.token_endpoint_auth_method = ClientAuthMethod::TlsClientAuth;
+    })
+    .await;
+    assert_eq!(call().await.status, 400, "it is another client now");
+    app.change_client(&client, |stored| stored.settings.token_endpoint_auth_method = ClientAuthMethod::None).await;
+    let unlimited = app.second_instance_with(|config| config.throttle.beginnings_per_network = 100).await;
+    let form = [("client_id", client.id.as_str()), ("scope", "openid")];
+    let answer = unlimited.post("/device_authorization").form(&form).header("dpop", &proof).send().await;
+    assert_eq!(answer.status, 200, "{answer:?}");
 }
 
 #[tokio::test]
@@ -258,15 +277,18 @@ async fn rfc_8628_section_3_5_a_device_that_asks_too_soon_waits_five_seconds_lon
     let other = app.second_instance().await;
     let device = Device::begin(&app, &television(&app).await).await;
     Device::told(&device.poll(&app).await, PENDING);
-    // 5 seconds, asked after 4: 10 from then on.
+    // A second early is in time: clocks and networks are not exact.
     app.pass_seconds(4);
+    Device::told(&device.poll(&other).await, PENDING);
+    // 5 seconds, asked after 3: 10 from then on.
+    app.pass_seconds(3);
     Device::told(&device.poll(&other).await, SLOW_DOWN);
-    app.pass_seconds(9);
+    app.pass_seconds(8);
     Device::told(&device.poll(&app).await, SLOW_DOWN);
     // 15 now.
-    app.pass_seconds(15);
-    Device::told(&device.poll(&other).await, PENDING);
     app.pass_seconds(14);
+    Device::told(&device.poll(&other).await, PENDING);
+    app.pass_seconds(13);
     Device::told(&device.poll(&app).await, SLOW_DOWN);
     app.pass_seconds(20);
     Device::told(&device.poll(&app).await, PENDING);
@@ -322,6 +344,24 @@ async fn rfc_8628_section_3_5_expired_token_when_the_time_is_over() {
     // Nor when nothing is known of it any more.
     app.pass(TimeDelta::hours(1));
     Device::told(&waiting.poll(&app).await, EXPIRED);
+}
+
+#[tokio::test]
+async fn what_was_allowed_too_late_is_not_remembered() {
+    let app = TestApp::start().await;
+    let (alice, mut browser) = (app.alice().await, app.browser());
+    let device = Device::begin(&app, &television(&app).await).await;
+    let question = device.connect(&mut browser, &alice).await;
+    app.pass_seconds(600);
+    let page = browser.submit(&question, "consent-allow", &[]).await;
+    assert!(page.has("device-over"), "{page:?}");
+    let consents = browser.open("/account/consents").await;
+    assert!(!consents.visible_text().contains("Photo Album"), "{consents:?}");
+    // In time it is.
+    let device = Device::begin(&app, &device.client).await;
+    device.approve(&mut browser, &alice).await;
+    let consents = browser.open("/account/consents").await;
+    assert!(consents.visible_text().contains("Photo Album"), "{consents:?}");
 }
 
 #[tokio::test]
@@ -567,7 +607,7 @@ async fn rfc_8628_section_6_1_a_code_is_read_however_it_is_typed() {
 #[tokio::test]
 async fn rfc_8628_section_5_1_whoever_guesses_codes_is_slowed_down() {
     let app = TestApp::with_config(|config| {
-        config.throttle.per_network = 6;
+        config.throttle.user_codes_per_network = 6;
         config.throttle.per_device = 3;
     });
     let app = app.await;
@@ -598,6 +638,77 @@ async fn rfc_8628_section_5_1_whoever_guesses_codes_is_slowed_down() {
     app.pass(TimeDelta::minutes(31));
     let device = Device::begin(&app, &device.client).await;
     assert_eq!(guess(&mut one, device.text("user_code")).await.url.path(), "/login");
+}
+
+#[tokio::test]
+async fn while_codes_are_guessed_from_everywhere_each_network_has_fewer_tries() {
+    let app = TestApp::with_config(|config| {
+        config.server.trusted_proxy_cidrs = vec!["127.0.0.0/8".parse().unwrap()];
+        config.server.client_ip_header_mode = ClientIpHeaderMode::XForwardedFor;
+        config.throttle.user_codes = 8;
+        config.throttle.user_codes_per_network = 4;
+    })
+    .await;
+    let guess = async |network: u8| {
+        let mut browser = app.browser();
+        browser.claim("x-forwarded-for", &format!("192.0.2.{network}"));
+        let page = browser.open("/device").await;
+        let page = browser.submit(&page, "device-submit", &[("user_code", "BBBB-BBBB")]).await;
+        !page.text("device-error").contains("Too many attempts")
+    };
+    for network in 1..=4 {
+        assert!(guess(network).await && guess(network).await, "{network}");
+    }
+    // Eight were wrong; from now on it is fewer than four for each, and two in the end.
+    for network in 5..=8 {
+        assert!(guess(network).await && guess(network).await, "{network}");
+    }
+    assert!(guess(9).await && guess(9).await, "whoever did not fail has two tries");
+    assert!(!guess(9).await, "and no more");
+}
+
+#[tokio::test]
+async fn a_client_that_has_to_sign_its_requests_has_no_devices() {
+    let app = TestApp::start().await;
+    let client = app
+        .signing_web_client_with(ClientKey::generate("ES256"), |settings| {
+            of_a_television(settings);
+            settings.token_endpoint_auth_method = ClientAuthMethod::PrivateKeyJwt;
+            settings.require_signed_request_object = true;
+        })
+        .await;
+    let answer = app.call_as(&client, "/device_authorization", &[("scope", "openid")]).await;
+    let description = "the client has to sign its requests, which a device cannot";
+    answer.assert_error(400, "unauthorized_client", description);
+}
+
+#[tokio::test]
+async fn a_device_with_a_certificate_gets_tokens_that_are_bound_to_it() {
+    let authority = Authority::new();
+    let app = TestApp::with_config(|config| {
+        config.server.trusted_proxy_cidrs = vec!["127.0.0.0/8".parse().unwrap()];
+        config.mtls.header = ClientCertificateHeader::ClientCert;
+        config.mtls.client_ca_file = Some(authority.file());
+    })
+    .await;
+    let own = authority.issue(|_| {});
+    let client = app
+        .web_client_with(|settings| {
+            of_a_television(settings);
+            settings.token_endpoint_auth_method = ClientAuthMethod::ClientSecretBasic;
+            settings.tls_client_certificate_bound_access_tokens = true;
+        })
+        .await;
+    let device = Device::begin(&app, &client).await;
+    device.approve(&mut app.browser(), &app.alice().await).await;
+    let without = device.poll(&app).await;
+    Device::told(
+        &without,
+        ("invalid_request", "the tokens of the client are bound to a certificate: a valid one must be shown"),
+    );
+    let call = client.sign(app.post("/token"), &device.form()).header("client-cert", &byte_sequence(&own.der));
+    let tokens = Tokens { body: call.send().await.json() };
+    assert_eq!(tokens.access_claims(&app).await["cnf"], json!({"x5t#S256": own.thumbprint()}));
 }
 
 #[tokio::test]

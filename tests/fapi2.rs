@@ -1,7 +1,8 @@
 //! The FAPI 2.0 profiles: what they ask of a client, and of every request that it makes.
 
 use chrono::TimeDelta;
-use ostiary::model::client::ClientSettings;
+use ostiary::config::NoncePolicy;
+use ostiary::model::client::{ClientSettings, GrantType};
 use ostiary::model::profile::Profile;
 use ostiary::model::signing_alg::SigningAlg;
 use serde_json::{Value, json};
@@ -161,12 +162,179 @@ async fn a_server_may_hold_everybody_to_it() {
     let metadata: Value =
         serde_json::from_str(&app.get("/.well-known/openid-configuration").send().await.body).unwrap();
     assert_eq!(metadata["require_pushed_authorization_requests"], true);
-    let client = app.signing_web_client(ClientKey::generate("PS256")).await;
+    assert_eq!(metadata["token_endpoint_auth_methods_supported"], json!(["private_key_jwt"]));
+    for member in [
+        "token_endpoint_auth_signing_alg_values_supported",
+        "request_object_signing_alg_values_supported",
+        "id_token_signing_alg_values_supported",
+    ] {
+        assert!(!metadata[member].as_array().unwrap().contains(&json!("RS256")), "{member}");
+    }
+    let good = |settings: &mut ClientSettings| {
+        fapi(settings);
+        settings.profile = Profile::Oidc;
+    };
+    let client = app.signing_web_client_with(ClientKey::generate("PS256"), good).await;
     let request = Authorization::of(&client);
     let answer = push(&app, &request, &client.assertion(json!({}))).await;
     answer.assert_error(400, "invalid_request", "the authorization request must be a signed request object");
     let answer = push(&app, &request, &client.assertion(json!({"aud": [app.issuer()]}))).await;
     answer.assert_error(400, "invalid_client", "the aud of the client assertion is not this server");
+}
+
+#[tokio::test]
+async fn who_was_registered_before_everybody_was_held_to_it_is_shut_out() {
+    let app = TestApp::with_config(|config| config.oidc.profile = Profile::Fapi2Security).await;
+    let description = "the profile of the client needs one that signs or shows a certificate";
+    let (web, public) = (app.web_client().await, app.public_client().await);
+    for path in ["/par", "/token", "/revoke", "/introspect", "/device_authorization"] {
+        app.call_as(&web, path, &[("grant_type", "client_credentials")]).await.assert_basic_error(description);
+        let answer = app.call_as(&public, path, &[("grant_type", "refresh_token")]).await;
+        answer.assert_client_refused(path, description);
+    }
+    // Whoever does not authenticate learns nothing of that.
+    let answer = app.call_as(&web.with_secret("wrong"), "/token", &[("grant_type", "client_credentials")]).await;
+    answer.assert_basic_error("client authentication failed");
+    let signing = app.signing_web_client(ClientKey::generate("PS256")).await;
+    let description = "the registration of the client names an algorithm that its profile does not allow";
+    app.call_as(&signing, "/par", &[]).await.assert_error(400, "unauthorized_client", description);
+}
+
+#[tokio::test]
+async fn a_pushed_request_says_where_the_answer_goes() {
+    let app = TestApp::start().await;
+    let client = app.signing_web_client_with(ClientKey::generate("PS256"), fapi).await;
+    // Not OpenID Connect, and one redirect URI: anybody else may leave it out.
+    let request = Authorization::of(&client).with("scope", "photos.read").without("redirect_uri");
+    let description = "the parameter redirect_uri is missing";
+    push(&app, &request, &client.assertion(json!({}))).await.assert_error(400, "invalid_request", description);
+    let object = client.request_object(&request, json!({}));
+    let answer = app.call_as(&client, "/par", &[("request", &object)]).await;
+    answer.assert_error(400, "invalid_request", description);
+    let loose = app.signing_web_client(ClientKey::generate("PS256")).await;
+    let request = Authorization::of(&loose).with("scope", "photos.read").without("redirect_uri");
+    assert_eq!(push(&app, &request, &loose.assertion(json!({}))).await.status, 201);
+}
+
+async fn kept_tokens(app: &TestApp, client: &TestClient, key: &ClientKey, scope: &str) -> Tokens {
+    let request = app.pushed(client, &Authorization::of(client).with("scope", scope)).await;
+    let code = app.code(&mut app.browser(), &request, &app.alice().await).await;
+    let proof = key.proof(app, "POST", "/token", json!({}));
+    Tokens { body: app.proven_token(client, &app.redemption(&request, &code), &proof).await.json() }
+}
+
+#[tokio::test]
+async fn a_refresh_token_that_stays_is_for_its_client_and_its_scopes_alone() {
+    let app = TestApp::start().await;
+    let (client, other) = (client(&app).await, client(&app).await);
+    let key = ClientKey::generate("ES256");
+    let tokens = kept_tokens(&app, &client, &key, "openid photos.read offline_access").await;
+    let proof = || key.proof(&app, "POST", "/token", json!({}));
+    let form = [("grant_type", "refresh_token"), ("refresh_token", tokens.refresh())];
+    let answer = app.proven_token(&other, &form, &proof()).await;
+    answer.assert_error(400, "invalid_grant", "the refresh token is not valid");
+    let anonymous = [&form[..], &[("client_id", client.id.as_str())]].concat();
+    let answer = app.post("/token").form(&anonymous).header("dpop", &proof()).send().await;
+    answer.assert_error(400, "invalid_client", "client authentication failed");
+    let wider = [&form[..], &[("scope", "openid mail.read")]].concat();
+    let answer = app.proven_token(&client, &wider, &proof()).await;
+    assert_eq!((answer.status, answer.body.contains("invalid_scope")), (400, true), "{answer:?}");
+    let narrower = [&form[..], &[("scope", "openid")]].concat();
+    assert_eq!(app.proven_token(&client, &narrower, &proof()).await.json()["scope"], "openid");
+    let whole = app.proven_token(&client, &form, &proof()).await.json();
+    assert_eq!(whole["scope"], "openid photos.read offline_access", "what was narrowed once is not lost");
+}
+
+#[tokio::test]
+async fn a_refresh_token_that_stays_ends_with_the_session_if_it_is_not_for_offline_use() {
+    let app = TestApp::start().await;
+    let client = client(&app).await;
+    let key = ClientKey::generate("ES256");
+    let mut browser = app.browser();
+    let request = app.pushed(&client, &Authorization::of(&client)).await;
+    let code = app.code(&mut browser, &request, &app.alice().await).await;
+    let proof = || key.proof(&app, "POST", "/token", json!({}));
+    let tokens = Tokens { body: app.proven_token(&client, &app.redemption(&request, &code), &proof()).await.json() };
+    let form = [("grant_type", "refresh_token"), ("refresh_token", tokens.refresh())];
+    assert_eq!(app.proven_token(&client, &form, &proof()).await.status, 200);
+    let question = browser.open("/logout").await;
+    browser.submit(&question, "logout-confirm", &[]).await;
+    let answer = app.proven_token(&client, &form, &proof()).await;
+    answer.assert_error(400, "invalid_grant", "the refresh token is not valid");
+}
+
+#[tokio::test]
+async fn a_refresh_token_that_stays_and_ends_soon_is_kept_alive_by_each_use() {
+    let app = TestApp::start().await;
+    let client = client(&app).await;
+    app.change_client(&client, |stored| stored.settings.lifetimes.refresh_idle = Some(60)).await;
+    let key = ClientKey::generate("ES256");
+    let tokens = kept_tokens(&app, &client, &key, "openid offline_access").await;
+    let form = [("grant_type", "refresh_token"), ("refresh_token", tokens.refresh())];
+    for _ in 0..10 {
+        app.pass_seconds(30);
+        let proof = key.proof(&app, "POST", "/token", json!({}));
+        assert_eq!(app.proven_token(&client, &form, &proof).await.status, 200);
+    }
+    app.pass_seconds(61);
+    let proof = key.proof(&app, "POST", "/token", json!({}));
+    let answer = app.proven_token(&client, &form, &proof).await;
+    answer.assert_error(400, "invalid_grant", "the refresh token is not valid");
+}
+
+#[tokio::test]
+async fn a_revocation_beside_64_refreshes_is_the_last_word() {
+    let app = TestApp::start().await;
+    let other = app.second_instance().await;
+    let client = client(&app).await;
+    let key = ClientKey::generate("ES256");
+    let tokens = kept_tokens(&app, &client, &key, "openid offline_access").await;
+    let form = [("grant_type", "refresh_token"), ("refresh_token", tokens.refresh())];
+    let refreshes = (0..64).map(|n| {
+        let server = if n % 2 == 0 { &app } else { &other };
+        let proof = key.proof(&app, "POST", "/token", json!({}));
+        let (client, form) = (&client, &form);
+        async move { server.proven_token(client, form, &proof).await }
+    });
+    let (answers, revoked) =
+        tokio::join!(futures_util::future::join_all(refreshes), app.revoke(&client, tokens.refresh()));
+    assert_eq!(revoked.status, 200);
+    // Whatever was given meanwhile is worth nothing.
+    for answer in answers.iter().filter(|answer| answer.status == 200) {
+        let access = answer.json()["access_token"].as_str().unwrap().to_owned();
+        app.introspect(&client, &access).await.assert_inactive();
+    }
+    let proof = key.proof(&app, "POST", "/token", json!({}));
+    let answer = app.proven_token(&client, &form, &proof).await;
+    answer.assert_error(400, "invalid_grant", "the refresh token is not valid");
+}
+
+/// RFC 9449 section 8: whoever is told to come back with a nonce has not used anything up.
+#[tokio::test]
+async fn a_nonce_is_asked_for_wherever_a_proof_is_taken_and_the_assertion_stays_good() {
+    let app = TestApp::with_config(|config| config.dpop.nonces = NoncePolicy::Required).await;
+    let client = app
+        .signing_web_client_with(ClientKey::generate("PS256"), |settings| {
+            settings.grant_types.push(GrantType::DeviceCode);
+        })
+        .await;
+    let key = ClientKey::generate("ES256");
+    let request = Authorization::of(&client);
+    for (path, form) in [("/par", request.parameters()), ("/device_authorization", vec![("scope", "openid")])] {
+        let assertion = client.assertion(json!({}));
+        let credentials = [("client_assertion_type", ASSERTION_TYPE), ("client_assertion", assertion.as_str())];
+        let form = [form, credentials.to_vec()].concat();
+        let call = |nonce: Value| {
+            let proof = key.proof(&app, "POST", path, json!({ "nonce": nonce }));
+            app.post(path).form(&form).header("dpop", &proof).send()
+        };
+        let answer = call(json!(null)).await;
+        let description = "the DPoP proof must have the nonce of the header DPoP-Nonce";
+        answer.assert_error(400, "use_dpop_nonce", description);
+        let nonce = answer.header("dpop-nonce").unwrap().to_owned();
+        let answer = call(json!(nonce)).await;
+        assert!([200, 201].contains(&answer.status), "{path}: {answer:?}");
+    }
 }
 
 /// Security Profile section 5.3.2.1: a rotation would only be one more way to lose the token.

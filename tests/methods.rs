@@ -10,9 +10,11 @@ use crate::contract::routes;
 use crate::harness::TestApp;
 
 /// The paths that routers name one by one. Those of the admin API and of the console come from their tables.
-const NAMED: [(&str, &[&str]); 37] = [
+const NAMED: [(&str, &[&str]); 39] = [
     ("/", &["GET", "HEAD"]),
     ("/.well-known/oauth-authorization-server", &["GET", "HEAD"]),
+    ("/.well-known/oauth-protected-resource", &["GET", "HEAD"]),
+    ("/.well-known/oauth-protected-resource/{*path}", &["GET", "HEAD"]),
     ("/.well-known/openid-configuration", &["GET", "HEAD"]),
     ("/account/applications", &["GET", "POST"]),
     ("/account/consents", &["GET", "HEAD", "POST"]),

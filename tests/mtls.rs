@@ -213,7 +213,7 @@ async fn every_endpoint_that_authenticates_clients_takes_a_certificate() {
     {
         let call = || client.sign(app.post(path), form);
         assert_eq!(call().header("client-cert", &good).send().await.status, status, "{path}");
-        assert_refused(&call().send().await);
+        call().send().await.assert_client_refused(path, "client authentication failed");
     }
 }
 

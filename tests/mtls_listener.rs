@@ -128,6 +128,18 @@ async fn the_listener_for_everybody_asks_for_no_certificate_and_believes_no_head
     }
 }
 
+/// A proxy that is trusted with addresses and speaks TLS to us shows its own certificate, whoever asks through it.
+#[tokio::test]
+async fn the_certificate_of_a_trusted_proxy_is_no_clients() {
+    let (served, server) =
+        served_with(|config| config.server.trusted_proxy_cidrs = vec!["127.0.0.0/8".parse().unwrap()]).await;
+    let client = shop(&served.app).await;
+    let own = served.authority.issue(|_| {});
+    let tls = tls_client(&server, Some(&own), &rustls::version::TLS13);
+    let (status, body) = first_token(served.mtls_bind, &tls, &client).await;
+    assert_eq!((status, &body["error"]), (400, &json!("invalid_client")));
+}
+
 /// A hello with one version and these suites, without extensions but for curves and signatures; the alert that it is
 /// answered with.
 async fn alert_for(port: u16, version: [u8; 2], suites: &'static [[u8; 2]]) -> Option<u8> {

@@ -5,10 +5,11 @@ use std::os::unix::fs::PermissionsExt;
 
 use chrono::TimeDelta;
 use http::Method;
+use ostiary::model::signing_alg::SigningAlg;
 use serde_json::{Value, json};
 
 use crate::harness::program::{Ended, OSTIARY, Workplace};
-use crate::harness::{TestApp, basic, key_directory, master_key};
+use crate::harness::{ClientKey, TestApp, basic, key_directory, master_key};
 
 /// A server, and a folder in which its programs are run.
 struct Operator {
@@ -278,4 +279,60 @@ async fn a_document_that_is_wrong_changes_nothing() {
     assert!(!operator.workplace.path("made.json").exists());
     let admin = operator.app.admin(&["admin:clients:read"]).await;
     admin.get("/admin/clients/notes").await.problem(404, "not-found");
+}
+
+#[tokio::test]
+async fn the_clients_that_a_stricter_profile_would_shut_out_are_named_with_their_switches() {
+    let operator = Operator::new().await;
+    let check = async |arguments: &[&str]| {
+        let all = [&["config", "check", "--config", "settings.yaml"], arguments].concat();
+        operator.workplace.run(OSTIARY, &all, &[("ISSUER", operator.app.issuer())]).await
+    };
+    let ended = check(&["--clients", "--profile", "fapi2-security"]).await;
+    assert_eq!((ended.code, ended.stdout.lines().last()), (Some(0), Some("all of 0 clients keep to fapi2-security")));
+    let loose = operator.app.web_client_with(|settings| settings.pkce_required = false).await;
+    let strict = ClientKey::generate("PS256");
+    let strict = operator
+        .app
+        .signing_web_client_with(strict, |settings| {
+            settings.id_token_signed_response_alg = SigningAlg::PS256;
+            settings.authorization_signed_response_alg = SigningAlg::PS256;
+            settings.dpop_bound_access_tokens = true;
+        })
+        .await;
+    let ended = check(&["--clients"]).await;
+    assert_eq!((ended.code, ended.stdout.lines().last()), (Some(0), Some("all of 2 clients keep to oauth2")));
+    let ended = check(&["--clients", "--profile", "fapi2-security"]).await;
+    assert_eq!(ended.code, Some(1), "{ended:?}");
+    assert!(ended.stdout.contains("1 of 2 clients break a profile") && !ended.stdout.contains(&strict.id), "{ended:?}");
+    for switch in [
+        "token_endpoint_auth_method: fapi2-security needs a client that signs or shows a certificate",
+        "dpop_bound_access_tokens: fapi2-security needs access tokens that are bound to a key or a certificate",
+        "pkce_required: fapi2-security needs PKCE",
+        "id_token_signed_response_alg: fapi2-security allows PS256, ES256 and EdDSA",
+    ] {
+        let line = format!("client \"{}\": {switch}", loose.id);
+        assert!(ended.stdout.lines().any(|said| said == line), "{line}: {ended:?}");
+    }
+    let ended = check(&["--profile", "fapi"]).await;
+    assert!(ended.code == Some(2) && ended.stderr.contains("fapi2-message-signing"), "{ended:?}");
+}
+
+#[tokio::test]
+async fn a_setting_that_breaks_a_profile_is_named() {
+    let operator = Operator::new().await;
+    let settings = fs::read_to_string(operator.workplace.path("settings.yaml")).unwrap();
+    let mut settings: Value = serde_json::from_str(&settings).unwrap();
+    settings["pushed_requests"] = json!({"lifetime": "10m"});
+    operator.workplace.write("settings.yaml", &settings.to_string());
+    for (profile, code) in [("oidc", Some(0)), ("fapi2-security", Some(1))] {
+        let arguments = ["config", "check", "--config", "settings.yaml", "--profile", profile];
+        let ended = operator.workplace.run(OSTIARY, &arguments, &[("ISSUER", operator.app.issuer())]).await;
+        assert_eq!(ended.code, code, "{ended:?}");
+        assert_eq!(
+            ended.stdout.contains("pushed_requests.lifetime: fapi2-security needs"),
+            code == Some(1),
+            "{ended:?}"
+        );
+    }
 }

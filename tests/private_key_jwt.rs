@@ -1,8 +1,13 @@
 //! Clients that sign an assertion with their own key (RFC 7523, OpenID Connect Core section 9).
 
-use ostiary::config::OutboundPurpose;
+use std::sync::Arc;
+
+use ostiary::config::{OutboundException, OutboundPurpose};
 use ostiary::model::signing_alg::SigningAlg;
 use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpListener;
+use tokio::sync::Notify;
 
 use crate::harness::{ASSERTION_TYPE, Answer, ClientKey, Receiver, TestApp, TestClient, jwt};
 
@@ -136,7 +141,7 @@ async fn the_audience_may_be_the_issuer_or_the_endpoint_that_is_called_or_the_to
     }
     for (path, aud) in [("/token", at("/introspect")), ("/introspect", at("/revoke")), ("/token", at("/"))] {
         let answer = call(path, json!(aud)).send().await;
-        answer.assert_error(400, "invalid_client", "the aud of the client assertion is not this server");
+        answer.assert_client_refused(path, "the aud of the client assertion is not this server");
     }
 }
 
@@ -203,7 +208,7 @@ async fn rfc_7523_section_3_rule_7_an_assertion_is_used_once_at_any_endpoint_and
     refused(&other, &assertion, "the client assertion was used before").await;
     let form = [("token", "x"), ("client_assertion_type", ASSERTION_TYPE), ("client_assertion", &assertion)];
     let answer = app.post_form("/introspect", &form).await;
-    answer.assert_error(400, "invalid_client", "the client assertion was used before");
+    answer.assert_client_refused("/introspect", "the client assertion was used before");
     // For as long as it could be accepted.
     app.pass_seconds(329);
     refused(&app, &assertion, "the client assertion was used before").await;
@@ -294,7 +299,66 @@ async fn keys_that_cannot_be_fetched_anew_stay_good_for_a_day() {
     app.pass_seconds(86_399);
     assert_eq!(present(&app, &client.assertion(json!({}))).await.status, 200);
     app.pass_seconds(1);
-    refused(&app, &client.assertion(json!({})), REFUSED).await;
+    unavailable(&app, &client.assertion(json!({}))).await;
+}
+
+/// Nobody can say that an assertion is wrong who cannot have the keys: the client would throw its own away.
+async fn unavailable(app: &TestApp, assertion: &str) {
+    let description = "the keys of the client cannot be fetched, try again shortly";
+    let answer = present(app, assertion).await;
+    answer.assert_error(503, "temporarily_unavailable", description);
+    assert!(answer.header("retry-after").is_some());
+}
+
+/// Anybody may send an assertion with a made-up name of a key, which makes the server look again.
+#[tokio::test]
+async fn nobody_waits_for_a_fetch_who_has_a_key_that_is_known() {
+    let key = ClientKey::generate("ES256");
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let jwks = key.jwks().to_string();
+    let called = Arc::new(Notify::new());
+    let is_called = called.clone();
+    // Answers once, and then never again.
+    tokio::spawn(async move {
+        let (mut first, _) = listener.accept().await.unwrap();
+        let _ = first.read(&mut [0; 4096]).await;
+        let head = format!("HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: {}\r\n\r\n", jwks.len());
+        first.write_all(format!("{head}{jwks}").as_bytes()).await.unwrap();
+        drop(first);
+        let _held = listener.accept().await.unwrap();
+        is_called.notify_one();
+        std::future::pending::<()>().await;
+    });
+    let app = TestApp::with_config(|config| {
+        config.outbound.allow.push(OutboundException {
+            purpose: OutboundPurpose::ClientKeys,
+            host: "127.0.0.1".to_owned(),
+            port: address.port(),
+            network: "127.0.0.0/8".parse().unwrap(),
+            allow_http: true,
+        });
+    })
+    .await;
+    let client = app
+        .signing_client_with(key, |settings| {
+            settings.jwks = None;
+            settings.jwks_uri = Some(format!("http://{address}/keys"));
+        })
+        .await;
+    assert_eq!(present(&app, &client.assertion(json!({}))).await.status, 200);
+    app.pass_seconds(30);
+    let stranger = client.with_key(ClientKey::generate("ES256"));
+    let made_up = stranger.assertion(json!({}));
+    // While the stranger's question is on its way.
+    let meanwhile = async {
+        called.notified().await;
+        present(&app, &client.assertion(json!({}))).await.status
+    };
+    tokio::select! {
+        answer = present(&app, &made_up) => panic!("the client is answered first: {answer:?}"),
+        status = meanwhile => assert_eq!(status, 200),
+    }
 }
 
 #[tokio::test]
@@ -302,11 +366,11 @@ async fn keys_that_are_none_or_inside_of_our_network_are_not_had() {
     let (app, receiver) = fetching().await;
     let client = with_address(&app, &receiver, ClientKey::generate("ES256")).await;
     receiver.serve("/keys", &json!(["no set"]));
-    refused(&app, &client.assertion(json!({})), REFUSED).await;
+    unavailable(&app, &client.assertion(json!({}))).await;
     let plain = TestApp::start().await;
     let inside = Receiver::start().await;
     let client = with_address(&plain, &inside, ClientKey::generate("ES256")).await;
-    refused(&plain, &client.assertion(json!({})), REFUSED).await;
+    unavailable(&plain, &client.assertion(json!({}))).await;
     let mut inside = inside;
     inside.assert_nothing_more();
 }

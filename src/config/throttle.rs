@@ -22,6 +22,12 @@ pub struct ThrottleConfig {
     pub per_account: u32,
     /// At one account from a browser that signed in to it before.
     pub per_device: u32,
+    /// Wrong codes of devices from one network.
+    pub user_codes_per_network: u32,
+    /// From all networks of one site.
+    pub user_codes_per_site: u32,
+    /// From everywhere; beyond it each network has fewer, but never none.
+    pub user_codes: u32,
     /// The window in which beginnings of authorization attempts are counted.
     #[serde(with = "lifetime")]
     pub beginnings_window: TimeDelta,
@@ -40,6 +46,9 @@ impl Default for ThrottleConfig {
             per_account_and_network: 10,
             per_account: 50,
             per_device: 10,
+            user_codes_per_network: 20,
+            user_codes_per_site: 100,
+            user_codes: 500,
             beginnings_window: TimeDelta::minutes(10),
             beginnings_per_network: 600,
             beginnings_per_site: 6000,

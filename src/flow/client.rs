@@ -17,6 +17,7 @@ use crate::model::profile::Profile;
 use crate::model::signing_alg::SigningAlg;
 use crate::protocol::client_auth::private_key_jwt::{self, AudienceRule};
 use crate::protocol::client_auth::{self, Presented, Proven};
+use crate::protocol::client_metadata::weak_algs;
 use crate::protocol::error::OAuthError;
 use crate::protocol::form::Form;
 use crate::protocol::jwt::UnverifiedJwt;
@@ -59,11 +60,11 @@ pub async fn verify(
     let assertion = presented.assertion().and_then(|assertion| UnverifiedJwt::parse(assertion).ok());
     let proven = Proven {
         by_assertion: match (&client, &assertion) {
-            (Some(client), Some(assertion)) => is_signed(app, client, assertion, now).await,
+            (Some(client), Some(assertion)) => is_signed(app, client, assertion, now).await?,
             _ => false,
         },
         by_certificate: match (&client, certificate) {
-            (Some(client), Some(certificate)) => is_certified(app, client, certificate, now).await,
+            (Some(client), Some(certificate)) => is_certified(app, client, certificate, now).await?,
             _ => false,
         },
     };
@@ -81,11 +82,31 @@ pub async fn verify(
     }
     // `verify` refuses an unknown client; the compiler does not know it.
     let client = client.ok_or_else(|| OAuthError::invalid_client("the client could not be authenticated"))?;
+    keep_to_profile(app, &client, &presented)?;
     let mark = match assertion {
         Some(assertion) => Some(mark(app, endpoints, &client, &assertion, now)?),
         None => None,
     };
     Ok((client, mark))
+}
+
+/// Who was registered before everybody was held to a profile may not be good enough for it any more.
+fn keep_to_profile(app: &App, client: &Client, presented: &Presented) -> Result<(), OAuthError> {
+    let profile = profile(app, client);
+    if !profile.is_fapi2() {
+        return Ok(());
+    }
+    // FAPI 2.0 Security Profile section 5.3.2.1.
+    if !client.settings.token_endpoint_auth_method.proves_key() {
+        return Err(presented.refusal_because("the profile of the client needs one that signs or shows a certificate"));
+    }
+    // Section 5.4.1.
+    if weak_algs(&client.settings, profile).next().is_some() {
+        return Err(OAuthError::unauthorized_client(
+            "the registration of the client names an algorithm that its profile does not allow",
+        ));
+    }
+    Ok(())
 }
 
 /// What [`replay::burn`] says of an assertion's mark, as an answer to the client.
@@ -101,39 +122,49 @@ pub fn refuse_repeated_assertion(burnt: Burnt) -> Result<(), OAuthError> {
 
 /// Whether the assertion is by a key of the client's, with an algorithm that is good enough for it. Only for a client that
 /// authenticates like this: nobody else's keys are fetched.
-async fn is_signed(app: &App, client: &Arc<Client>, assertion: &UnverifiedJwt<'_>, now: DateTime<Utc>) -> bool {
+async fn is_signed(
+    app: &App,
+    client: &Arc<Client>,
+    assertion: &UnverifiedJwt<'_>,
+    now: DateTime<Utc>,
+) -> Result<bool, OAuthError> {
     let settings = &client.settings;
     if settings.token_endpoint_auth_method != ClientAuthMethod::PrivateKeyJwt || !client.enabled {
-        return false;
+        return Ok(false);
     }
-    let Some(alg) = SigningAlg::from_name(&assertion.header.alg) else { return false };
+    let Some(alg) = SigningAlg::from_name(&assertion.header.alg) else { return Ok(false) };
     let is_registered = settings.token_endpoint_auth_signing_alg.is_none_or(|registered| registered == alg);
     if !is_registered || !profile(app, client).allows_alg(alg) {
-        return false;
+        return Ok(false);
     }
     app.client_keys.is_signed_by(&app.fetch, client, (assertion, alg), now).await
 }
 
 /// Whether the certificate of the connection is the one that the client registered: by a name that an authority vouches for,
 /// or by its key (RFC 8705 section 2).
-async fn is_certified(app: &App, client: &Arc<Client>, certificate: &Certificate, now: DateTime<Utc>) -> bool {
+async fn is_certified(
+    app: &App,
+    client: &Arc<Client>,
+    certificate: &Certificate,
+    now: DateTime<Utc>,
+) -> Result<bool, OAuthError> {
     if !client.enabled || !certificate.is_current(now) {
-        return false;
+        return Ok(false);
     }
-    match client.settings.token_endpoint_auth_method {
+    Ok(match client.settings.token_endpoint_auth_method {
         ClientAuthMethod::TlsClientAuth => match registered_names(&client.settings).as_slice() {
             [name] => certificate.has_name(name) && app.client_authorities.has_issued(certificate, now),
             // None or several: a registration of another version, of which nobody can say what it means.
             _ => false,
         },
         ClientAuthMethod::SelfSignedTlsClientAuth => {
-            app.client_keys.has_certificate(&app.fetch, client, certificate, now).await
+            app.client_keys.has_certificate(&app.fetch, client, certificate, now).await?
         }
         ClientAuthMethod::None
         | ClientAuthMethod::ClientSecretBasic
         | ClientAuthMethod::ClientSecretPost
         | ClientAuthMethod::PrivateKeyJwt => false,
-    }
+    })
 }
 
 /// The thumbprint of the certificate that the client's access tokens are bound to, if it registered that they are (RFC 8705

@@ -3,11 +3,13 @@
 //!
 //! Fetched keys are kept for an hour. A key name that is not among them fetches anew, so that a client can rotate its keys
 //! whenever it likes, but at most once in thirty seconds, so that made-up names make no load. Whoever comes while a fetch is
-//! under way waits for that one. Keys that cannot be fetched anew stay good for a day.
+//! under way waits for that one, unless what is known already answers the question. Keys that cannot be fetched anew stay good
+//! for a day. Where there are none at all, nobody can say whether a signature is right: that is an outage, and no refusal.
 
 use std::sync::Arc;
 use std::time::Duration;
 
+use arc_swap::ArcSwapOption;
 use chrono::{DateTime, TimeDelta, Utc};
 use moka::sync::Cache;
 use tokio::sync::Mutex;
@@ -20,6 +22,7 @@ use crate::model::client::Client;
 use crate::model::encryption_alg::EncryptionAlg;
 use crate::model::id::ClientId;
 use crate::model::signing_alg::SigningAlg;
+use crate::protocol::error::OAuthError;
 use crate::protocol::jwt::UnverifiedJwt;
 use crate::protocol::mtls::Certificate;
 
@@ -41,7 +44,7 @@ pub struct ClientKeys {
     /// As the client's record holds them, which goes when the record does.
     inline: Cache<ClientId, (Arc<Client>, Arc<JwkSet>)>,
     /// By address.
-    fetched: Cache<String, Arc<Mutex<Fetched>>>,
+    fetched: Cache<String, Arc<Fetched>>,
 }
 
 /// Keys that cannot be fetched now, and were not for too long.
@@ -51,8 +54,19 @@ pub struct UnknownKeys;
 
 #[derive(Default)]
 struct Fetched {
-    keys: Option<(Arc<JwkSet>, DateTime<Utc>)>,
-    tried_at: Option<DateTime<Utc>>,
+    /// What was fetched last, and when. Read without waiting for a fetch that is under way.
+    known: ArcSwapOption<(Arc<JwkSet>, DateTime<Utc>)>,
+    /// Held by the one who fetches; when that was last tried.
+    fetching: Mutex<Option<DateTime<Utc>>>,
+}
+
+impl Fetched {
+    /// What is known, and whether it is so old that it should be looked at again.
+    fn known(&self, now: DateTime<Utc>) -> Option<(Arc<JwkSet>, bool)> {
+        let known = self.known.load_full()?;
+        let (keys, at) = &*known;
+        (now - *at < STALE_FOR).then(|| (Arc::clone(keys), now - *at >= FRESH_FOR))
+    }
 }
 
 impl Default for ClientKeys {
@@ -72,7 +86,7 @@ impl ClientKeys {
         client: &Arc<Client>,
         (jwt, alg): (&UnverifiedJwt<'_>, SigningAlg),
         now: DateTime<Utc>,
-    ) -> bool {
+    ) -> Result<bool, OAuthError> {
         let verdict =
             |keys: &JwkSet| keys.verify(alg, jwt.header.kid.as_deref(), jwt.signing_input.as_bytes(), &jwt.signature);
         self.judge(fetch, client, verdict, now).await
@@ -85,7 +99,7 @@ impl ClientKeys {
         client: &Arc<Client>,
         certificate: &Certificate,
         now: DateTime<Utc>,
-    ) -> bool {
+    ) -> Result<bool, OAuthError> {
         let is_there = |keys: &JwkSet| keys.published().iter().any(|jwk| certificate.is_of(jwk));
         let verdict = |keys: &JwkSet| if is_there(keys) { Verdict::Valid } else { Verdict::UnknownKey };
         self.judge(fetch, client, verdict, now).await
@@ -115,21 +129,18 @@ impl ClientKeys {
         client: &Arc<Client>,
         verdict: impl Fn(&JwkSet) -> Verdict,
         now: DateTime<Utc>,
-    ) -> bool {
+    ) -> Result<bool, OAuthError> {
         if let Some(keys) = self.inline(client) {
-            return verdict(&keys) == Verdict::Valid;
+            return Ok(verdict(&keys) == Verdict::Valid);
         }
-        let Some(uri) = &client.settings.jwks_uri else { return false };
-        match self.fetched(fetch, uri, |_| false, now).await.as_deref().map(&verdict) {
-            Some(Verdict::Valid) => true,
-            // OpenID Connect Core section 10.1.1: a name that is not known yet says that the keys were rotated.
-            Some(Verdict::UnknownKey) => {
-                let is_unknown = |keys: &JwkSet| verdict(keys) == Verdict::UnknownKey;
-                let again = self.fetched(fetch, uri, is_unknown, now).await;
-                again.is_some_and(|keys| verdict(&keys) == Verdict::Valid)
-            }
-            Some(Verdict::Invalid) | None => false,
-        }
+        let Some(uri) = &client.settings.jwks_uri else { return Ok(false) };
+        // OpenID Connect Core section 10.1.1: a name that is not known yet says that the keys were rotated.
+        let is_unknown = |keys: &JwkSet| verdict(keys) == Verdict::UnknownKey;
+        let keys = self.fetched(fetch, uri, is_unknown, now).await;
+        let keys = keys.ok_or_else(|| {
+            OAuthError::temporarily_unavailable("the keys of the client cannot be fetched, try again shortly")
+        })?;
+        Ok(verdict(&keys) == Verdict::Valid)
     }
 
     fn inline(&self, client: &Arc<Client>) -> Option<Arc<JwkSet>> {
@@ -144,7 +155,8 @@ impl ClientKeys {
         Some(keys)
     }
 
-    /// The keys at `uri`; fetched anew if they are old or `is_outdated`, unless that was tried a moment ago.
+    /// The keys at `uri`; fetched anew if they are old or `is_outdated`, unless that was tried a moment ago. Only who has no use
+    /// for what is known waits for a fetch of somebody else.
     async fn fetched(
         &self,
         fetch: &Fetch,
@@ -153,20 +165,38 @@ impl ClientKeys {
         now: DateTime<Utc>,
     ) -> Option<Arc<JwkSet>> {
         let place = self.fetched.get_with_by_ref(uri, Arc::default);
-        let mut fetched = place.lock().await;
-        let wanted = fetched.keys.as_ref().is_none_or(|(keys, at)| now - *at >= FRESH_FOR || is_outdated(keys));
-        let is_due = fetched.tried_at.is_none_or(|tried_at| now - tried_at >= FETCH_EVERY);
-        if wanted && is_due {
-            fetched.tried_at = Some(now);
-            match fetch.get_bytes(OutboundPurpose::ClientKeys, uri, "application/jwk-set+json, application/json").await
-            {
-                Ok((_, document)) => match JwkSet::parse(&document) {
-                    Some(keys) => fetched.keys = Some((Arc::new(keys), now)),
-                    None => tracing::warn!("what is at the jwks_uri of a client is no JWK Set"),
-                },
-                Err(error) => tracing::warn!(%error, "the keys of a client could not be fetched"),
+        let mut tried_at = match place.known(now) {
+            Some((keys, false)) if !is_outdated(&keys) => return Some(keys),
+            Some((keys, true)) if !is_outdated(&keys) => match place.fetching.try_lock() {
+                Ok(tried_at) => tried_at,
+                Err(_) => return Some(keys),
+            },
+            _ => place.fetching.lock().await,
+        };
+        // Whoever held the lock may have fetched them.
+        let wanted = place.known(now).is_none_or(|(keys, is_old)| is_old || is_outdated(&keys));
+        if wanted && tried_at.is_none_or(|tried_at| now - tried_at >= FETCH_EVERY) {
+            *tried_at = Some(now);
+            if let Some(keys) = get(fetch, uri).await {
+                place.known.store(Some(Arc::new((Arc::new(keys), now))));
             }
         }
-        fetched.keys.as_ref().filter(|(_, at)| now - *at < STALE_FOR).map(|(keys, _)| Arc::clone(keys))
+        place.known(now).map(|(keys, _)| keys)
+    }
+}
+
+async fn get(fetch: &Fetch, uri: &str) -> Option<JwkSet> {
+    match fetch.get_bytes(OutboundPurpose::ClientKeys, uri, "application/jwk-set+json, application/json").await {
+        Ok((_, document)) => {
+            let keys = JwkSet::parse(&document);
+            if keys.is_none() {
+                tracing::warn!("what is at the jwks_uri of a client is no JWK Set");
+            }
+            keys
+        }
+        Err(error) => {
+            tracing::warn!(%error, "the keys of a client could not be fetched");
+            None
+        }
     }
 }

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::authorization_request::AuthorizationRequest;
 use super::issue::lifetimes;
 use crate::app::App;
+use crate::config::OidcConfig;
 use crate::keys::token::PlainCode;
 use crate::model::client::{Client, GrantType};
 use crate::model::family::Grant;
@@ -63,7 +64,7 @@ impl CodeRecord {
         (session, code_generation): (&Session, i64),
         CodeSecret { grant_type, hash, expires_at }: CodeSecret,
     ) -> Result<Self, StoreError> {
-        let acr = satisfied_acr(&app.config.oidc.acr_values, &request.acr_values, &session.authentication);
+        let acr = satisfied_acr(&app.config.oidc, &request.acr_values, &session.authentication);
         Ok(Self {
             grant: Grant {
                 grant_type,
@@ -112,9 +113,10 @@ pub async fn find_code(app: &App, id: FamilyId, now: DateTime<Utc>) -> Result<Op
 }
 
 /// The first class asked for that the sign-in satisfies, else the one it reached (OpenID Connect Core section 5.5.1.1:
-/// `acr_values` are voluntary). A password satisfies every class of `oidc.acr_values`.
-fn satisfied_acr(configured: &[String], requested: &[String], authentication: &Authentication) -> String {
-    requested.iter().find(|acr| configured.contains(acr)).unwrap_or(&authentication.acr).clone()
+/// `acr_values` are voluntary).
+fn satisfied_acr(oidc: &OidcConfig, requested: &[String], authentication: &Authentication) -> String {
+    let is_reached = |acr: &&String| oidc.reached_by(&authentication.amr).any(|reached| reached == acr.as_str());
+    requested.iter().find(is_reached).unwrap_or(&authentication.acr).clone()
 }
 
 /// Family ids begin with their time, so that new rows lie together; the other 74 bits are random.

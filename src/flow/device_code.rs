@@ -5,7 +5,6 @@
 //! 3. [`approve`] or [`refuse`] writes the decision by one compare-and-set: the first one counts.
 //! 4. The device polls. What was approved is the record of a code, and is redeemed as one, by the same statement.
 
-use aws_lc_rs::digest::{SHA256, digest};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use chrono::{DateTime, TimeDelta, Utc};
@@ -14,6 +13,7 @@ use serde::{Deserialize, Serialize};
 use super::authorization_request::AuthorizationRequest;
 use super::code::{CodeRecord, CodeSecret, new_family_id};
 use crate::app::App;
+use crate::keys::master_key::Purpose;
 use crate::keys::token::PlainCode;
 use crate::model::client::{Client, GrantType};
 use crate::model::id::{ClientId, FamilyId, ResourceUri};
@@ -37,6 +37,9 @@ const KEPT: TimeDelta = TimeDelta::minutes(30);
 
 /// How much longer a device must wait each time it asked too soon (RFC 8628 section 3.5).
 const SLOWER: TimeDelta = TimeDelta::seconds(5);
+
+/// How much sooner than told a device may ask: its clock, the network and another instance's clock are never exact.
+const EARLY: TimeDelta = TimeDelta::seconds(1);
 
 /// How often a user code that is already in use is drawn again.
 const DRAWS: usize = 8;
@@ -137,7 +140,8 @@ async fn draw_user_code(
 ) -> Result<UserCode, StoreError> {
     for _ in 0..DRAWS {
         let Some(code) = UserCode::from_random(&random::bytes::<32>()) else { continue };
-        if state::put_json_if_absent(app.state.as_ref(), &user_key(&code), &id, expires_at, now).await? {
+        let key = user_key(&app.master_keys.mac(Purpose::UserCode, code.letters().as_bytes()));
+        if state::put_json_if_absent(app.state.as_ref(), &key, &id, expires_at, now).await? {
             return Ok(code);
         }
     }
@@ -155,14 +159,23 @@ pub async fn find_waiting(
     code: &UserCode,
     now: DateTime<Utc>,
 ) -> Result<Option<AuthorizationRequest>, StoreError> {
-    let id = state::get_json::<FamilyId>(app.state.as_ref(), &user_key(code), now).await?;
-    let Some(id) = id else { return Ok(None) };
+    let Some(id) = find_id(app, code, now).await? else { return Ok(None) };
     let record = find(app, id, now).await?;
     let waiting = record.filter(|record| record.decision == Decision::Waiting && record.expires_at > now);
     let Some(record) = waiting else { return Ok(None) };
     let client = app.registry.find_client(&record.client_id, now).await?;
     let able = client.filter(|client| client.enabled && client.has_grant(GrantType::DeviceCode));
     Ok(able.map(|client| record.request(app, &client, id)))
+}
+
+/// An instance that still, or already, has another current master key may have drawn the code.
+async fn find_id(app: &App, code: &UserCode, now: DateTime<Utc>) -> Result<Option<FamilyId>, StoreError> {
+    for mac in app.master_keys.macs(Purpose::UserCode, code.letters().as_bytes()) {
+        if let Some(id) = state::get_json(app.state.as_ref(), &user_key(&mac), now).await? {
+            return Ok(Some(id));
+        }
+    }
+    Ok(None)
 }
 
 impl DeviceRecord {
@@ -266,7 +279,7 @@ pub async fn keeps_pace(
     let until = expires_at + KEPT;
     let wait = |times: i64| {
         let times = i32::try_from(times.clamp(0, 1000)).unwrap_or_default();
-        app.config.device_authorization.interval + SLOWER * times
+        app.config.device_authorization.interval + SLOWER * times - EARLY
     };
     let times = state.add(&slower, 0, until, now).await?;
     if state.put_if_absent(&mark, b"1", now + wait(times), now).await? {
@@ -285,8 +298,7 @@ fn key_of(id: FamilyId, what: &str) -> StateKey {
     StateKey::new(Kind::DeviceCode, format_args!("{id}:{what}"))
 }
 
-/// By its hash: whoever may read keys cannot type what is behind them.
-fn user_key(code: &UserCode) -> StateKey {
-    let hash = URL_SAFE_NO_PAD.encode(digest(&SHA256, format!("user code:{}", code.letters()).as_bytes()));
-    StateKey::new(Kind::DeviceCode, format_args!("user:{hash}"))
+/// By a MAC of the user code, which is short enough to be found by its hash: whoever may read the store cannot type what is in it.
+fn user_key(mac: &[u8]) -> StateKey {
+    StateKey::new(Kind::DeviceCode, format_args!("user:{}", URL_SAFE_NO_PAD.encode(mac)))
 }

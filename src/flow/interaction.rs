@@ -23,6 +23,7 @@ pub use self::answer::{answer, deny, end, finish};
 use self::missing::{consent_scopes, missing_sign_in, question, refused_page, requires_consent};
 use self::record::{change, kept_until, key, read};
 use super::authorization_request::AuthorizationRequest;
+use super::device_code::{self, Outcome};
 use super::session::find_standing;
 use super::throttle::{self, Network};
 use crate::app::App;
@@ -211,8 +212,15 @@ pub async fn allow(
     let Some(standing) = find_standing(app, signed_in, &request.client_id, now).await? else {
         return Ok(interaction);
     };
-    let scopes = consent_scopes(request);
-    app.postgres.upsert_consent(&signed_in.subject, &request.client_id, &scopes, &request.resources, now).await?;
+    // For a device that no longer waits nothing is allowed: what is remembered would be a consent that nobody gave.
+    let is_over = match request.device {
+        Some(device) => device_code::outcome(app, device, &interaction.id, now).await? != Outcome::Waiting,
+        None => false,
+    };
+    if !is_over {
+        let scopes = consent_scopes(request);
+        app.postgres.upsert_consent(&signed_in.subject, &request.client_id, &scopes, &request.resources, now).await?;
+    }
     change(app, interaction, now, |open| {
         open.steps.consented = Some(signed_in.subject.clone());
         open.steps.consented_generation = Some(standing.code_generation);

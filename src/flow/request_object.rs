@@ -49,7 +49,7 @@ pub async fn open(
         SigningAlg::from_name(&jwt.header.alg).filter(|alg| is_registered(client, *alg) && profile.allows_alg(*alg));
     let alg =
         alg.ok_or_else(|| invalid("the request object is signed with an algorithm that the client may not use"))?;
-    if !app.client_keys.is_signed_by(&app.fetch, client, (&jwt, alg), now).await {
+    if !app.client_keys.is_signed_by(&app.fetch, client, (&jwt, alg), now).await? {
         return Err(invalid("no key of the client made the signature of the request object"));
     }
     let rules = Rules { client_id: &client.id, issuer: app.issuer(), is_strict: must_sign, now };

@@ -18,7 +18,7 @@ use crate::app::App;
 use crate::identity::backend::{PasswordOutcome, VerifiedPerson};
 use crate::identity::local::password_policy;
 use crate::model::id::Sid;
-use crate::model::session::{Authentication, EndReason, Session, SignedIn};
+use crate::model::session::{Authentication, AuthenticationMethod, EndReason, Session, SignedIn};
 use crate::random;
 use crate::storage::StoreError;
 use crate::storage::postgres::person::username_key;
@@ -26,11 +26,8 @@ use crate::storage::postgres::person::username_key;
 /// Nobody is called by more bytes than an address of electronic mail can have (RFC 5321 section 4.5.3.1).
 const LONGEST_USERNAME: usize = 320;
 
-/// The context class when the configuration names none.
+/// The context class when none that is configured is reached.
 const ACR: &str = "urn:ostiary:acr:pwd";
-
-/// RFC 8176 section 2.
-const AMR: &str = "pwd";
 
 /// What somebody typed, and where. Has no `Debug`: it holds a cookie.
 #[derive(Clone, Copy)]
@@ -124,12 +121,13 @@ async fn begin_session(
     present: Option<&SignedIn>,
     now: DateTime<Utc>,
 ) -> Result<SignedIn, StoreError> {
-    let acr = app.config.oidc.acr_values.first().map_or(ACR, String::as_str);
+    let amr = vec![AuthenticationMethod::Pwd.as_str().to_owned()];
+    let acr = app.config.oidc.reached_by(&amr).next().unwrap_or(ACR).to_owned();
     let mut session = Session {
         sid: new_sid(),
         subject: person.subject.clone(),
         generation: person.generation,
-        authentication: Authentication { auth_time: now, amr: vec![AMR.to_owned()], acr: acr.to_owned() },
+        authentication: Authentication { auth_time: now, amr, acr },
         seen_at: now,
         expires_at: now + app.config.sessions.lifetime,
         ended_at: None,

@@ -98,7 +98,8 @@ pub async fn reserve(
 }
 
 /// Counts the typing of a device's user code (RFC 8628 section 5.1), if it may go on: by network and site, and by each of
-/// `typists`, the browser and the session that it is typed in. A right one is refunded.
+/// `typists`, the browser and the session that it is typed in. A right one is refunded. While wrong ones come from everywhere,
+/// each network has fewer: a code is short, and who guesses from many networks must not have as many tries as networks.
 pub async fn reserve_user_code(
     store: &dyn StateStore,
     limits: &ThrottleConfig,
@@ -107,7 +108,11 @@ pub async fn reserve_user_code(
     now: DateTime<Utc>,
 ) -> Result<Admission, StoreError> {
     let mut reserved = Reserved::at(Window::at(limits.window, now));
-    let mut counters = network_limits(Limit::UserCode, network, limits.per_network, limits.per_site);
+    let everywhere = Counter::new(Limit::UserCode, &["everywhere"]);
+    let failed = everywhere.add(store, 0, reserved.window, now).await?.sliding(reserved.window);
+    let per_network = share(limits.user_codes_per_network, limits.user_codes, failed);
+    let mut counters = network_limits(Limit::UserCode, network, per_network, limits.user_codes_per_site);
+    counters.push((everywhere, u32::MAX));
     let typists = typists.iter().map(|typist| Counter::new(Limit::UserCode, &["typist", typist]));
     counters.extend(typists.map(|counter| (counter, limits.per_device.max(1))));
     if let Some(wait) = reserved.add_within(store, counters, now).await? {
@@ -142,8 +147,13 @@ fn network_limits(limit: Limit, network: &Network, per_network: u32, per_site: u
 /// What one network may fail at one account, given the failures there from everywhere: a share that shrinks as they exceed
 /// the limit.
 fn allowance(limits: &ThrottleConfig, everywhere: f64) -> u32 {
-    let most = limits.per_account_and_network.max(LEAST);
-    let limit = f64::from(limits.per_account.max(1));
+    share(limits.per_account_and_network, limits.per_account, everywhere)
+}
+
+/// What is left of `most` for each network when `everywhere` is more than the `limit` for all of them.
+fn share(most: u32, limit: u32, everywhere: f64) -> u32 {
+    let most = most.max(LEAST);
+    let limit = f64::from(limit.max(1));
     if everywhere <= limit {
         return most;
     }

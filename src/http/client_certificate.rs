@@ -73,8 +73,8 @@ impl FromRequestParts<App> for ClientCertificate {
         let peer = parts.extensions.get::<ConnectInfo<SocketAddr>>().map(|info| info.0.ip().to_canonical());
         let is_trusted = peer.is_some_and(|peer| trusted.iter().any(|network| network.contains(&peer)));
         let header = app.config.mtls.header;
-        // A proxy that passes certificates on may show its own to us: it is nobody's who asks through it.
-        if is_trusted && header != ClientCertificateHeader::None {
+        // A proxy may show a certificate of its own to us: it is nobody's who asks through it.
+        if is_trusted {
             return Self::passed_on(&parts.headers, header);
         }
         match parts.extensions.get::<ShownInHandshake>() {

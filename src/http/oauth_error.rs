@@ -55,20 +55,24 @@ pub fn log_failure(error: &OAuthError) {
 }
 
 fn challenge(error: &OAuthError) -> Option<HeaderValue> {
-    let text = match error.challenge() {
+    let dpop_anew = || format!(r#"DPoP realm="{REALM}", {}"#, dpop_algs());
+    let challenges = match error.challenge() {
         Challenge::None => return None,
         // RFC 7617 section 2.1.
-        Challenge::Basic => format!(r#"Basic realm="{REALM}", charset="UTF-8""#),
-        Challenge::Bearer => bearer(error),
-        Challenge::BearerScope(scope) => format!(r#"{}, scope="{scope}""#, bearer(error)),
-        Challenge::BearerMissing => format!(r#"Bearer realm="{REALM}", DPoP realm="{REALM}", {}"#, dpop_algs()),
-        Challenge::BearerBound => format!(r#"{}, DPoP realm="{REALM}", {}"#, bearer(error), dpop_algs()),
-        Challenge::Dpop => format!("{}, {}", with_error("DPoP", error), dpop_algs()),
+        Challenge::Basic => vec![format!(r#"Basic realm="{REALM}", charset="UTF-8""#)],
+        Challenge::Bearer => vec![bearer(error)],
+        Challenge::BearerScope(scope) => vec![format!(r#"{}, scope="{scope}""#, bearer(error))],
+        Challenge::BearerMissing => vec![format!(r#"Bearer realm="{REALM}""#), dpop_anew()],
+        Challenge::BearerBound => vec![bearer(error), dpop_anew()],
+        Challenge::Dpop => vec![format!("{}, {}", with_error("DPoP", error), dpop_algs())],
         Challenge::DpopScope(scope) => {
-            format!(r#"{}, {}, scope="{scope}""#, with_error("DPoP", error), dpop_algs())
+            vec![format!(r#"{}, {}, scope="{scope}""#, with_error("DPoP", error), dpop_algs())]
         }
     };
-    HeaderValue::try_from(text).ok()
+    let more: String =
+        error.challenge_parameters().iter().map(|(name, value)| format!(r#", {name}="{value}""#)).collect();
+    let challenges: Vec<String> = challenges.into_iter().map(|challenge| challenge + &more).collect();
+    HeaderValue::try_from(challenges.join(", ")).ok()
 }
 
 fn bearer(error: &OAuthError) -> String {

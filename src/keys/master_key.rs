@@ -188,6 +188,11 @@ impl MasterKeys {
         Some(self.versions.get(&key_id)?.of(purpose).mac(data))
     }
 
+    /// The HMAC-SHA256 of `data` for `purpose` with each of the keys, the newest first.
+    pub fn macs(&self, purpose: Purpose, data: &[u8]) -> impl Iterator<Item = [u8; 32]> {
+        self.versions.values().rev().map(move |version| version.of(purpose).mac(data))
+    }
+
     /// Whether `presented` is the MAC of `data` by any of the keys, in constant time.
     pub fn verify_mac(&self, purpose: Purpose, data: &[u8], presented: &[u8]) -> bool {
         self.versions.values().any(|version| version.of(purpose).verify(data, presented))

@@ -92,6 +92,14 @@ impl ClientAuthMethod {
         matches!(self, Self::ClientSecretBasic | Self::ClientSecretPost)
     }
 
+    /// Whether the client proves that it has a key, which nobody can learn by listening or by reading what is stored here.
+    pub fn proves_key(self) -> bool {
+        match self {
+            Self::PrivateKeyJwt | Self::TlsClientAuth | Self::SelfSignedTlsClientAuth => true,
+            Self::None | Self::ClientSecretBasic | Self::ClientSecretPost => false,
+        }
+    }
+
     /// Whether the certificate of the connection is what proves it.
     pub fn has_certificate(self) -> bool {
         matches!(self, Self::TlsClientAuth | Self::SelfSignedTlsClientAuth)

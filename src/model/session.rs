@@ -16,6 +16,23 @@ pub struct Authentication {
     pub acr: String,
 }
 
+/// A way to prove who one is, by its name in the registry of RFC 8176 section 2.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum AuthenticationMethod {
+    /// A password.
+    Pwd,
+}
+
+impl AuthenticationMethod {
+    /// The registered name.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Pwd => "pwd",
+        }
+    }
+}
+
 /// A sign-in of one person in one browser.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Session {

@@ -44,9 +44,13 @@ pub async fn post(
     let presented = (&request_headers, certificate.as_ref());
     let (client, assertion) = client::verify(&app, &endpoints, presented, &form, now).await?;
     let proof = dpop::verify_optional(&app, paths::DEVICE_AUTHORIZATION, &request_headers, now)?;
-    dpop::burn(&app, assertion, proof.as_ref(), now).await?;
     if !client.has_grant(GrantType::DeviceCode) {
         return Err(OAuthError::unauthorized_client("the client may not use the device authorization grant"));
+    }
+    // There is no such thing as a signed device authorization request.
+    let settings = &client.settings;
+    if settings.require_signed_request_object || client::profile(&app, &client).requires_signed_requests() {
+        return Err(OAuthError::unauthorized_client("the client has to sign its requests, which a device cannot"));
     }
     // A public client is anybody who knows its name, and each request is a record.
     if client.is_public() {
@@ -56,6 +60,7 @@ pub async fn post(
             return Err(error.with_wait(wait));
         }
     }
+    dpop::burn(&app, assertion, proof.as_ref(), now).await?;
     let scopes = authorize::scopes(&app, &client, &form, now).await?;
     let resources = resource::parse_all(form.all("resource"))?;
     audience::check(&app, &client, &resources, now).await?;

@@ -8,6 +8,7 @@ use serde::Serialize;
 use std::sync::Arc;
 
 use super::paths;
+use super::protected_resource::public_catalog;
 use crate::app::{App, PublishedMetadata};
 use crate::config::Config;
 use crate::http::document::{self, Document};
@@ -114,10 +115,7 @@ struct Aliases {
 /// the database is down the last scopes are still true.
 pub async fn get(State(app): State<App>, headers: HeaderMap) -> Result<Response, OAuthError> {
     let keyset = app.keys.current();
-    let catalog = match app.registry.catalog(app.clock.now()).await {
-        Ok(catalog) => catalog,
-        Err(error) => app.registry.last_catalog().ok_or(error)?,
-    };
+    let catalog = public_catalog(&app).await?;
     let known = match app.metadata.load_full() {
         Some(known) if Arc::ptr_eq(&known.keyset, &keyset) && Arc::ptr_eq(&known.catalog, &catalog) => known,
         _ => {
@@ -134,11 +132,14 @@ pub async fn get(State(app): State<App>, headers: HeaderMap) -> Result<Response,
 
 fn metadata(app: &App, keyset: &Keyset, catalog: &Catalog) -> Metadata {
     let published = |scope: &&Scope| scope.published;
-    let signing: Vec<&'static str> = keyset.algs().into_iter().map(SigningAlg::as_str).collect();
+    let signing = keyset.algs().into_iter().filter(|alg| app.config.oidc.profile.allows_alg(*alg));
+    let signing: Vec<&'static str> = signing.map(SigningAlg::as_str).collect();
     let offered = ClientAuthMethod::ALL.into_iter().filter(|method| is_offered(&app.config, *method));
     let auth_methods: Vec<_> = offered.map(ClientAuthMethod::as_str).collect();
     let confidential: Vec<_> = auth_methods.iter().copied().filter(|method| *method != "none").collect();
-    let assertions: Vec<_> = SigningAlg::ALL.into_iter().map(SigningAlg::as_str).collect();
+    let profile = app.config.oidc.profile;
+    let of_clients = SigningAlg::ALL.into_iter().filter(|alg| profile.allows_alg(*alg));
+    let assertions: Vec<_> = of_clients.map(SigningAlg::as_str).collect();
     let encryption =
         (EncryptionAlg::ALL.map(EncryptionAlg::as_str), ContentEncryption::ALL.map(ContentEncryption::as_str));
     let to_us = keyset.takes_encrypted();
@@ -162,7 +163,7 @@ fn metadata(app: &App, keyset: &Keyset, catalog: &Catalog) -> Metadata {
         response_types_supported: ["code"],
         response_modes_supported: ResponseMode::ALL.into_iter().map(ResponseMode::as_str).collect(),
         grant_types_supported: GrantType::ALL.into_iter().map(GrantType::as_str).collect(),
-        acr_values_supported: app.config.oidc.acr_values.clone(),
+        acr_values_supported: app.config.oidc.acr_names().map(ToOwned::to_owned).collect(),
         subject_types_supported: ["public"],
         id_token_signing_alg_values_supported: signing.clone(),
         id_token_encryption_alg_values_supported: encryption.0,
@@ -206,8 +207,12 @@ fn metadata(app: &App, keyset: &Keyset, catalog: &Catalog) -> Metadata {
     }
 }
 
-/// Certificates prove nothing where none arrives, or where nobody vouches for them.
+/// Certificates prove nothing where none arrives, or where nobody vouches for them; and what everybody is held to may leave
+/// nothing else.
 fn is_offered(config: &Config, method: ClientAuthMethod) -> bool {
+    if config.oidc.profile.is_fapi2() && !method.proves_key() {
+        return false;
+    }
     match method {
         ClientAuthMethod::TlsClientAuth => config.takes_client_certificates() && config.mtls.client_ca_file.is_some(),
         ClientAuthMethod::SelfSignedTlsClientAuth => config.takes_client_certificates(),

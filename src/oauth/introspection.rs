@@ -25,7 +25,7 @@ use crate::http::headers::no_store;
 use crate::identity::backend::Person;
 use crate::keys::token::PlainRefreshToken;
 use crate::model::client::Client;
-use crate::protocol::error::OAuthError;
+use crate::protocol::error::{Challenge, ErrorCode, OAuthError};
 
 /// The scope under which a person's name is told (OpenID Connect Core section 5.4).
 const PROFILE: &str = "profile";
@@ -66,10 +66,11 @@ pub async fn post(
     form.refuse_repeats()?;
     let caller =
         client::authenticate(&app, &[paths::INTROSPECT, paths::TOKEN], (&headers, certificate.as_ref()), &form, now)
-            .await?;
+            .await
+            .map_err(unauthorized)?;
     // Section 2.1: the endpoint must not be open to token scanning.
     if caller.is_public() {
-        return Err(OAuthError::invalid_client("a public client may not introspect tokens"));
+        return Err(unauthorized(OAuthError::invalid_client("a public client may not introspect tokens")));
     }
     let token = form.required("token", "the parameter token is missing")?;
     let is_signed = signed::is_wanted(&caller, &headers)?;
@@ -86,6 +87,12 @@ pub async fn post(
         None => None,
     };
     signed::send(&app, &caller, &Introspection { claims, ..answer }, now).await
+}
+
+/// Section 2.3: credentials that are not valid are a 401 here, whichever way they came; RFC 9110 section 15.5.2 then wants a
+/// challenge.
+fn unauthorized(error: OAuthError) -> OAuthError {
+    if error.code() == ErrorCode::InvalidClient { error.with_challenge(Challenge::Basic) } else { error }
 }
 
 async fn access_token(

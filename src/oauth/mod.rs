@@ -19,6 +19,7 @@ pub mod paths;
 // `/revoke`
 pub mod revocation;
 // `/resource`
+pub mod protected_resource;
 pub mod sample_resource;
 // `/token`
 pub mod token;

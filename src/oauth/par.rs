@@ -40,7 +40,6 @@ pub async fn post(
     let presented = (&request_headers, certificate.as_ref());
     let (client, assertion) = client::verify(&app, &[paths::PAR, paths::TOKEN], presented, &form, now).await?;
     let proof = dpop::verify_optional(&app, paths::PAR, &request_headers, now)?;
-    dpop::burn(&app, assertion, proof.as_ref(), now).await?;
     // RFC 9126 section 2.1.
     if form.has("request_uri") {
         return Err(OAuthError::invalid_request("a pushed request must not have the parameter request_uri"));
@@ -53,6 +52,8 @@ pub async fn post(
             return Err(error.with_wait(wait));
         }
     }
+    // After that limit: each proof that is used up is a record too.
+    dpop::burn(&app, assertion, proof.as_ref(), now).await?;
     let mut request = authorize::read_from(&app, client, &form, now).await?;
     bind(&mut request, proof.as_ref())?;
     let request_uri = pushed_request::push(&app, request, now).await?;

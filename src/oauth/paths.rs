@@ -26,5 +26,9 @@ pub const LOGOUT: &str = "/logout";
 pub const LOGGED_OUT: &str = "/logged-out";
 /// OpenID Connect Discovery section 4.
 pub const OPENID_CONFIGURATION: &str = "/.well-known/openid-configuration";
+/// RFC 9728 section 3.1; the path of a resource of this origin follows.
+pub const OAUTH_PROTECTED_RESOURCE: &str = "/.well-known/oauth-protected-resource";
+/// The same with that path.
+pub const OAUTH_PROTECTED_RESOURCE_AT: &str = "/.well-known/oauth-protected-resource/{*path}";
 /// RFC 8414 section 3.
 pub const OAUTH_AUTHORIZATION_SERVER: &str = "/.well-known/oauth-authorization-server";

@@ -16,7 +16,7 @@ use url::Url;
 
 use self::encryption::encryption_violations;
 pub use self::encryption::is_key_for_encryption;
-pub use self::profile::profile_violations;
+pub use self::profile::{profile_violations, weak_algs};
 use super::locale;
 use super::mtls;
 use super::redirect_uri;

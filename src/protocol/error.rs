@@ -1,7 +1,7 @@
 //! One error type for every OAuth and OpenID Connect endpoint, with one table from code to status.
 //!
 //! Codes: RFC 6749 sections 4.1.2.1 and 5.2, RFC 6750 section 3.1, RFC 7009 section 2.2.1, RFC 8707 section 2, RFC 8628
-//! section 3.5, RFC 9449 sections 5 and 8, OpenID Connect Core section 3.1.2.6 and Unmet Authentication Requirements 1.0. Descriptions are fixed printable ASCII without
+//! section 3.5, RFC 9449 sections 5 and 8, RFC 9470 section 3, OpenID Connect Core section 3.1.2.6 and Unmet Authentication Requirements 1.0. Descriptions are fixed printable ASCII without
 //! `"` and `\` (RFC 6749 section 5.2): nothing that a caller sent is ever echoed in them.
 
 use std::error::Error;
@@ -61,6 +61,8 @@ pub enum ErrorCode {
     UnmetAuthenticationRequirements,
     /// `invalid_token`
     InvalidToken,
+    /// `insufficient_user_authentication`
+    InsufficientUserAuthentication,
     /// `insufficient_scope`
     InsufficientScope,
     /// `invalid_dpop_proof`
@@ -111,6 +113,7 @@ impl ErrorCode {
             Self::RegistrationNotSupported => ("registration_not_supported", 400),
             Self::UnmetAuthenticationRequirements => ("unmet_authentication_requirements", 400),
             Self::InvalidToken => ("invalid_token", 401),
+            Self::InsufficientUserAuthentication => ("insufficient_user_authentication", 401),
             Self::InsufficientScope => ("insufficient_scope", 403),
             Self::InvalidDpopProof => ("invalid_dpop_proof", 400),
             Self::UseDpopNonce => ("use_dpop_nonce", 400),
@@ -149,6 +152,7 @@ pub struct OAuthError {
     code: ErrorCode,
     description: &'static str,
     challenge: Challenge,
+    challenge_parameters: Vec<(&'static str, String)>,
     status: Option<u16>,
     retry_after: Option<Duration>,
     dpop_nonce: Option<Box<str>>,
@@ -173,6 +177,7 @@ impl OAuthError {
             code,
             description,
             challenge: Challenge::None,
+            challenge_parameters: Vec::new(),
             status: None,
             retry_after: None,
             dpop_nonce: None,
@@ -204,6 +209,7 @@ impl OAuthError {
         registration_not_supported => RegistrationNotSupported,
         unmet_authentication_requirements => UnmetAuthenticationRequirements,
         invalid_token => InvalidToken,
+        insufficient_user_authentication => InsufficientUserAuthentication,
         insufficient_scope => InsufficientScope,
         invalid_dpop_proof => InvalidDpopProof,
         use_dpop_nonce => UseDpopNonce,
@@ -222,6 +228,20 @@ impl OAuthError {
     pub fn with_challenge(mut self, challenge: Challenge) -> Self {
         self.challenge = challenge;
         self
+    }
+
+    /// The same error with a parameter for each of its challenges (RFC 9110 section 11.2). One whose value a quoted string
+    /// could not hold as it is, is left out.
+    pub fn with_challenge_parameter(mut self, name: &'static str, value: &str) -> Self {
+        if value.bytes().all(|byte| (b' '..=b'~').contains(&byte) && byte != b'"' && byte != b'\\') {
+            self.challenge_parameters.push((name, value.to_owned()));
+        }
+        self
+    }
+
+    /// What each of its challenges says besides.
+    pub fn challenge_parameters(&self) -> &[(&'static str, String)] {
+        &self.challenge_parameters
     }
 
     /// The same error with a status that HTTP, not OAuth, asks for: 405, 413, 415, 429.

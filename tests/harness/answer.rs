@@ -76,6 +76,16 @@ impl Answer {
         self.assert_challenge(401, "invalid_client", description, "Basic realm=\"ostiary\", charset=\"UTF-8\"");
     }
 
+    /// The whole of a refused client that did not try HTTP Basic, at `path` (RFC 6749 section 5.2, RFC 7662 section 2.3).
+    #[track_caller]
+    pub fn assert_client_refused(&self, path: &str, description: &str) {
+        if path == "/introspect" {
+            self.assert_basic_error(description);
+        } else {
+            self.assert_error(400, "invalid_client", description);
+        }
+    }
+
     /// RFC 7662 section 2.2: a token that is not active is told nothing of.
     #[track_caller]
     pub fn assert_inactive(&self) {

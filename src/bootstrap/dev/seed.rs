@@ -15,6 +15,7 @@ use crate::model::catalog::{Localized, Resource, Scope};
 use crate::model::client::{ApplicationType, Client, ClientAuthMethod, ClientSecret, ClientSettings, GrantType};
 use crate::model::id::{ClientId, ResourceUri};
 use crate::model::lifetimes::ClientLifetimes;
+use crate::oauth::paths;
 use crate::random;
 use crate::storage::postgres::person::{NewPerson, username_key};
 
@@ -48,14 +49,18 @@ async fn seed_catalog(app: &App, now: DateTime<Utc>) -> anyhow::Result<()> {
     for scope in scopes().into_iter().filter(|scope| !known.contains(scope)) {
         app.postgres.upsert_scope(&scope, now).await?;
     }
-    let api = Resource {
-        uri: ResourceUri::new(API),
-        name: localized("Demo API", "Demo-API"),
+    let resource = |uri: &str, name| Resource {
+        uri: ResourceUri::new(uri),
+        name,
         scopes: API_SCOPES.map(String::from).to_vec(),
         restricted: false,
     };
-    if !app.postgres.list_resources().await?.contains(&api) {
-        app.postgres.upsert_resource(&api, now).await?;
+    let known = app.postgres.list_resources().await?;
+    let sample = resource(&app.url(paths::RESOURCE), localized("Sample resource", "Beispiel-Ressource"));
+    for resource in [resource(API, localized("Demo API", "Demo-API")), sample] {
+        if !known.contains(&resource) {
+            app.postgres.upsert_resource(&resource, now).await?;
+        }
     }
     Ok(())
 }

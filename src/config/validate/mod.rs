@@ -16,7 +16,7 @@ use url::Url;
 use self::addresses::{check_certificates, check_frontend, check_issuer, check_proxies};
 use self::external_keys::check_external_keys;
 use self::limits::{check_lifetimes, check_limits};
-use super::{Config, ConfigError, PagesConfig};
+use super::{AcrValue, Config, ConfigError, PagesConfig};
 
 /// Everything that is wrong with `config`.
 pub fn validate(config: &Config) -> Vec<ConfigError> {
@@ -111,12 +111,16 @@ fn check_passwords(config: &Config, found: &mut Findings) {
 
 fn check_words(config: &Config, found: &mut Findings) {
     let acr_values = &config.oidc.acr_values;
+    let is_name = |acr: &str| !acr.is_empty() && acr.bytes().all(|b| b.is_ascii_graphic());
+    let is_first =
+        |(at, class): (usize, &AcrValue)| acr_values.iter().position(|other| other.acr == class.acr) == Some(at);
     found.require(
         !acr_values.is_empty()
-            && acr_values.iter().all(|acr| !acr.is_empty() && acr.bytes().all(|b| b.is_ascii_graphic())),
+            && acr_values.iter().all(|class| is_name(&class.acr) && !class.methods.is_empty())
+            && acr_values.iter().enumerate().all(is_first),
         "oidc.acr_values",
-        "is empty, or has a value that is empty or not plain ASCII without spaces",
-        "write it like [\"urn:ostiary:acr:pwd\"]",
+        "is empty, or has an acr that is empty, twice there or not plain ASCII without spaces, or one without methods",
+        "write it like [{acr: \"urn:ostiary:acr:pwd\", methods: [pwd]}]",
     );
     // RFC 8707 section 2: an absolute URI without a fragment.
     let is_resource = |text: &String| Url::parse(text).is_ok_and(|uri| uri.fragment().is_none());

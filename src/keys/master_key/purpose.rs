@@ -28,6 +28,8 @@ pub enum Purpose {
     SigningKey,
     /// The nonces that proofs of possession must have.
     DpopNonce,
+    /// Under what the codes that people type for a device are kept.
+    UserCode,
 }
 
 impl Purpose {
@@ -44,6 +46,7 @@ impl Purpose {
             Self::Admin => b"admin",
             Self::SigningKey => b"signing key",
             Self::DpopNonce => b"dpop nonce",
+            Self::UserCode => b"user code",
         }
     }
 }
@@ -60,6 +63,7 @@ pub(super) struct VersionKeys {
     admin: PurposeKeys,
     signing_key: PurposeKeys,
     dpop_nonce: PurposeKeys,
+    user_code: PurposeKeys,
 }
 
 impl VersionKeys {
@@ -76,6 +80,7 @@ impl VersionKeys {
             admin: PurposeKeys::derive(&prk, Purpose::Admin)?,
             signing_key: PurposeKeys::derive(&prk, Purpose::SigningKey)?,
             dpop_nonce: PurposeKeys::derive(&prk, Purpose::DpopNonce)?,
+            user_code: PurposeKeys::derive(&prk, Purpose::UserCode)?,
         })
     }
 
@@ -91,6 +96,7 @@ impl VersionKeys {
             Purpose::Admin => &self.admin,
             Purpose::SigningKey => &self.signing_key,
             Purpose::DpopNonce => &self.dpop_nonce,
+            Purpose::UserCode => &self.user_code,
         }
     }
 }

@@ -131,6 +131,10 @@ pub(super) async fn read_from(
 ) -> Result<AuthorizationRequest, OAuthError> {
     let inside = request_object::open(app, &client, form, now).await?;
     let form = inside.as_ref().unwrap_or(form);
+    // FAPI 2.0 Security Profile section 5.3.2.2: where the answer goes is said in every pushed request.
+    if profile(app, &client).is_fapi2() && !form.has("redirect_uri") {
+        return Err(OAuthError::invalid_request("the parameter redirect_uri is missing"));
+    }
     validate::validate(app, request::trust(client, form)?, form, now).await
 }
 

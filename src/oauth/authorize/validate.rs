@@ -170,7 +170,7 @@ fn acr_values(
     claims: Option<&ClaimsRequest>,
 ) -> Result<Vec<String>, OAuthError> {
     if let Some(claims) = claims {
-        if !app.config.oidc.acr_values.iter().any(|acr| claims.accepts_acr(acr)) {
+        if !app.config.oidc.acr_names().any(|acr| claims.accepts_acr(acr)) {
             return Err(OAuthError::unmet_authentication_requirements("the essential acr cannot be reached"));
         }
         let wanted = reachable(app, claims.acr_values());
@@ -186,10 +186,10 @@ fn acr_values(
 
 /// Only what can be reached is kept, or a request could make its record as long as it liked.
 fn reachable<'a>(app: &App, wanted: impl Iterator<Item = &'a str>) -> Vec<String> {
-    let configured = &app.config.oidc.acr_values;
+    let oidc = &app.config.oidc;
     wanted
-        .filter(|wanted| configured.iter().any(|acr| acr == wanted))
-        .take(configured.len())
+        .filter(|wanted| oidc.acr_names().any(|acr| acr == *wanted))
+        .take(oidc.acr_values.len())
         .map(ToOwned::to_owned)
         .collect()
 }

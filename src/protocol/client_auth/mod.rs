@@ -98,11 +98,16 @@ impl Presented {
 
     /// The one refusal. RFC 6749 section 5.2: with a challenge where the client used the `Authorization` header.
     pub fn refusal(&self) -> OAuthError {
+        self.refusal_because("client authentication failed")
+    }
+
+    /// The same in other words, for a client that did authenticate: they tell nothing to anybody else.
+    pub fn refusal_because(&self, description: &'static str) -> OAuthError {
         let challenge = match self.credential {
             Credential::Basic(_) => Challenge::Basic,
             Credential::None | Credential::Post(_) | Credential::Assertion(_) => Challenge::None,
         };
-        OAuthError::invalid_client("client authentication failed").with_challenge(challenge)
+        OAuthError::invalid_client(description).with_challenge(challenge)
     }
 }
 

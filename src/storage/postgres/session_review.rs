@@ -15,7 +15,7 @@ use crate::model::session::EndReason;
 use crate::storage::StoreError;
 
 /// How exactly it is noted that a session is in use: each note is a commit of its own.
-const GRAIN: TimeDelta = TimeDelta::minutes(1);
+pub(super) const GRAIN: TimeDelta = TimeDelta::minutes(1);
 
 /// What a run found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

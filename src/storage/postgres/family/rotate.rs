@@ -277,7 +277,9 @@ async fn keep(
     let kept = Kept { grant: current.row.grant.into_grant()?, expires_at: current.row.expires_at };
     note_session(conn, kept.grant.sid, current.session_seen_at, now).await;
     let put_off_to = presented.idle_expires_at.min(kept.expires_at);
-    if current.idle_expires_at.is_some_and(|ends| session_review::is_note_due(ends, put_off_to)) {
+    // Where a token ends soon when it is not used, each use counts.
+    let grain = session_review::GRAIN.min((presented.idle_expires_at - now) / 4);
+    if current.idle_expires_at.is_some_and(|ends| ends + grain <= put_off_to) {
         let put_off = Statement::new(PUT_OFF)
             .bind::<SqlUuid, _>(presented.id.0)
             .bind::<Binary, _>(presented.hash.to_vec())
