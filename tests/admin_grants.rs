@@ -117,7 +117,8 @@ async fn families_are_listed_newest_first_and_tell_no_secret() {
     let shown = admin.get(&format!("/admin/tokens/{two}")).await.document(200);
     let (alive, rotations) = (&shown["alive"], &shown["rotations"]);
     assert_eq!((alive, rotations, &shown["client_id"]), (&json!(true), &json!(1), &json!(client.id)));
-    let members: Vec<&str> = shown.as_object().unwrap().keys().map(String::as_str).collect();
+    let mut members: Vec<&str> = shown.as_object().unwrap().keys().map(String::as_str).collect();
+    members.sort_unstable();
     let expected = [
         "alive",
         "auth_time",

@@ -20,7 +20,7 @@ const LAYERS: [(&str, &[&str]); 7] = [
 const EDGES: [&str; 4] = ["oauth", "admin", "web", "jobs"];
 
 /// A crate, and the only places that may name it.
-const CRATES: [(&str, &[&str]); 8] = [
+const CRATES: [(&str, &[&str]); 9] = [
     ("diesel", &["storage/postgres"]),
     ("diesel_async", &["storage/postgres"]),
     ("diesel_migrations", &["storage/postgres"]),
@@ -31,6 +31,7 @@ const CRATES: [(&str, &[&str]); 8] = [
     ("reqwest", &["fetch", "web/demo", "bootstrap/dev"]),
     ("axum", &["oauth", "admin", "web", "http", "bootstrap", "routes"]),
     ("anyhow", &["main", "bin", "bootstrap"]),
+    ("josekit", &["keys/jwe"]),
 ];
 
 fn sources(folder: &Path, found: &mut Vec<PathBuf>) {

@@ -131,7 +131,8 @@ fn texts(value: &Value) -> Vec<&str> {
 fn shape(value: &Value) -> String {
     match value {
         Value::Object(members) => {
-            let members: Vec<_> = members.iter().map(|(name, value)| format!("{name}:{}", shape(value))).collect();
+            let mut members: Vec<_> = members.iter().map(|(name, value)| format!("{name}:{}", shape(value))).collect();
+            members.sort_unstable();
             format!("{{{}}}", members.join(" "))
         }
         Value::Array(items) => format!("[{}]", items.iter().map(shape).collect::<Vec<_>>().join(" ")),

@@ -8,7 +8,7 @@ use crate::harness::{Authority, MAIL_API, PHOTOS_API, TestApp, every_claim};
 const PATHS: [&str; 2] = ["/.well-known/openid-configuration", "/.well-known/oauth-authorization-server"];
 
 /// What the conformance suite knows of what we could send; any other name is a warning there.
-const REGISTERED: [&str; 51] = [
+const REGISTERED: [&str; 62] = [
     "issuer",
     "authorization_endpoint",
     "token_endpoint",
@@ -33,12 +33,21 @@ const REGISTERED: [&str; 51] = [
     "acr_values_supported",
     "subject_types_supported",
     "id_token_signing_alg_values_supported",
+    "id_token_encryption_alg_values_supported",
+    "id_token_encryption_enc_values_supported",
     "authorization_signing_alg_values_supported",
+    "authorization_encryption_alg_values_supported",
+    "authorization_encryption_enc_values_supported",
     "userinfo_signing_alg_values_supported",
+    "userinfo_encryption_alg_values_supported",
+    "userinfo_encryption_enc_values_supported",
     "token_endpoint_auth_methods_supported",
     "token_endpoint_auth_signing_alg_values_supported",
     "introspection_endpoint_auth_methods_supported",
     "introspection_endpoint_auth_signing_alg_values_supported",
+    "introspection_signing_alg_values_supported",
+    "introspection_encryption_alg_values_supported",
+    "introspection_encryption_enc_values_supported",
     "revocation_endpoint_auth_methods_supported",
     "revocation_endpoint_auth_signing_alg_values_supported",
     "display_values_supported",
@@ -51,6 +60,8 @@ const REGISTERED: [&str; 51] = [
     "request_uri_parameter_supported",
     "require_request_uri_registration",
     "request_object_signing_alg_values_supported",
+    "request_object_encryption_alg_values_supported",
+    "request_object_encryption_enc_values_supported",
     "code_challenge_methods_supported",
     "dpop_signing_alg_values_supported",
     "prompt_values_supported",
@@ -61,6 +72,9 @@ const REGISTERED: [&str; 51] = [
     "frontchannel_logout_session_supported",
     "protected_resources",
 ];
+
+const ENCRYPTION_ALGS: [&str; 5] = ["RSA-OAEP-256", "RSA-OAEP", "ECDH-ES", "ECDH-ES+A128KW", "ECDH-ES+A256KW"];
+const ENCRYPTION_ENCS: [&str; 4] = ["A128CBC-HS256", "A256CBC-HS512", "A128GCM", "A256GCM"];
 
 async fn metadata(app: &TestApp, path: &str) -> Value {
     let answer = app.get(path).send().await;
@@ -94,12 +108,21 @@ async fn the_metadata_is_exactly_this_under_both_names() {
         "acr_values_supported": ["urn:ostiary:acr:pwd"],
         "subject_types_supported": ["public"],
         "id_token_signing_alg_values_supported": ["RS256", "PS256", "ES256", "EdDSA"],
+        "id_token_encryption_alg_values_supported": ENCRYPTION_ALGS,
+        "id_token_encryption_enc_values_supported": ENCRYPTION_ENCS,
         "authorization_signing_alg_values_supported": ["RS256", "PS256", "ES256", "EdDSA"],
+        "authorization_encryption_alg_values_supported": ENCRYPTION_ALGS,
+        "authorization_encryption_enc_values_supported": ENCRYPTION_ENCS,
         "userinfo_signing_alg_values_supported": ["RS256", "PS256", "ES256", "EdDSA"],
+        "userinfo_encryption_alg_values_supported": ENCRYPTION_ALGS,
+        "userinfo_encryption_enc_values_supported": ENCRYPTION_ENCS,
         "token_endpoint_auth_methods_supported": ["client_secret_basic", "client_secret_post", "private_key_jwt", "none"],
         "token_endpoint_auth_signing_alg_values_supported": ["RS256", "PS256", "ES256", "EdDSA"],
         "introspection_endpoint_auth_methods_supported": ["client_secret_basic", "client_secret_post", "private_key_jwt"],
         "introspection_endpoint_auth_signing_alg_values_supported": ["RS256", "PS256", "ES256", "EdDSA"],
+        "introspection_signing_alg_values_supported": ["RS256", "PS256", "ES256", "EdDSA"],
+        "introspection_encryption_alg_values_supported": ENCRYPTION_ALGS,
+        "introspection_encryption_enc_values_supported": ENCRYPTION_ENCS,
         "revocation_endpoint_auth_methods_supported":
             ["client_secret_basic", "client_secret_post", "private_key_jwt", "none"],
         "revocation_endpoint_auth_signing_alg_values_supported": ["RS256", "PS256", "ES256", "EdDSA"],

@@ -505,7 +505,7 @@ async fn a_form_post_is_told_with_its_fields() {
         (Some("form_post"), Some("https://web.example/callback"))
     );
     let fields = step["fields"].as_object().unwrap();
-    assert_eq!(fields.keys().collect::<Vec<_>>(), ["code", "iss", "state"]);
+    assert_eq!(fields.keys().collect::<Vec<_>>(), ["code", "state", "iss"]);
     assert_eq!(fields["state"], request.value("state"));
 }
 

@@ -42,6 +42,10 @@ packages_of() {
         "apt-get compiler") echo build-essential ;;
         "dnf compiler") echo gcc gcc-c++ ;;
         "apk compiler") echo build-base ;;
+        "apt-get openssl") echo pkg-config libssl-dev ;;
+        "dnf openssl") echo pkgconf-pkg-config openssl-devel ;;
+        "apk openssl") echo pkgconf openssl-dev ;;
+        "brew openssl") echo pkgconf openssl@3 ;;
         "apt-get postgres" | "apk postgres") echo postgresql ;;
         "dnf postgres") echo postgresql-server ;;
         "brew postgres") echo postgresql@17 ;;
@@ -79,7 +83,7 @@ install_packages() {
     esac
 }
 
-# Installs the compiler, postgres, valkey, chromium, python or curl, under the first name that the package manager knows.
+# Installs the compiler, openssl, postgres, valkey, chromium, python or curl, under the first name that the package manager knows.
 install_from_packages() {
     local names manager
     manager="$(package_manager)" || { say "This account may not use apt, dnf, apk or brew."; return 1; }
@@ -172,6 +176,26 @@ need_compiler() {
         return 1
     }
 }
+
+# The headers of OpenSSL, found as the build finds them: a Mac's are where Homebrew puts them.
+has_openssl() {
+    [ -n "${OPENSSL_DIR:-}" ] || { has pkg-config && pkg-config --exists openssl; } \
+        || { has brew && [ -d "$(brew --prefix openssl@3 2>/dev/null)/include" ]; }
+}
+
+# What is encrypted is encrypted by OpenSSL: docs/decisions/0014-encryption-with-josekit.md.
+need_openssl() {
+    has_openssl && return 0
+    say "The headers of OpenSSL are missing."
+    install_from_packages openssl && has_openssl || {
+        say "Install the headers of OpenSSL and pkg-config: libssl-dev on Debian, openssl-devel on Fedora, openssl-dev on" \
+            "Alpine, \`brew install openssl@3\` on a Mac; or set OPENSSL_DIR to the folder of an OpenSSL."
+        return 1
+    }
+}
+
+# What building takes.
+need_build_tools() { need_compiler && need_openssl; }
 
 # Whether a folder has the programs of a Postgres server that is new enough.
 is_postgres_bin() {

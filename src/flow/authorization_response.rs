@@ -1,12 +1,16 @@
 //! What a client is answered through the browser: parameters (RFC 6749 sections 4.1.2 and 4.1.2.1, RFC 9207), or a JWT with
-//! them inside (JARM section 2). A response that should be signed is signed or not sent.
+//! them inside (JARM section 2). A response that should be signed or encrypted is that, or it is not sent.
+
+use std::sync::Arc;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::{Map, Value};
 
 use super::authorization_request::ReturnAddress;
 use super::device_code;
+use super::encryption::Envelope;
 use crate::app::App;
+use crate::model::client::Client;
 use crate::protocol::error::OAuthError;
 use crate::protocol::response_mode::ResponseMode;
 
@@ -28,9 +32,31 @@ pub struct AuthorizationResponse {
 }
 
 impl AuthorizationResponse {
+    /// What the answers of `client` in this mode are put into; `None`: nothing. Found before a code is made.
+    pub async fn find_envelope(
+        app: &App,
+        client: &Arc<Client>,
+        response_mode: ResponseMode,
+        now: DateTime<Utc>,
+    ) -> Result<Option<Envelope>, OAuthError> {
+        let encryption = client.settings.authorization_encryption().filter(|_| response_mode.is_signed());
+        Envelope::find(app, client, encryption, now).await
+    }
+
     /// A success: the code, the state, and the issuer (RFC 9207).
-    pub async fn code(app: &App, to: ReturnAddress, code: String, now: DateTime<Utc>) -> Result<Self, OAuthError> {
-        Self::with(app, to, vec![("code", code)], now).await
+    pub async fn code(
+        app: &App,
+        to: ReturnAddress,
+        code: String,
+        envelope: Option<Envelope>,
+        now: DateTime<Utc>,
+    ) -> Result<Self, OAuthError> {
+        let parameters = vec![("code", code)];
+        if !to.response_mode.is_signed() {
+            return Ok(Self::plain(app, to, parameters));
+        }
+        let client = find_client(app, &to, now).await?;
+        Self::signed(app, &client, (to, parameters), envelope, now).await
     }
 
     /// An error: its code and description, the state, and the issuer, which RFC 9207 section 2 asks for on errors too.
@@ -42,7 +68,12 @@ impl AuthorizationResponse {
     ) -> Result<Self, OAuthError> {
         let parameters =
             vec![("error", error.code().as_str().to_owned()), ("error_description", error.description().to_owned())];
-        Self::with(app, to, parameters, now).await
+        if !to.response_mode.is_signed() {
+            return Ok(Self::plain(app, to, parameters));
+        }
+        let client = find_client(app, &to, now).await?;
+        let envelope = Self::find_envelope(app, &client, to.response_mode, now).await?;
+        Self::signed(app, &client, (to, parameters), envelope, now).await
     }
 
     /// What a person sees who decided about a device in `attempt`: the device itself is told when it asks.
@@ -51,26 +82,37 @@ impl AuthorizationResponse {
         Self { redirect_uri: app.url(device_code::DONE), response_mode: ResponseMode::Query, parameters, is_own: true }
     }
 
-    async fn with(
+    fn plain(app: &App, to: ReturnAddress, mut parameters: Vec<(&'static str, String)>) -> Self {
+        let ReturnAddress { client_id: _, redirect_uri, response_mode, state, is_device: _ } = to;
+        parameters.extend(state.map(|state| ("state", state)));
+        parameters.push(("iss", app.issuer().to_owned()));
+        Self { redirect_uri, response_mode, parameters, is_own: false }
+    }
+
+    /// JARM section 2.2: signed, and then encrypted if the client wants that.
+    async fn signed(
         app: &App,
-        to: ReturnAddress,
-        mut parameters: Vec<(&'static str, String)>,
+        client: &Client,
+        (to, mut parameters): (ReturnAddress, Vec<(&'static str, String)>),
+        envelope: Option<Envelope>,
         now: DateTime<Utc>,
     ) -> Result<Self, OAuthError> {
         let ReturnAddress { client_id, redirect_uri, response_mode, state, is_device: _ } = to;
         parameters.extend(state.map(|state| ("state", state)));
-        if response_mode.is_signed() {
-            let client = app.registry.find_client(&client_id, now).await?;
-            let client = client.ok_or_else(|| OAuthError::server_error("the client is not registered any more"))?;
-            let alg = client.settings.authorization_signed_response_alg;
-            let claims = claims(app.issuer(), client_id.as_str(), parameters, now);
-            let jwt = app.keys.current().sign_jwt(alg, "JWT", &claims).await?;
-            parameters = vec![("response", jwt)];
-        } else {
-            parameters.push(("iss", app.issuer().to_owned()));
-        }
-        Ok(Self { redirect_uri, response_mode, parameters, is_own: false })
+        let alg = client.settings.authorization_signed_response_alg;
+        let claims = claims(app.issuer(), client_id.as_str(), parameters, now);
+        let jwt = app.keys.current().sign_jwt(alg, "JWT", &claims).await?;
+        let response = match envelope {
+            Some(envelope) => envelope.nest(&jwt, None)?,
+            None => jwt,
+        };
+        Ok(Self { redirect_uri, response_mode, parameters: vec![("response", response)], is_own: false })
     }
+}
+
+async fn find_client(app: &App, to: &ReturnAddress, now: DateTime<Utc>) -> Result<Arc<Client>, OAuthError> {
+    let client = app.registry.find_client(&to.client_id, now).await?;
+    client.ok_or_else(|| OAuthError::server_error("the client is not registered any more"))
 }
 
 /// JARM section 2.1: what the response says, and who says it to whom. RFC 9207 section 2.4: then there is no `iss` beside it.

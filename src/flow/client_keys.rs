@@ -16,8 +16,10 @@ use tokio::sync::Mutex;
 
 use crate::config::OutboundPurpose;
 use crate::fetch::Fetch;
+use crate::keys::jwe::Recipient;
 use crate::keys::jwk_set::{JwkSet, Verdict};
 use crate::model::client::Client;
+use crate::model::encryption_alg::EncryptionAlg;
 use crate::model::id::ClientId;
 use crate::model::signing_alg::SigningAlg;
 use crate::protocol::error::OAuthError;
@@ -44,6 +46,11 @@ pub struct ClientKeys {
     /// By address.
     fetched: Cache<String, Arc<Fetched>>,
 }
+
+/// Keys that cannot be fetched now, and were not for too long.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the keys of the client cannot be fetched")]
+pub struct UnknownKeys;
 
 #[derive(Default)]
 struct Fetched {
@@ -96,6 +103,24 @@ impl ClientKeys {
         let is_there = |keys: &JwkSet| keys.published().iter().any(|jwk| certificate.is_of(jwk));
         let verdict = |keys: &JwkSet| if is_there(keys) { Verdict::Valid } else { Verdict::UnknownKey };
         self.judge(fetch, client, verdict, now).await
+    }
+
+    /// The key of `client` that is encrypted to with `alg`. One that is not there is looked for anew, like the name of a key that
+    /// is not known.
+    pub async fn find_recipient(
+        &self,
+        fetch: &Fetch,
+        client: &Arc<Client>,
+        alg: EncryptionAlg,
+        now: DateTime<Utc>,
+    ) -> Result<Option<Arc<Recipient>>, UnknownKeys> {
+        if let Some(keys) = self.inline(client) {
+            return Ok(keys.find_recipient(alg));
+        }
+        let Some(uri) = &client.settings.jwks_uri else { return Ok(None) };
+        let is_outdated = |keys: &JwkSet| keys.find_recipient(alg).is_none();
+        let keys = self.fetched(fetch, uri, is_outdated, now).await.ok_or(UnknownKeys)?;
+        Ok(keys.find_recipient(alg))
     }
 
     async fn judge(

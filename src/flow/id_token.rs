@@ -5,8 +5,8 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 
 use super::issue;
+use super::signatures::Reserved;
 use crate::app::App;
-use crate::keys::keyset::ReservedSignatures;
 use crate::model::client::Client;
 use crate::model::family::Grant;
 use crate::model::id::{ClientId, Sid, SubjectId};
@@ -46,13 +46,13 @@ pub struct About<'a> {
     pub told: Map<String, Value>,
 }
 
-/// An ID token beside `access_token`, signed with the client's algorithm.
-pub async fn issue(
+/// An ID token beside `access_token`, signed with the client's algorithm, and encrypted if it wants that.
+pub(super) async fn issue(
     app: &App,
     client: &Client,
     About { grant, issued_at, nonce, told }: About<'_>,
     access_token: &str,
-    signatures: &mut ReservedSignatures,
+    reserved: &mut Reserved,
 ) -> Result<String, OAuthError> {
     let alg = client.settings.id_token_signed_response_alg;
     let claims = IdTokenClaims {
@@ -69,7 +69,7 @@ pub async fn issue(
         at_hash: jwt::at_hash(alg, access_token),
         requested: told,
     };
-    Ok(signatures.sign_jwt(alg, "JWT", &claims).await?)
+    reserved.id_token(alg, &claims).await
 }
 
 /// What the `claims` parameter of the grant asks for in the ID token, of what is known of the person.

@@ -24,6 +24,8 @@ pub mod device;
 pub mod device_code;
 // Proofs of possession.
 pub mod dpop;
+// What is encrypted to a client.
+pub mod encryption;
 // ID tokens.
 pub mod id_token;
 // One authorization attempt and its steps.
@@ -44,7 +46,7 @@ pub mod request_object;
 pub mod replay;
 // Whether a sign-in still stands.
 pub mod session;
-// The signatures of a token response, reserved beforehand.
+// What a token response needs, reserved beforehand.
 mod signatures;
 // Signing in with a username and a password.
 pub mod sign_in;

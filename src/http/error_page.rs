@@ -2,16 +2,16 @@
 //! body that is too large: as a page to browsers, as JSON to everybody else.
 
 use axum::response::{IntoResponse, Response};
-use http::header::{ACCEPT, ACCEPT_LANGUAGE, RETRY_AFTER};
+use http::header::{ACCEPT_LANGUAGE, RETRY_AFTER};
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 
+use super::accept;
 use super::browser::{self, Csp, REQUEST_ID};
 use super::oauth_error::log_failure;
 use super::pages;
 use super::pages::error::{ErrorKind, ErrorPage};
 use super::pages::locale::Locale;
 use super::pages::view::{Link, Site};
-use super::weight;
 use crate::config::Config;
 use crate::protocol::error::OAuthError;
 
@@ -52,22 +52,14 @@ pub fn answer(config: &Config, headers: &HeaderMap, error: OAuthError) -> Respon
 
 /// RFC 9110 section 12.5.1. Only browsers name `text/html`; `*/*` is what programs send that do not care.
 fn wants_page(headers: &HeaderMap) -> bool {
-    let html = weight(headers, "text/html");
-    html > 0 && html >= weight(headers, "application/json")
-}
-
-fn weight(headers: &HeaderMap, media_type: &str) -> u16 {
-    let lines = headers.get_all(ACCEPT).iter().filter_map(|line| line.to_str().ok());
-    let weights = lines.flat_map(|line| line.split(',')).filter_map(|range| {
-        let mut parts = range.split(';').map(str::trim);
-        if parts.next()?.eq_ignore_ascii_case(media_type) { weight::of(parts) } else { None }
-    });
-    weights.max().unwrap_or_default()
+    let weight = |media_type| accept::named(headers, media_type).unwrap_or_default();
+    let html = weight("text/html");
+    html > 0 && html >= weight("application/json")
 }
 
 #[cfg(test)]
 mod tests {
-    use http::header::{CONTENT_TYPE, SET_COOKIE};
+    use http::header::{ACCEPT, CONTENT_TYPE, SET_COOKIE};
 
     use super::*;
 

@@ -1,5 +1,7 @@
 //! What the edges share about HTTP.
 
+// Which of our media types a caller wants.
+pub mod accept;
 // How an authorization response is sent.
 pub mod authorization_response;
 // The browser that asks for a page.

@@ -21,11 +21,12 @@ use super::private_key::{PrivateKey, RsaBits};
 use super::problem::Problem;
 use super::public_key::PublicKey;
 use super::store::{Change, KeyStore, KeyStoreError};
+use crate::model::key_alg::KeyAlg;
 use crate::model::signing_alg::SigningAlg;
 use crate::model::signing_key::{ExternalKey, KeyEntry, KeyPurpose, SignerMode};
 
-/// An algorithm and what is signed with it.
-pub type Kind = (SigningAlg, KeyPurpose);
+/// An algorithm and what is done with it.
+pub type Kind = (KeyAlg, KeyPurpose);
 
 /// Why the keys were not changed.
 #[derive(Debug, thiserror::Error)]
@@ -129,12 +130,17 @@ pub async fn register(
     let program_mend =
         "run the program by hand with a request as in docs/keys.md, and name it as the server is to run it";
     let mut key = ExternalKey { key_ref, command, mode, jwk: Value::Null };
+    let Some(signing_alg) = alg.signing() else {
+        return Err(Refusal::WrongPurpose { alg, purpose: KeyPurpose::Tokens }.into());
+    };
     signers.check_program(&key).map_err(|problem| unusable_store(store, problem))?;
     let given = match jwk {
         Some(jwk) => jwk,
-        None => signers.ask_for_jwk(alg, &key).await.map_err(|error| refuse(error.to_string(), program_mend))?,
+        None => {
+            signers.ask_for_jwk(signing_alg, &key).await.map_err(|error| refuse(error.to_string(), program_mend))?
+        }
     };
-    let public = PublicKey::from_jwk(alg, &given).map_err(|what| {
+    let public = PublicKey::from_jwk(signing_alg, &given).map_err(|what| {
         refuse(format!("the public key {what}"), "give the JSON Web Key with the public members of that key alone")
     })?;
     key.jwk =

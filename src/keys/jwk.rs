@@ -5,7 +5,7 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::Serialize;
 
-use crate::model::signing_alg::SigningAlg;
+use crate::model::key_alg::KeyAlg;
 
 /// The members that make a public key what it is, already in base64url.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -49,7 +49,7 @@ pub struct PublishedJwk {
     pub kid: String,
     /// The one algorithm that it is used with.
     pub alg: &'static str,
-    /// Always `sig` (RFC 7517 section 4.2).
+    /// `sig` or `enc` (RFC 7517 section 4.2).
     #[serde(rename = "use")]
     pub usage: &'static str,
 }
@@ -82,8 +82,9 @@ impl PublicJwk {
     }
 
     /// The key as the key set lists it.
-    pub fn published(&self, kid: &str, alg: SigningAlg) -> PublishedJwk {
-        PublishedJwk { key: self.clone(), kid: kid.to_owned(), alg: alg.as_str(), usage: "sig" }
+    pub fn published(&self, kid: &str, alg: impl Into<KeyAlg>) -> PublishedJwk {
+        let alg = alg.into();
+        PublishedJwk { key: self.clone(), kid: kid.to_owned(), alg: alg.as_str(), usage: alg.usage() }
     }
 }
 
@@ -112,7 +113,7 @@ mod tests {
 
     #[test]
     fn a_published_key_has_no_private_member() {
-        let json = serde_json::to_value(PublicJwk::p256(&[1; 32], &[2; 32]).published("k", SigningAlg::ES256)).unwrap();
+        let json = serde_json::to_value(PublicJwk::p256(&[1; 32], &[2; 32]).published("k", KeyAlg::ES256)).unwrap();
         let names: Vec<_> = json
             .as_object()
             .unwrap()

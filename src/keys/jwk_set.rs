@@ -1,22 +1,28 @@
-//! The public keys of somebody else: a JSON Web Key Set (RFC 7517 section 5), read once and asked for every signature.
+//! The public keys of somebody else: a JSON Web Key Set (RFC 7517 section 5), read once and asked for every signature and every
+//! encryption.
 //!
 //! Keys that are for something else, of a kind that we do not know or broken are passed over (section 5 asks for it), so that
 //! a client may publish keys for others too.
 
+use std::sync::Arc;
+
 use serde_json::Value;
 
+use super::jwe::Recipient;
 use super::public_key::PublicKey;
 use super::signer::Verifier;
+use crate::model::encryption_alg::EncryptionAlg;
 use crate::model::signing_alg::SigningAlg;
 use crate::protocol::strict_json;
 
 /// How many keys of a set are looked at.
 const MOST: usize = 32;
 
-/// Keys that verify signatures.
+/// Keys that verify signatures, or that are encrypted to.
 #[derive(Default)]
 pub struct JwkSet {
     keys: Vec<Key>,
+    recipients: Vec<Arc<Recipient>>,
     published: Vec<Value>,
 }
 
@@ -47,7 +53,9 @@ impl JwkSet {
     pub fn from_value(document: &Value) -> Option<Self> {
         let keys = document.get("keys")?.as_array()?;
         let published: Vec<Value> = keys.iter().take(MOST).cloned().collect();
-        Some(Self { keys: published.iter().flat_map(keys_of).collect(), published })
+        let of_key = |jwk| EncryptionAlg::ALL.into_iter().filter_map(move |alg| Recipient::from_jwk(alg, jwk));
+        let recipients = published.iter().flat_map(of_key).map(Arc::new).collect();
+        Some(Self { keys: published.iter().flat_map(keys_of).collect(), recipients, published })
     }
 
     /// The keys as they were published, also those that verify nothing.
@@ -63,6 +71,11 @@ impl JwkSet {
             return Verdict::UnknownKey;
         }
         if meant.any(|key| key.verifier.is_valid(message, signature)) { Verdict::Valid } else { Verdict::Invalid }
+    }
+
+    /// The first key that is encrypted to with `alg`.
+    pub fn find_recipient(&self, alg: EncryptionAlg) -> Option<Arc<Recipient>> {
+        self.recipients.iter().find(|recipient| recipient.alg() == alg).cloned()
     }
 
     /// Whether it has no key that verifies anything.
@@ -128,6 +141,18 @@ mod tests {
         assert_eq!(verdict(jwk.clone(), SigningAlg::PS256), Verdict::Valid);
         assert_eq!(verdict(jwk.clone(), SigningAlg::RS256), Verdict::Invalid);
         assert_eq!(verdict(with(jwk, json!({"alg": "RS256"})), SigningAlg::PS256), Verdict::UnknownKey);
+    }
+
+    #[test]
+    fn a_key_to_encrypt_to_is_found_by_its_algorithm_and_verifies_nothing() {
+        let (_, jwk) = key(SigningAlg::ES256);
+        let (_, signing) = key(SigningAlg::ES256);
+        let jwk = with(jwk, json!({"use": "enc", "alg": "ECDH-ES"}));
+        let set = JwkSet::from_value(&json!({"keys": [with(signing, json!({"use": "sig"})), jwk]})).unwrap();
+        assert_eq!(set.keys.len(), 1);
+        assert!(set.find_recipient(EncryptionAlg::EcdhEs).is_some());
+        assert!(set.find_recipient(EncryptionAlg::EcdhEsA256Kw).is_none());
+        assert!(set.find_recipient(EncryptionAlg::RsaOaep).is_none());
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! The keys that sign and verify now: one loaded, checked, immutable state of the key store.
 
+// Keys that others encrypt to.
+mod decryption;
 // Keys, and what can be used when not all can.
 mod key;
 
@@ -12,6 +14,7 @@ use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 
+use self::decryption::DecryptionKey;
 use self::key::{Key, KeySigner, Loaded};
 use super::external::{ExternalFailure, ExternalPlace, ExternalSigners};
 use super::jwk::PublishedJwk;
@@ -31,6 +34,7 @@ pub struct Keyset {
     revision: Revision,
     ring: KeyRing,
     keys: Vec<Key>,
+    decryption: Vec<DecryptionKey>,
     problems: Vec<Problem>,
     jwks: Jwks,
     rsa: RsaPool,
@@ -125,14 +129,15 @@ impl Keyset {
         let mut loaded = Loaded::new(&found, external);
         if !loaded.problems.is_empty() {
             let Some(held) = held else { return Err(KeysetError::new(&store.place(), loaded.problems).into()) };
-            loaded.complete_with(&held.keys, &held.ring);
+            loaded.complete_with((&held.keys, &held.decryption), &held.ring);
         }
-        let Loaded { ring, keys, problems, .. } = loaded;
-        let jwks = Jwks::of(keys.iter().map(|key| &key.jwk)).map_err(|error| {
+        let Loaded { ring, keys, decryption, problems, .. } = loaded;
+        let listed = decryption.iter().filter(|key| key.is_listed()).map(|key| &key.jwk);
+        let jwks = Jwks::of(keys.iter().map(|key| &key.jwk).chain(listed)).map_err(|error| {
             let what = format!("the public keys cannot be written as JSON ({error})");
             KeysetError::one(&store.place(), Problem::new(what, "report this as a defect"))
         })?;
-        Ok(Self { revision, ring, keys, problems, jwks, rsa, verified: VerifiedTokens::new() })
+        Ok(Self { revision, ring, keys, decryption, problems, jwks, rsa, verified: VerifiedTokens::new() })
     }
 
     /// What keeps the rest of the stored keys from being used here.

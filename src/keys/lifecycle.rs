@@ -18,6 +18,7 @@ use chrono::{DateTime, Utc};
 
 pub use self::refusal::Refusal;
 pub use self::timeline::{Action, RotationPolicy, Step};
+use crate::model::key_alg::KeyAlg;
 use crate::model::signing_alg::SigningAlg;
 use crate::model::signing_key::{KeyEntry, KeyPurpose, KeyState};
 
@@ -56,24 +57,30 @@ impl KeyRing {
     }
 
     /// The keys for `alg` and `purpose` in `state`, oldest first.
-    pub fn in_state(&self, alg: SigningAlg, purpose: KeyPurpose, state: KeyState) -> impl Iterator<Item = &KeyEntry> {
+    pub fn in_state(
+        &self,
+        alg: impl Into<KeyAlg>,
+        purpose: KeyPurpose,
+        state: KeyState,
+    ) -> impl Iterator<Item = &KeyEntry> {
+        let alg = alg.into();
         self.keys.iter().filter(move |key| key.is_for(alg, purpose) && key.state == state)
     }
 
     /// The key that signs with `alg` for exactly this purpose.
-    pub fn active(&self, alg: SigningAlg, purpose: KeyPurpose) -> Option<&KeyEntry> {
+    pub fn active(&self, alg: impl Into<KeyAlg>, purpose: KeyPurpose) -> Option<&KeyEntry> {
         self.in_state(alg, purpose, KeyState::Active).next()
     }
 
     /// The oldest key for `alg` and `purpose` that waits to sign.
-    pub fn waiting(&self, alg: SigningAlg, purpose: KeyPurpose) -> Option<&KeyEntry> {
+    pub fn waiting(&self, alg: impl Into<KeyAlg>, purpose: KeyPurpose) -> Option<&KeyEntry> {
         self.in_state(alg, purpose, KeyState::Prepublished).next()
     }
 
     /// The algorithms and purposes that have a key which signs or waits to.
-    pub fn kinds(&self) -> Vec<(SigningAlg, KeyPurpose)> {
+    pub fn kinds(&self) -> Vec<(KeyAlg, KeyPurpose)> {
         let is_used = |alg, purpose| self.active(alg, purpose).is_some() || self.waiting(alg, purpose).is_some();
-        let all = KeyPurpose::ALL.into_iter().flat_map(|purpose| SigningAlg::ALL.map(|alg| (alg, purpose)));
+        let all = KeyPurpose::ALL.into_iter().flat_map(|purpose| KeyAlg::ALL.map(|alg| (alg, purpose)));
         all.filter(|(alg, purpose)| is_used(*alg, *purpose)).collect()
     }
 
@@ -81,6 +88,9 @@ impl KeyRing {
     pub fn prepublish(&mut self, key: KeyEntry) -> Result<(), Refusal> {
         if self.find(&key.kid).is_some() {
             return Err(Refusal::KnownKey { kid: key.kid });
+        }
+        if !key.purpose.has(key.alg) {
+            return Err(Refusal::WrongPurpose { alg: key.alg, purpose: key.purpose });
         }
         if let Some(waiting) = self.waiting(key.alg, key.purpose) {
             return Err(Refusal::AlreadyWaiting { kid: waiting.kid.clone(), alg: key.alg, purpose: key.purpose });
@@ -183,7 +193,7 @@ impl KeyRing {
 
     fn supersede(
         &mut self,
-        alg: SigningAlg,
+        alg: KeyAlg,
         purpose: KeyPurpose,
         retire_at: DateTime<Utc>,
         now: DateTime<Utc>,

@@ -13,6 +13,8 @@ pub mod client_authorities;
 pub mod external;
 // Who fetched the key set.
 pub mod fetches;
+// What is encrypted.
+pub mod jwe;
 // Public keys as JSON Web Keys.
 pub mod jwk;
 // The secret that seals private keys in the database.

@@ -14,7 +14,7 @@ use rsa::traits::PublicKeyParts;
 use zeroize::Zeroizing;
 
 use super::jwk::PublicJwk;
-use crate::model::signing_alg::SigningAlg;
+use crate::model::key_alg::KeyAlg;
 use crate::random;
 
 pub(super) const MIN_RSA_BITS: usize = 2048;
@@ -42,7 +42,7 @@ pub(super) enum Material {
     Ed25519(ed25519_dalek::SigningKey),
 }
 
-/// Why a PEM text is not a key that can sign with the algorithm it is listed for, and how to mend it.
+/// Why a PEM text is not a key that can be used with the algorithm it is listed for, and how to mend it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct UnusableKey {
     pub(super) what: &'static str,
@@ -62,18 +62,20 @@ impl RsaBits {
 
 impl PrivateKey {
     /// A fresh key for `alg`; `None` if the library could not make one.
-    pub(super) fn generate(alg: SigningAlg, rsa_bits: RsaBits) -> Option<Self> {
-        match alg {
-            SigningAlg::ES256 => Some(Self(Material::P256(p256::SecretKey::generate_from_rng(&mut Generator)))),
-            SigningAlg::RS256 | SigningAlg::PS256 => rsa::RsaPrivateKey::new(&mut Generator, rsa_bits.get())
+    pub(super) fn generate(alg: impl Into<KeyAlg>, rsa_bits: RsaBits) -> Option<Self> {
+        match alg.into() {
+            KeyAlg::ES256 | KeyAlg::EcdhEs => {
+                Some(Self(Material::P256(p256::SecretKey::generate_from_rng(&mut Generator))))
+            }
+            KeyAlg::RS256 | KeyAlg::PS256 => rsa::RsaPrivateKey::new(&mut Generator, rsa_bits.get())
                 .ok()
                 .map(|key| Self(Material::Rsa(Box::new(key)))),
-            SigningAlg::EdDSA => Some(Self(Material::Ed25519(ed25519_dalek::SigningKey::generate(&mut Generator)))),
+            KeyAlg::EdDSA => Some(Self(Material::Ed25519(ed25519_dalek::SigningKey::generate(&mut Generator)))),
         }
     }
 
     /// The key for `alg` in a PKCS#8 PEM text.
-    pub(super) fn from_pem(alg: SigningAlg, pem: &str) -> Result<Self, UnusableKey> {
+    pub(super) fn from_pem(alg: impl Into<KeyAlg>, pem: &str) -> Result<Self, UnusableKey> {
         if !pem.contains("-----BEGIN PRIVATE KEY-----") {
             return Err(UnusableKey {
                 what: "is not an unencrypted PKCS#8 private key in PEM",
@@ -84,12 +86,12 @@ impl PrivateKey {
             what: "does not hold a key of the kind that its `alg` needs, or is damaged",
             mend: "put the right file back from your copy, or end the key with `ostiary-keyctl revoke`",
         };
-        let key = match alg {
-            SigningAlg::ES256 => p256::SecretKey::from_pkcs8_pem(pem).ok().map(Material::P256),
-            SigningAlg::RS256 | SigningAlg::PS256 => {
+        let key = match alg.into() {
+            KeyAlg::ES256 | KeyAlg::EcdhEs => p256::SecretKey::from_pkcs8_pem(pem).ok().map(Material::P256),
+            KeyAlg::RS256 | KeyAlg::PS256 => {
                 rsa::RsaPrivateKey::from_pkcs8_pem(pem).ok().map(|key| Material::Rsa(Box::new(key)))
             }
-            SigningAlg::EdDSA => ed25519_dalek::SigningKey::from_pkcs8_pem(pem).ok().map(Material::Ed25519),
+            KeyAlg::EdDSA => ed25519_dalek::SigningKey::from_pkcs8_pem(pem).ok().map(Material::Ed25519),
         }
         .ok_or(wrong_kind)?;
         match &key {

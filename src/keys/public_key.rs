@@ -14,6 +14,8 @@ use super::signer::Verifier;
 use crate::model::signing_alg::SigningAlg;
 use crate::protocol::client_metadata::PRIVATE_MEMBERS;
 
+const NO_OBJECT: &str = "is not a JSON object";
+
 /// A public key that verifies with one algorithm.
 pub struct PublicKey {
     jwk: PublicJwk,
@@ -30,7 +32,7 @@ enum Material {
 impl PublicKey {
     /// The key for `alg` in a JSON Web Key, or what is wrong with that.
     pub fn from_jwk(alg: SigningAlg, jwk: &Value) -> Result<Self, &'static str> {
-        let members = jwk.as_object().ok_or("is not a JSON object")?;
+        let members = jwk.as_object().ok_or(NO_OBJECT)?;
         if PRIVATE_MEMBERS.iter().any(|name| members.contains_key(*name)) {
             return Err("holds a private key: only the public members may leave the place where it is kept");
         }
@@ -72,6 +74,16 @@ impl PublicKey {
             Material::Ed25519(key) => Verifier::of_public(self.alg, key.as_bytes()),
         }
     }
+}
+
+/// The key on P-256 in a JSON Web Key, whatever it is for.
+pub(super) fn read_p256(jwk: &Value) -> Result<PublicJwk, &'static str> {
+    p256_key(jwk.as_object().ok_or(NO_OBJECT)?).map(|(jwk, _)| jwk)
+}
+
+/// The RSA key in a JSON Web Key, whatever it is for.
+pub(super) fn read_rsa(jwk: &Value) -> Result<PublicJwk, &'static str> {
+    rsa_key(jwk.as_object().ok_or(NO_OBJECT)?).map(|(jwk, _)| jwk)
 }
 
 type Read = Result<(PublicJwk, Material), &'static str>;

@@ -15,6 +15,7 @@ use super::store::{Change, Revision, StoredKeys, StoredRing};
 use super::*;
 use crate::clock::Clock;
 use crate::config::{KeysConfig, TokensConfig};
+use crate::model::key_alg::KeyAlg;
 use crate::model::signing_alg::SigningAlg;
 use crate::model::signing_key::{ExternalKey, KeyPurpose, KeyState, SignerMode};
 use crate::protocol::jwt::UnverifiedJwt;
@@ -81,7 +82,7 @@ pub(super) fn entry(directory: &Path, alg: SigningAlg) -> KeyEntry {
 /// A rotation at once.
 async fn rotate(directory: &Path, alg: SigningAlg) -> Rotation {
     let (store, now) = (KeyDirectory::new(directory), start() + TimeDelta::days(1));
-    let kinds = [(alg, KeyPurpose::Tokens)];
+    let kinds = [(alg.into(), KeyPurpose::Tokens)];
     change::rotate(&store, &kinds, &rules(&policy(), Insistence::Force, &signers()), None, now).await.unwrap().remove(0)
 }
 
@@ -117,7 +118,7 @@ async fn a_running_server_takes_up_a_rotation_and_still_verifies() {
 #[tokio::test]
 async fn an_instance_that_did_not_reload_yet_verifies_what_a_prepublished_key_signs() {
     let directory = key_directory();
-    let kinds = [(SigningAlg::ES256, KeyPurpose::Tokens)];
+    let kinds = [(SigningAlg::ES256.into(), KeyPurpose::Tokens)];
     change::prepublish(&KeyDirectory::new(directory.path()), &kinds, None, start()).await.unwrap();
     let slow = open_directory(directory.path()).await;
     let rotation = rotate(directory.path(), SigningAlg::ES256).await;
@@ -251,10 +252,10 @@ async fn metadata_that_contradicts_itself_ends_what_it_says_is_ended_and_nothing
     let mut all = entries(directory.path());
     for key in &mut all {
         match key.alg {
-            SigningAlg::EdDSA => (key.state, key.retired_at) = (KeyState::Retired, Some(start())),
+            KeyAlg::EdDSA => (key.state, key.retired_at) = (KeyState::Retired, Some(start())),
             // A server without that algorithm is no server.
-            SigningAlg::ES256 => key.state = KeyState::Prepublished,
-            SigningAlg::RS256 | SigningAlg::PS256 => {}
+            KeyAlg::ES256 => key.state = KeyState::Prepublished,
+            KeyAlg::RS256 | KeyAlg::PS256 | KeyAlg::EcdhEs => {}
         }
     }
     write_entries(directory.path(), &all);
@@ -291,7 +292,7 @@ async fn a_reader_never_sees_half_a_change() {
 async fn what_a_running_server_changes_counts_there_at_once() {
     let directory = key_directory();
     let keys = open_directory(directory.path()).await;
-    let kinds = [(SigningAlg::ES256, KeyPurpose::Tokens)];
+    let kinds = [(SigningAlg::ES256.into(), KeyPurpose::Tokens)];
     let made = keys.prepublish(&kinds, &Author::operator(start())).await.unwrap().remove(0);
     let early = keys.activate(&made.kid, &policy(), Insistence::Never, &Author::operator(start())).await.unwrap_err();
     assert!(matches!(early, ChangeError::Refused(lifecycle::Refusal::PublishedTooLately { .. })), "{early:?}");
@@ -412,7 +413,7 @@ async fn a_change_that_stands_is_no_failure_although_it_cannot_be_read_yet() {
     let directory = key_directory();
     let store = Arc::new(Unreadable(KeyDirectory::new(directory.path()), Arc::default()));
     let keys = Keys::open(store.clone(), signers()).await.unwrap();
-    let kinds = [(SigningAlg::ES256, KeyPurpose::Tokens)];
+    let kinds = [(SigningAlg::ES256.into(), KeyPurpose::Tokens)];
     let made = keys.prepublish(&kinds, &Author::operator(start())).await.unwrap().remove(0);
     assert!(entries(directory.path()).iter().any(|entry| entry.kid == made.kid));
     assert!(keys.current().find_jwk(&made.kid).is_none());

@@ -5,6 +5,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::catalog::Localized;
+use super::encryption_alg::{ContentEncryption, Encryption, EncryptionAlg};
 use super::id::{ClientId, ResourceUri};
 use super::lifetimes::ClientLifetimes;
 use super::profile::Profile;
@@ -192,6 +193,11 @@ pub struct ClientSettings {
     pub require_signed_request_object: bool,
     /// The one algorithm of its request objects; absent: any that the profile allows.
     pub request_object_signing_alg: Option<SigningAlg>,
+    /// How the key of its encrypted request objects is sent. It may send others all the same (OpenID Connect Registration section
+    /// 2): what is taken is what the server has a key for.
+    pub request_object_encryption_alg: Option<EncryptionAlg>,
+    /// What they are encrypted with; absent: A128CBC-HS256.
+    pub request_object_encryption_enc: Option<ContentEncryption>,
     /// Where its request objects are, byte for byte (OpenID Connect Registration section 2).
     pub request_uris: Vec<String>,
     /// Whether its access tokens are always bound to a key of its own (RFC 9449 section 5.2).
@@ -212,10 +218,33 @@ pub struct ClientSettings {
     pub access_token_signed_response_alg: SigningAlg,
     /// What ID tokens and logout tokens are signed with.
     pub id_token_signed_response_alg: SigningAlg,
+    /// How the key of encrypted ID tokens is sent; absent: they are not encrypted.
+    pub id_token_encrypted_response_alg: Option<EncryptionAlg>,
+    /// What they are encrypted with; absent: A128CBC-HS256.
+    pub id_token_encrypted_response_enc: Option<ContentEncryption>,
     /// What authorization responses are signed with, where the request asks for a JWT (JARM section 3).
     pub authorization_signed_response_alg: SigningAlg,
+    /// How the key of encrypted authorization responses is sent; absent: they are not encrypted (JARM section 3).
+    pub authorization_encrypted_response_alg: Option<EncryptionAlg>,
+    /// What they are encrypted with; absent: A128CBC-HS256.
+    pub authorization_encrypted_response_enc: Option<ContentEncryption>,
     /// What userinfo answers are signed with; absent: plain JSON.
     pub userinfo_signed_response_alg: Option<SigningAlg>,
+    /// How the key of encrypted userinfo answers is sent; absent: they are not encrypted. They need not be signed for that (OpenID
+    /// Connect Core section 5.3.2).
+    pub userinfo_encrypted_response_alg: Option<EncryptionAlg>,
+    /// What they are encrypted with; absent: A128CBC-HS256.
+    pub userinfo_encrypted_response_enc: Option<ContentEncryption>,
+    /// What introspection answers are signed with, where they are JWTs (RFC 9701 section 6); absent: what its profile has for
+    /// that, see [`Profile::default_alg`].
+    pub introspection_signed_response_alg: Option<SigningAlg>,
+    /// How the key of encrypted introspection answers is sent; absent: they are not encrypted. If they are, they are JWTs whatever it
+    /// asks for (RFC 9701 section 8.2).
+    pub introspection_encrypted_response_alg: Option<EncryptionAlg>,
+    /// What they are encrypted with; absent: A128CBC-HS256.
+    pub introspection_encrypted_response_enc: Option<ContentEncryption>,
+    /// Whether its introspection answers are JWTs whatever it asks for.
+    pub require_signed_introspection_response: bool,
     /// Seconds after which a sign-in is too old, when the request says nothing.
     pub default_max_age: Option<u32>,
     /// Whether ID tokens always carry `auth_time`.
@@ -232,6 +261,28 @@ pub struct ClientSettings {
     pub frontchannel_logout_session_required: bool,
     /// Lifetimes of its own.
     pub lifetimes: ClientLifetimes,
+}
+
+impl ClientSettings {
+    /// How its ID tokens are encrypted.
+    pub fn id_token_encryption(&self) -> Option<Encryption> {
+        Encryption::registered(self.id_token_encrypted_response_alg, self.id_token_encrypted_response_enc)
+    }
+
+    /// How its authorization responses are encrypted.
+    pub fn authorization_encryption(&self) -> Option<Encryption> {
+        Encryption::registered(self.authorization_encrypted_response_alg, self.authorization_encrypted_response_enc)
+    }
+
+    /// How its userinfo answers are encrypted.
+    pub fn userinfo_encryption(&self) -> Option<Encryption> {
+        Encryption::registered(self.userinfo_encrypted_response_alg, self.userinfo_encrypted_response_enc)
+    }
+
+    /// How its introspection answers are encrypted.
+    pub fn introspection_encryption(&self) -> Option<Encryption> {
+        Encryption::registered(self.introspection_encrypted_response_alg, self.introspection_encrypted_response_enc)
+    }
 }
 
 impl Default for ClientSettings {
@@ -260,6 +311,8 @@ impl Default for ClientSettings {
             require_pushed_authorization_requests: false,
             require_signed_request_object: false,
             request_object_signing_alg: None,
+            request_object_encryption_alg: None,
+            request_object_encryption_enc: None,
             request_uris: Vec::new(),
             dpop_bound_access_tokens: false,
             scopes: vec!["openid".into(), "profile".into(), "email".into()],
@@ -270,8 +323,18 @@ impl Default for ClientSettings {
             access_token_format: AccessTokenFormat::default(),
             access_token_signed_response_alg: SigningAlg::ES256,
             id_token_signed_response_alg: SigningAlg::RS256,
+            id_token_encrypted_response_alg: None,
+            id_token_encrypted_response_enc: None,
             authorization_signed_response_alg: SigningAlg::RS256,
+            authorization_encrypted_response_alg: None,
+            authorization_encrypted_response_enc: None,
             userinfo_signed_response_alg: None,
+            userinfo_encrypted_response_alg: None,
+            userinfo_encrypted_response_enc: None,
+            introspection_signed_response_alg: None,
+            introspection_encrypted_response_alg: None,
+            introspection_encrypted_response_enc: None,
+            require_signed_introspection_response: false,
             default_max_age: None,
             require_auth_time: false,
             default_acr_values: Vec::new(),

@@ -8,12 +8,16 @@ pub mod audit;
 pub mod catalog;
 // The client applications and what they registered.
 pub mod client;
+// Encryption algorithms by their registered names.
+pub mod encryption_alg;
 // What one authorization code, device code or machine grant stands for.
 pub mod family;
 // Identifiers: each its own type.
 pub mod id;
 // Who fetched the key set.
 pub mod jwks_fetch;
+// What keys of ours are used with.
+pub mod key_alg;
 // How long what is issued lives.
 pub mod lifetimes;
 // Sets of rules that clients are held to.

@@ -46,6 +46,12 @@ impl Profile {
         self >= Self::Fapi2MessageSigning
     }
 
+    /// What a JWT is signed with if nothing was registered: RS256 (OpenID Connect Registration section 2, RFC 9701 section 6),
+    /// and where that is not allowed the other one that every server has a key for.
+    pub fn default_alg(self) -> SigningAlg {
+        if self.allows_alg(SigningAlg::RS256) { SigningAlg::RS256 } else { SigningAlg::ES256 }
+    }
+
     /// Whether JWTs may be signed like that, by the client or for it (Security Profile section 5.4.1).
     pub fn allows_alg(self, alg: SigningAlg) -> bool {
         match alg {
@@ -68,5 +74,7 @@ mod tests {
         assert_eq!(Profile::ALL.map(Profile::is_fapi2), [false, false, true, true]);
         assert_eq!(Profile::ALL.map(Profile::requires_signed_requests), [false, false, false, true]);
         assert_eq!(Profile::ALL.map(|profile| profile.allows_alg(SigningAlg::RS256)), [true, true, false, false]);
+        assert!(Profile::ALL.into_iter().all(|profile| profile.allows_alg(profile.default_alg())));
+        assert_eq!(Profile::Oidc.default_alg(), SigningAlg::RS256);
     }
 }

@@ -9,7 +9,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::signing_alg::SigningAlg;
+use super::key_alg::KeyAlg;
 
 /// Everything that is known of one key.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -18,7 +18,7 @@ pub struct KeyEntry {
     /// Its identifier: the thumbprint of its public half (RFC 7638).
     pub kid: String,
     /// The one algorithm that it is used with.
-    pub alg: SigningAlg,
+    pub alg: KeyAlg,
     /// What it signs.
     pub purpose: KeyPurpose,
     /// What it is for now.
@@ -96,7 +96,7 @@ pub enum KeyState {
     Retired,
 }
 
-/// What a key signs. A purpose without a key of its own for an algorithm uses the one for tokens.
+/// What a key signs, or what it is for instead. A signing purpose without a key of its own for an algorithm uses the one for tokens.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum KeyPurpose {
@@ -107,6 +107,8 @@ pub enum KeyPurpose {
     Logout,
     /// What this server says of itself to other servers (RFC 7523 section 2.2).
     Assertions,
+    /// Nothing: request objects are encrypted to it (RFC 9101 section 6.1). No other key takes its place.
+    Encryption,
 }
 
 impl KeyState {
@@ -131,7 +133,7 @@ impl KeyState {
 
 impl KeyPurpose {
     /// Every purpose.
-    pub const ALL: [Self; 3] = [Self::Tokens, Self::Logout, Self::Assertions];
+    pub const ALL: [Self; 4] = [Self::Tokens, Self::Logout, Self::Assertions, Self::Encryption];
 
     /// The word in the store.
     pub fn as_str(self) -> &'static str {
@@ -139,6 +141,15 @@ impl KeyPurpose {
             Self::Tokens => "tokens",
             Self::Logout => "logout",
             Self::Assertions => "assertions",
+            Self::Encryption => "encryption",
+        }
+    }
+
+    /// Whether its keys have that algorithm.
+    pub fn has(self, alg: KeyAlg) -> bool {
+        match self {
+            Self::Tokens | Self::Logout | Self::Assertions => alg.signing().is_some(),
+            Self::Encryption => alg.signing().is_none(),
         }
     }
 
@@ -150,10 +161,10 @@ impl KeyPurpose {
 
 impl KeyEntry {
     /// A key that is made and listed now.
-    pub fn prepublished(kid: String, alg: SigningAlg, purpose: KeyPurpose, now: DateTime<Utc>) -> Self {
+    pub fn prepublished(kid: String, alg: impl Into<KeyAlg>, purpose: KeyPurpose, now: DateTime<Utc>) -> Self {
         Self {
             kid,
-            alg,
+            alg: alg.into(),
             purpose,
             state: KeyState::Prepublished,
             file: None,
@@ -180,7 +191,7 @@ impl KeyEntry {
     }
 
     /// Whether it has that algorithm and that purpose: of such keys one signs.
-    pub fn is_for(&self, alg: SigningAlg, purpose: KeyPurpose) -> bool {
-        self.alg == alg && self.purpose == purpose
+    pub fn is_for(&self, alg: impl Into<KeyAlg>, purpose: KeyPurpose) -> bool {
+        self.alg == alg.into() && self.purpose == purpose
     }
 }

@@ -17,6 +17,8 @@ use crate::keys::keyset::Keyset;
 use crate::keys::lifecycle::RotationPolicy;
 use crate::model::catalog::Scope;
 use crate::model::client::{ClientAuthMethod, GrantType};
+use crate::model::encryption_alg::{ContentEncryption, EncryptionAlg};
+use crate::model::key_alg::KeyAlg;
 use crate::model::signing_alg::SigningAlg;
 use crate::protocol::claims::release::SCOPES;
 use crate::protocol::display::Display;
@@ -55,12 +57,21 @@ struct Metadata {
     acr_values_supported: Vec<String>,
     subject_types_supported: [&'static str; 1],
     id_token_signing_alg_values_supported: Vec<&'static str>,
+    id_token_encryption_alg_values_supported: [&'static str; 5],
+    id_token_encryption_enc_values_supported: [&'static str; 4],
     authorization_signing_alg_values_supported: Vec<&'static str>,
+    authorization_encryption_alg_values_supported: [&'static str; 5],
+    authorization_encryption_enc_values_supported: [&'static str; 4],
     userinfo_signing_alg_values_supported: Vec<&'static str>,
+    userinfo_encryption_alg_values_supported: [&'static str; 5],
+    userinfo_encryption_enc_values_supported: [&'static str; 4],
     token_endpoint_auth_methods_supported: Vec<&'static str>,
     token_endpoint_auth_signing_alg_values_supported: Vec<&'static str>,
     introspection_endpoint_auth_methods_supported: Vec<&'static str>,
     introspection_endpoint_auth_signing_alg_values_supported: Vec<&'static str>,
+    introspection_signing_alg_values_supported: Vec<&'static str>,
+    introspection_encryption_alg_values_supported: [&'static str; 5],
+    introspection_encryption_enc_values_supported: [&'static str; 4],
     revocation_endpoint_auth_methods_supported: Vec<&'static str>,
     revocation_endpoint_auth_signing_alg_values_supported: Vec<&'static str>,
     display_values_supported: Vec<&'static str>,
@@ -72,6 +83,10 @@ struct Metadata {
     request_uri_parameter_supported: bool,
     require_request_uri_registration: bool,
     request_object_signing_alg_values_supported: Vec<&'static str>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    request_object_encryption_alg_values_supported: Vec<&'static str>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    request_object_encryption_enc_values_supported: Vec<&'static str>,
     code_challenge_methods_supported: [&'static str; 1],
     dpop_signing_alg_values_supported: [&'static str; 3],
     prompt_values_supported: Vec<&'static str>,
@@ -125,6 +140,9 @@ fn metadata(app: &App, keyset: &Keyset, catalog: &Catalog) -> Metadata {
     let profile = app.config.oidc.profile;
     let of_clients = SigningAlg::ALL.into_iter().filter(|alg| profile.allows_alg(*alg));
     let assertions: Vec<_> = of_clients.map(SigningAlg::as_str).collect();
+    let encryption =
+        (EncryptionAlg::ALL.map(EncryptionAlg::as_str), ContentEncryption::ALL.map(ContentEncryption::as_str));
+    let to_us = keyset.takes_encrypted();
     let resources = catalog.resources.iter().filter(|resource| !resource.restricted);
     Metadata {
         issuer: app.issuer().to_owned(),
@@ -148,12 +166,21 @@ fn metadata(app: &App, keyset: &Keyset, catalog: &Catalog) -> Metadata {
         acr_values_supported: app.config.oidc.acr_names().map(ToOwned::to_owned).collect(),
         subject_types_supported: ["public"],
         id_token_signing_alg_values_supported: signing.clone(),
+        id_token_encryption_alg_values_supported: encryption.0,
+        id_token_encryption_enc_values_supported: encryption.1,
         authorization_signing_alg_values_supported: signing.clone(),
-        userinfo_signing_alg_values_supported: signing,
+        authorization_encryption_alg_values_supported: encryption.0,
+        authorization_encryption_enc_values_supported: encryption.1,
+        userinfo_signing_alg_values_supported: signing.clone(),
+        userinfo_encryption_alg_values_supported: encryption.0,
+        userinfo_encryption_enc_values_supported: encryption.1,
         token_endpoint_auth_methods_supported: auth_methods.clone(),
         token_endpoint_auth_signing_alg_values_supported: assertions.clone(),
         introspection_endpoint_auth_methods_supported: confidential,
         introspection_endpoint_auth_signing_alg_values_supported: assertions.clone(),
+        introspection_signing_alg_values_supported: signing,
+        introspection_encryption_alg_values_supported: encryption.0,
+        introspection_encryption_enc_values_supported: encryption.1,
         revocation_endpoint_auth_methods_supported: auth_methods,
         revocation_endpoint_auth_signing_alg_values_supported: assertions.clone(),
         display_values_supported: Display::ALL.into_iter().map(Display::as_str).collect(),
@@ -166,6 +193,8 @@ fn metadata(app: &App, keyset: &Keyset, catalog: &Catalog) -> Metadata {
         request_uri_parameter_supported: app.config.oidc.request_uri,
         require_request_uri_registration: true,
         request_object_signing_alg_values_supported: assertions.clone(),
+        request_object_encryption_alg_values_supported: to_us.then_some(KeyAlg::EcdhEs.as_str()).into_iter().collect(),
+        request_object_encryption_enc_values_supported: encryption.1.into_iter().filter(|_| to_us).collect(),
         code_challenge_methods_supported: [pkce::METHOD],
         dpop_signing_alg_values_supported: dpop::ALGS.map(SigningAlg::as_str),
         prompt_values_supported: Prompt::ALL.into_iter().map(Prompt::as_str).collect(),

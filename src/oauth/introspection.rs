@@ -1,8 +1,11 @@
-//! `/introspect` (RFC 7662): what a token means, told to those whom it concerns.
+//! `/introspect` (RFC 7662): what a token means, told to those whom it concerns; as JSON, or as a JWT (RFC 9701).
 //!
 //! `username` (section 2.2) is told where the token has the scope `profile`: then it is what userinfo says under that scope as
 //! `preferred_username`, to whoever holds the token. It comes with the family, in the same statement, and only then is the
 //! people backend asked at all. A refresh token tells none: only its own client may ask about it, and that has userinfo.
+
+// As a JWT.
+mod signed;
 
 use axum::Json;
 use axum::extract::State;
@@ -70,11 +73,20 @@ pub async fn post(
         return Err(unauthorized(OAuthError::invalid_client("a public client may not introspect tokens")));
     }
     let token = form.required("token", "the parameter token is missing")?;
+    let is_signed = signed::is_wanted(&caller, &headers)?;
     let answer = match AccessTokenClaims::decode(&app, token, now) {
         Some(claims) => access_token(&app, &caller, claims, now).await?,
         None => refresh_token(&app, &caller, token, now).await?,
     };
-    Ok((no_store(), Json(answer.unwrap_or_default())).into_response())
+    let answer = answer.unwrap_or_default();
+    if !is_signed {
+        return Ok((no_store(), Json(answer)).into_response());
+    }
+    let claims = match answer.claims {
+        Some(claims) => Some(signed::narrowed(&app, &caller, claims, now).await?),
+        None => None,
+    };
+    signed::send(&app, &caller, &Introspection { claims, ..answer }, now).await
 }
 
 /// Section 2.3: credentials that are not valid are a 401 here, whichever way they came; RFC 9110 section 15.5.2 then wants a

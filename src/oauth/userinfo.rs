@@ -11,11 +11,13 @@ use serde_json::{Map, Value};
 use super::paths;
 use crate::app::App;
 use crate::flow::bearer::{self, Bearer, PossessedToken, ResourceRequest};
+use crate::flow::encryption::Envelope;
 use crate::flow::id_token::claims_request;
 use crate::http::client_certificate::ClientCertificate;
 use crate::http::form::{OAuthQuery, OptionalOAuthForm};
 use crate::http::headers::{dpop_nonce, no_store};
 use crate::model::client::Client;
+use crate::model::signing_alg::SigningAlg;
 use crate::protocol::bearer::PresentedToken;
 use crate::protocol::claims::release::release_userinfo;
 use crate::protocol::error::OAuthError;
@@ -76,9 +78,12 @@ async fn answer(
         OAuthError::invalid_token("the client of the access token is gone").with_challenge(token.scheme().challenge())
     })?;
     let claims = released(&bearer);
-    let response = match client.settings.userinfo_signed_response_alg {
-        None => (no_store(), Json(claims)).into_response(),
-        Some(_) => signed(app, &client, claims, now).await?,
+    let envelope = Envelope::find(app, &client, client.settings.userinfo_encryption(), now).await?;
+    let response = match (client.settings.userinfo_signed_response_alg, envelope) {
+        (None, None) => (no_store(), Json(claims)).into_response(),
+        (None, Some(envelope)) => as_jwt(envelope.seal(Value::Object(claims).to_string().as_bytes())?),
+        (Some(alg), None) => as_jwt(signed(app, &client, (alg, claims), now).await?),
+        (Some(alg), Some(envelope)) => as_jwt(envelope.nest(&signed(app, &client, (alg, claims), now).await?, None)?),
     };
     Ok((dpop_nonce(bearer.next_nonce.as_deref()), response).into_response())
 }
@@ -92,17 +97,20 @@ fn released(bearer: &Bearer) -> Map<String, Value> {
     released
 }
 
+/// Section 5.3.2: whatever was done to it.
+fn as_jwt(jwt: String) -> Response {
+    (no_store(), [(CONTENT_TYPE, "application/jwt")], jwt).into_response()
+}
+
 /// Section 5.3.2: a signed answer names its issuer and its audience.
 async fn signed(
     app: &App,
     client: &Client,
-    mut claims: Map<String, Value>,
+    (alg, mut claims): (SigningAlg, Map<String, Value>),
     now: DateTime<Utc>,
-) -> Result<Response, OAuthError> {
-    let alg = client.settings.userinfo_signed_response_alg.unwrap_or(client.settings.id_token_signed_response_alg);
+) -> Result<String, OAuthError> {
     claims.insert("iss".to_owned(), app.issuer().into());
     claims.insert("aud".to_owned(), client.id.as_str().into());
     claims.insert("iat".to_owned(), now.timestamp().into());
-    let jwt = app.keys.current().sign_jwt(alg, "JWT", &claims).await?;
-    Ok((no_store(), [(CONTENT_TYPE, "application/jwt")], jwt).into_response())
+    Ok(app.keys.current().sign_jwt(alg, "JWT", &claims).await?)
 }

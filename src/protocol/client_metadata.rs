@@ -3,6 +3,9 @@
 //!
 //! Whether scopes and resources are registered is for the caller, who has the catalog.
 
+// What is encrypted to it.
+mod encryption;
+// What a profile asks.
 mod profile;
 
 use std::collections::BTreeSet;
@@ -11,6 +14,8 @@ use chrono::TimeDelta;
 use serde_json::Value;
 use url::Url;
 
+use self::encryption::encryption_violations;
+pub use self::encryption::is_key_for_encryption;
 pub use self::profile::{profile_violations, weak_algs};
 use super::locale;
 use super::mtls;
@@ -51,6 +56,7 @@ pub fn violations(settings: &ClientSettings) -> Vec<Violation> {
     found.logout(settings);
     found.scopes_and_resources(settings);
     found.lifetimes(settings.lifetimes);
+    found.0.extend(encryption_violations(settings));
     found.0.extend(profile_violations(settings, settings.profile));
     found.0
 }

@@ -11,7 +11,7 @@ use crate::keys::audience::KeyAudience;
 use crate::keys::external::{BreakerState, SignerStatus};
 use crate::keys::lifecycle::{Action, Insistence, Step};
 use crate::keys::problem::Problem;
-use crate::model::signing_alg::SigningAlg;
+use crate::model::key_alg::KeyAlg;
 use crate::model::signing_key::{KeyEntry, KeyPurpose, KeyState};
 
 /// The keys and what happens next.
@@ -53,7 +53,7 @@ pub(in crate::admin) struct KeyDocument {
     /// Its identifier: the thumbprint of its public half (RFC 7638).
     pub(in crate::admin) kid: String,
     /// The algorithm that it is used with.
-    pub(in crate::admin) alg: SigningAlg,
+    pub(in crate::admin) alg: KeyAlg,
     /// What it signs.
     pub(in crate::admin) purpose: KeyPurpose,
     /// What it is for now.
@@ -101,7 +101,7 @@ pub(in crate::admin) struct StepDocument {
     /// When.
     pub(in crate::admin) at: DateTime<Utc>,
     /// The algorithm.
-    pub(in crate::admin) alg: SigningAlg,
+    pub(in crate::admin) alg: KeyAlg,
     /// The purpose.
     pub(in crate::admin) purpose: KeyPurpose,
     /// `publish`, `activate` or `retire`; `register`: the successor of an external key has to be registered by then.
@@ -116,7 +116,7 @@ pub(in crate::admin) struct StepDocument {
 #[derive(Default)]
 pub(super) struct Prepublication {
     /// Their kinds; none: one for each kind in use that has none waiting.
-    #[schemars(length(max = 12))]
+    #[schemars(length(max = 13))]
     pub(super) keys: Vec<KindInput>,
 }
 
@@ -125,7 +125,7 @@ pub(super) struct Prepublication {
 #[serde(deny_unknown_fields)]
 pub(super) struct KindInput {
     /// The algorithm.
-    pub(super) alg: SigningAlg,
+    pub(super) alg: KeyAlg,
     /// The purpose; absent: `tokens`.
     #[serde(default)]
     pub(super) purpose: KeyPurpose,

@@ -27,7 +27,7 @@ use crate::keys::lifecycle::{Insistence, Refusal, RotationPolicy};
 use crate::keys::open;
 use crate::keys::store::{Author, KeyStoreError};
 use crate::model::admin_scope::AdminArea;
-use crate::model::signing_alg::SigningAlg;
+use crate::model::key_alg::KeyAlg;
 use crate::model::signing_key::{KeyEntry, KeyPurpose};
 
 const KEYS: &str = "/admin/keys";
@@ -142,7 +142,7 @@ async fn post_retire(
 pub(in crate::admin) async fn prepublish(
     app: &App,
     caller: &Caller,
-    kinds: &[(SigningAlg, KeyPurpose)],
+    kinds: &[(KeyAlg, KeyPurpose)],
     now: DateTime<Utc>,
 ) -> Result<Vec<KeyDocument>, Problem> {
     let (keys, kinds, author) = (app.keys.clone(), kinds.to_vec(), author(caller, now));

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use ostiary::keys::change::Kind;
 use ostiary::keys::private_key::RsaBits;
-use ostiary::model::signing_alg::SigningAlg;
+use ostiary::model::key_alg::KeyAlg;
 use ostiary::model::signing_key::KeyPurpose;
 
 /// Looks at and changes the signing keys of an Ostiary server.
@@ -79,10 +79,10 @@ pub enum Command {
         /// Its private key: PKCS#8 in PEM, not encrypted
         #[arg(long, value_name = "FILE")]
         file: PathBuf,
-        /// Its algorithm: RS256, PS256, ES256 or EdDSA
+        /// Its algorithm: RS256, PS256, ES256 or EdDSA; ECDH-ES for encryption
         #[arg(long, value_name = "ALG", value_parser = parse_alg)]
-        alg: SigningAlg,
-        /// What it signs: tokens, logout or assertions
+        alg: KeyAlg,
+        /// What it signs: tokens, logout or assertions; encryption if requests are encrypted to it
         #[arg(long, value_name = "PURPOSE", value_parser = parse_purpose, default_value = "tokens")]
         purpose: KeyPurpose,
     },
@@ -120,10 +120,10 @@ pub enum Command {
 
 #[derive(Args)]
 pub struct Choice {
-    /// An algorithm: RS256, PS256, ES256 or EdDSA; may be repeated
+    /// An algorithm: RS256, PS256, ES256 or EdDSA, or ECDH-ES for encryption; may be repeated
     #[arg(long = "alg", value_name = "ALG", value_parser = parse_alg)]
-    pub algs: Vec<SigningAlg>,
-    /// What the keys sign: tokens (the default), logout or assertions
+    pub algs: Vec<KeyAlg>,
+    /// What the keys sign: tokens (the default), logout or assertions; encryption if requests are encrypted to them
     #[arg(long, value_name = "PURPOSE", value_parser = parse_purpose, requires = "algs")]
     pub purpose: Option<KeyPurpose>,
     /// The size of new RSA keys: 2048, 3072 or 4096; that of the key before if absent
@@ -135,7 +135,7 @@ pub struct Choice {
 pub struct Offered {
     /// Its algorithm: RS256, PS256, ES256 or EdDSA
     #[arg(long, value_name = "ALG", value_parser = parse_alg)]
-    pub alg: SigningAlg,
+    pub alg: KeyAlg,
     /// What it signs: tokens, logout or assertions
     #[arg(long, value_name = "PURPOSE", value_parser = parse_purpose, default_value = "tokens")]
     pub purpose: KeyPurpose,
@@ -182,9 +182,9 @@ impl Choice {
     }
 }
 
-fn parse_alg(name: &str) -> Result<SigningAlg, String> {
-    SigningAlg::from_name(name).ok_or_else(|| {
-        let known = SigningAlg::ALL.map(SigningAlg::as_str).join(", ");
+fn parse_alg(name: &str) -> Result<KeyAlg, String> {
+    KeyAlg::from_name(name).ok_or_else(|| {
+        let known = KeyAlg::ALL.map(KeyAlg::as_str).join(", ");
         format!("not an algorithm that keys are made for; use one of {known}")
     })
 }

@@ -4,9 +4,11 @@ use chrono::{DateTime, Utc};
 use ostiary::clock::Clock;
 use ostiary::keys::change::{self, ChangeError, RotationOutcome};
 use ostiary::keys::kek;
+use ostiary::keys::lifecycle::Refusal;
 use ostiary::keys::master_key::MasterKeys;
 use ostiary::keys::problem::Problem;
 use ostiary::keys::store::{Author, Inspection, KeyStoreError, inspect};
+use ostiary::model::signing_key::KeyPurpose;
 use serde_json::json;
 
 use super::answer::{Answer, instant, table};
@@ -114,7 +116,12 @@ async fn generate(place: &Place, choice: &Choice, now: DateTime<Utc>) -> Answere
         return prepublish(place, choice, now).await;
     }
     let bits = choice.bits.unwrap_or_default();
-    let made = change::generate(&*place.store, &choice.algs, bits, now).await.map_err(problems)?;
+    let mut algs = Vec::new();
+    for alg in &choice.algs {
+        let refusal = || Refusal::WrongPurpose { alg: *alg, purpose: KeyPurpose::Tokens };
+        algs.push(alg.signing().ok_or_else(|| problems(refusal().into()))?);
+    }
+    let made = change::generate(&*place.store, &algs, bits, now).await.map_err(problems)?;
     let text = table(&made) + "These keys sign from now on.\n";
     Ok(Answer::good(text, json!({ "generated": made })))
 }
@@ -126,7 +133,7 @@ async fn prepublish(place: &Place, choice: &Choice, now: DateTime<Utc>) -> Answe
 
 async fn revoke(place: &Place, kid: &str, reason: &str, yes: bool, now: DateTime<Utc>) -> Answered {
     let stored = place.store.read().await.map_err(|error| error.problems())?;
-    let missing = || problems(ostiary::keys::lifecycle::Refusal::UnknownKey { kid: kid.to_owned() }.into());
+    let missing = || problems(Refusal::UnknownKey { kid: kid.to_owned() }.into());
     let key = stored.ring.find(kid).ok_or_else(missing)?;
     let damage = revocation::damage(place, &stored.ring, key, now).await;
     let told = damage.lines.join("\n") + "\n";

@@ -51,7 +51,8 @@ fn public_keys(found: StoredKeys, is_wanted: impl Fn(&KeyEntry) -> bool) -> Resu
     }
     let listed = found.stored.ring.keys().iter().filter(|entry| entry.is_published() && is_wanted(entry));
     for (entry, external) in listed.filter_map(|entry| Some((entry, entry.external.as_ref()?))) {
-        let key = PublicKey::from_jwk(entry.alg, &external.jwk).map_err(|what| {
+        let key = entry.alg.signing().ok_or("is of a key that does not sign");
+        let key = key.and_then(|alg| PublicKey::from_jwk(alg, &external.jwk)).map_err(|what| {
             let mend = "run `ostiary-keyctl validate`";
             vec![Problem::new(format!("the key {} has a `jwk` that {what}", entry.kid), mend)]
         })?;

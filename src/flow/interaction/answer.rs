@@ -50,12 +50,13 @@ async fn answer_in(
         device_code::approve(app, device, attempt, (request, client.as_ref()), by, now).await?;
         return Ok(AuthorizationResponse::of_device(app, attempt));
     }
+    let envelope = AuthorizationResponse::find_envelope(app, &client, request.response_mode, now).await?;
     let code = code::authorization_code(app, request, &client, (&session, code_generation), now);
     let (code, is_first) = try_join(code, pushed_request::use_up(app, request, attempt, now)).await?;
     if !is_first {
         return Err(OAuthError::invalid_request_uri("the request_uri was used before"));
     }
-    AuthorizationResponse::code(app, request.return_address(), code, now).await
+    AuthorizationResponse::code(app, request.return_address(), code, envelope, now).await
 }
 
 /// Closes the attempt because the person refused (RFC 6749 section 4.1.2.1).

@@ -15,9 +15,9 @@ use self::rotate::rotate;
 use super::access_token::{AccessTokenClaims, Binding};
 use super::code::CodeRecord;
 use super::reach::Reach;
+use super::signatures::Reserved;
 use super::{audience, id_token, signatures};
 use crate::app::App;
-use crate::keys::keyset::ReservedSignatures;
 use crate::keys::token::PlainRefreshToken;
 use crate::model::client::{Client, GrantType};
 use crate::model::family::Grant;
@@ -102,7 +102,7 @@ pub async fn tokens(
 /// Who gets tokens.
 #[derive(Clone, Copy)]
 struct Holder<'a> {
-    client: &'a Client,
+    client: &'a Arc<Client>,
     /// What access tokens are bound to.
     binding: Binding<'a>,
 }
@@ -124,7 +124,7 @@ async fn redeem(
     now: DateTime<Utc>,
 ) -> Result<TokenResponse, OAuthError> {
     let client = holder.client;
-    let mut signatures = signatures::reserve_for_person(app, client)?;
+    let mut reserved = signatures::reserve_for_person(app, client, now).await?;
     let lifetimes = lifetimes(app, client);
     let refresh = client.has_grant(GrantType::RefreshToken).then(|| PlainRefreshToken::first(&app.master_keys, id));
     let expires_at = now + if refresh.is_some() { lifetimes.refresh_absolute } else { lifetimes.access_token };
@@ -147,7 +147,7 @@ async fn redeem(
     let issued = Issued { holder, jti, grant: &record.grant, issued_at: now, family_expires_at: expires_at, now };
     let nonce = record.nonce.as_deref();
     // Whatever may fail comes before the statement that uses the code up; a replay is one all the same.
-    let prepared = match issued.prepare(app, &mut signatures, resources, refresh.as_ref(), nonce).await {
+    let prepared = match issued.prepare(app, &mut reserved, resources, refresh.as_ref(), nonce).await {
         Ok(prepared) => prepared,
         Err(error) => {
             let challenge = record.code_challenge.as_deref();
@@ -166,7 +166,7 @@ async fn redeem(
     }
     match prepared {
         Prepared::Signed(response) => Ok(response),
-        Prepared::Unsigned(reach) => issued.respond(app, &mut signatures, reach, refresh.as_ref(), nonce).await,
+        Prepared::Unsigned(reach) => issued.respond(app, &mut reserved, reach, refresh.as_ref(), nonce).await,
     }
 }
 
@@ -208,7 +208,7 @@ struct Issued<'a> {
 
 /// A response as far as it is made before the fact is durable.
 enum Prepared {
-    /// A program outside has signed, which may fail.
+    /// A program outside has signed, or it is encrypted: that may fail.
     Signed(TokenResponse),
     /// Our own keys will sign, which cannot fail any more.
     Unsigned(Reach),
@@ -218,22 +218,22 @@ impl Issued<'_> {
     async fn prepare(
         &self,
         app: &App,
-        signatures: &mut ReservedSignatures,
+        reserved: &mut Reserved,
         resources: &[ResourceUri],
         refresh: Option<&PlainRefreshToken>,
         nonce: Option<&str>,
     ) -> Result<Prepared, OAuthError> {
         let reach = Reach::of(app, self.holder.client, (self.grant, &[], resources), self.now).await?;
-        if !signatures.may_fail() {
+        if !reserved.may_fail() {
             return Ok(Prepared::Unsigned(reach));
         }
-        self.respond(app, signatures, reach, refresh, nonce).await.map(Prepared::Signed)
+        self.respond(app, reserved, reach, refresh, nonce).await.map(Prepared::Signed)
     }
 
     async fn respond(
         &self,
         app: &App,
-        signatures: &mut ReservedSignatures,
+        reserved: &mut Reserved,
         reach: Reach,
         refresh: Option<&PlainRefreshToken>,
         nonce: Option<&str>,
@@ -249,11 +249,11 @@ impl Issued<'_> {
         claims.acr = Some(self.grant.authentication.acr.clone());
         claims.amr = Some(self.grant.authentication.amr.clone());
         let claims = claims.bound_to(binding);
-        let access_token = claims.encode(app, client, signatures).await?;
+        let access_token = claims.encode(app, client, &mut reserved.signatures).await?;
         let id_token = match reach.told {
             Some(told) => {
                 let about = id_token::About { grant: self.grant, issued_at: self.issued_at, nonce, told };
-                Some(id_token::issue(app, client, about, &access_token, signatures).await?)
+                Some(id_token::issue(app, client, about, &access_token, reserved).await?)
             }
             None => None,
         };

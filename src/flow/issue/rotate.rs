@@ -10,8 +10,8 @@ use crate::app::App;
 use crate::flow::access_token::AccessTokenClaims;
 use crate::flow::client::profile;
 use crate::flow::reach::Reach;
+use crate::flow::signatures::Reserved;
 use crate::flow::{audience, signatures};
-use crate::keys::keyset::ReservedSignatures;
 use crate::keys::token::PlainRefreshToken;
 use crate::model::family::Grant;
 use crate::model::id::ResourceUri;
@@ -29,7 +29,7 @@ pub(super) async fn rotate(
     now: DateTime<Utc>,
 ) -> Result<TokenResponse, OAuthError> {
     let client = holder.client;
-    let mut signatures = signatures::reserve_for_person(app, client)?;
+    let mut reserved = signatures::reserve_for_person(app, client, now).await?;
     let lifetimes = lifetimes(app, client);
     // Before the statement that uses the token up: what may be had is part of its condition.
     let allowed_resources = audience::allowed(app, client, now).await?;
@@ -50,7 +50,7 @@ pub(super) async fn rotate(
     let answer = Answer { app, holder, presented, scopes, resources, now };
     if profile(app, client).is_fapi2() && !client.is_public() {
         let outcome = app.postgres.keep_refresh_token(&row, now).await?;
-        return answer.respond(outcome, &mut signatures).await;
+        return answer.respond(outcome, &mut reserved).await;
     }
     let (salt, key_id) = (random::bytes(), app.master_keys.current());
     let successor = presented.successor(&app.master_keys, key_id, &salt).ok_or_else(no_key)?;
@@ -61,15 +61,15 @@ pub(super) async fn rotate(
         key_id,
         successor_hash: successor.hash(),
     };
-    let early = if signatures.may_fail() {
+    let early = if reserved.may_fail() {
         let asked_for = AskedFor { scopes, resources, refresh: &successor };
-        sign_before_rotation(app, holder, presented, &asked_for, &mut signatures, now).await?
+        sign_before_rotation(app, holder, presented, &asked_for, &mut reserved, now).await?
     } else {
         None
     };
     match (app.postgres.rotate_refresh_token(&rotation, now).await?, early) {
         (RotateOutcome::Rotated(rotated), Some(early)) if early.is_for(&rotated) => Ok(early.response),
-        (outcome, _) => answer.respond(outcome, &mut signatures).await,
+        (outcome, _) => answer.respond(outcome, &mut reserved).await,
     }
 }
 
@@ -88,11 +88,7 @@ struct Answer<'a> {
 }
 
 impl Answer<'_> {
-    async fn respond(
-        &self,
-        outcome: RotateOutcome,
-        signatures: &mut ReservedSignatures,
-    ) -> Result<TokenResponse, OAuthError> {
+    async fn respond(&self, outcome: RotateOutcome, reserved: &mut Reserved) -> Result<TokenResponse, OAuthError> {
         let Self { app, holder, presented, scopes, resources, now } = *self;
         let id = presented.id();
         match outcome {
@@ -108,13 +104,13 @@ impl Answer<'_> {
                 let jti = AccessTokenClaims::jti_of(id, seq);
                 let issued =
                     Issued { holder, jti, grant: &grant, issued_at: rotated_at, family_expires_at: expires_at, now };
-                issued.respond(app, signatures, reach, Some(&successor), None).await
+                issued.respond(app, reserved, reach, Some(&successor), None).await
             }
             RotateOutcome::Kept(Kept { grant, expires_at }) => {
                 let reach = Reach::of(app, holder.client, (&grant, scopes, resources), now).await?;
                 let jti = AccessTokenClaims::another_jti_of(id);
                 let issued = Issued { holder, jti, grant: &grant, issued_at: now, family_expires_at: expires_at, now };
-                issued.respond(app, signatures, reach, Some(presented), None).await
+                issued.respond(app, reserved, reach, Some(presented), None).await
             }
             outcome => Err(refusal(&outcome)),
         }
@@ -148,7 +144,7 @@ async fn sign_before_rotation(
     holder: Holder<'_>,
     presented: &PlainRefreshToken,
     asked_for: &AskedFor<'_>,
-    signatures: &mut ReservedSignatures,
+    reserved: &mut Reserved,
     now: DateTime<Utc>,
 ) -> Result<Option<EarlyResponse>, OAuthError> {
     let id = presented.id();
@@ -161,7 +157,7 @@ async fn sign_before_rotation(
     let issued = Issued { holder, jti, grant: &grant, issued_at: now, family_expires_at: expires_at, now };
     let AskedFor { scopes, resources, refresh } = asked_for;
     let reach = Reach::of(app, holder.client, (&grant, scopes, resources), now).await?;
-    let response = issued.respond(app, signatures, reach, Some(refresh), None).await?;
+    let response = issued.respond(app, reserved, reach, Some(refresh), None).await?;
     Ok(Some(EarlyResponse { response, grant, seq, expires_at }))
 }
 

@@ -21,7 +21,7 @@ pub(in crate::keys) fn first_keys(
 ) -> Result<(KeyRing, Added), Problem> {
     let (mut ring, mut added) = (KeyRing::default(), Vec::new());
     for alg in SigningAlg::ALL.into_iter().filter(|alg| REQUIRED_ALGS.contains(alg) || algs.contains(alg)) {
-        let (entry, key) = make_key((alg, KeyPurpose::Tokens), bits, now)?;
+        let (entry, key) = make_key((alg.into(), KeyPurpose::Tokens), bits, now)?;
         added.push((entry.kid.clone(), key));
         ring.begin(entry, now).map_err(|refusal| refusal.problem())?;
     }
@@ -69,7 +69,10 @@ mod tests {
     #[test]
     fn a_kid_that_we_make_never_looks_like_an_option() {
         let kids = (0..400).map(|_| {
-            make_key((SigningAlg::EdDSA, KeyPurpose::Tokens), RsaBits::default(), DateTime::UNIX_EPOCH).unwrap().0.kid
+            make_key((SigningAlg::EdDSA.into(), KeyPurpose::Tokens), RsaBits::default(), DateTime::UNIX_EPOCH)
+                .unwrap()
+                .0
+                .kid
         });
         // Without the rule the chance of none is one in five hundred.
         assert_eq!(kids.filter(|kid| kid.starts_with('-')).count(), 0);

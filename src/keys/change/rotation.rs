@@ -8,14 +8,14 @@ use crate::keys::external::ExternalSigners;
 use crate::keys::lifecycle::{Action, Insistence, Refusal, RotationPolicy};
 use crate::keys::private_key::RsaBits;
 use crate::keys::store::KeyStore;
-use crate::model::signing_alg::SigningAlg;
+use crate::model::key_alg::KeyAlg;
 use crate::model::signing_key::KeyPurpose;
 
 /// How far a rotation came for one algorithm and purpose.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Rotation {
     /// The algorithm.
-    pub alg: SigningAlg,
+    pub alg: KeyAlg,
     /// The purpose.
     pub purpose: KeyPurpose,
     /// The key that signs next, or now.
@@ -56,7 +56,7 @@ pub struct Done {
     /// The key.
     pub kid: String,
     /// Its algorithm.
-    pub alg: SigningAlg,
+    pub alg: KeyAlg,
     /// Its purpose.
     pub purpose: KeyPurpose,
 }

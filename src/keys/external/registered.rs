@@ -117,7 +117,7 @@ impl ExternalSigners {
             Problem::of_key(&entry.kid, "is one that the cryptographic library refuses", mend)
         })?;
         let Shared { config, clock, .. } = &*self.shared;
-        let signer = Arc::new(ExternalSigner::new((&entry.kid, entry.alg), key, verifier, config, clock));
+        let signer = Arc::new(ExternalSigner::new((&entry.kid, signing_alg(entry)?), key, verifier, config, clock));
         by_kid.insert(entry.kid.clone(), Arc::clone(&signer));
         Ok((signer, public))
     }
@@ -168,10 +168,17 @@ impl ExternalSigners {
     }
 }
 
+fn signing_alg(entry: &KeyEntry) -> Result<SigningAlg, Problem> {
+    entry.alg.signing().ok_or_else(|| {
+        let mend = "end the key with `ostiary-keyctl revoke`";
+        Problem::of_key(&entry.kid, "is elsewhere, and a program signs but does not decrypt", mend)
+    })
+}
+
 /// The public half of an external key, if what is stored of it is good by itself.
 pub(in crate::keys) fn public_half(entry: &KeyEntry, key: &ExternalKey) -> Result<PublicKey, Problem> {
     let mend = "put the right `jwk` back from your copy, or end the key with `ostiary-keyctl revoke`";
-    let public = PublicKey::from_jwk(entry.alg, &key.jwk)
+    let public = PublicKey::from_jwk(signing_alg(entry)?, &key.jwk)
         .map_err(|what| Problem::of_key(&entry.kid, &format!("has a `jwk` that {what}"), mend))?;
     // The kid is the thumbprint: a key that was exchanged for another is noticed here.
     if public.jwk().thumbprint() == entry.kid {

@@ -319,7 +319,7 @@ async fn what_is_stored_of_an_external_key_is_checked() {
     };
     assert!(refused(&|_, key| key.jwk["d"] = json!("AA")).contains("private key"));
     assert!(refused(&|_, key| key.jwk["crv"] = json!("P-384")).contains("P-256"));
-    assert!(refused(&|entry, _| entry.alg = SigningAlg::RS256).contains("RSA"));
+    assert!(refused(&|entry, _| entry.alg = SigningAlg::RS256.into()).contains("RSA"));
     assert!(refused(&|entry, _| entry.kid = "other".to_owned()).contains("another key"));
 }
 

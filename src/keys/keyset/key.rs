@@ -6,6 +6,7 @@
 
 use std::sync::Arc;
 
+use super::decryption::DecryptionKey;
 use crate::keys::external::{ExternalSigner, ExternalSigners, public_half};
 use crate::keys::jwk::PublishedJwk;
 use crate::keys::lifecycle::KeyRing;
@@ -13,6 +14,7 @@ use crate::keys::private_key::PrivateKey;
 use crate::keys::problem::Problem;
 use crate::keys::signer::{Signer, Verifier};
 use crate::keys::store::StoredKeys;
+use crate::model::signing_alg::SigningAlg;
 use crate::model::signing_key::{ExternalKey, KeyEntry, KeyState};
 
 /// A key that was read from its store and checked.
@@ -37,27 +39,44 @@ pub(super) enum KeySigner {
 pub(super) struct Loaded {
     pub(super) ring: KeyRing,
     pub(super) keys: Vec<Key>,
+    pub(super) decryption: Vec<DecryptionKey>,
     /// What is wrong with the rest, each told once.
     pub(super) problems: Vec<Problem>,
     /// Whether the metadata is good, whatever is wrong with the keys.
     is_ring_good: bool,
 }
 
-impl Key {
+/// A key of one sort or the other.
+enum Either {
+    Signs(Key),
+    Decrypts(DecryptionKey),
+}
+
+impl Either {
     fn new(entry: &KeyEntry, key: &PrivateKey) -> Result<Self, Problem> {
-        let unusable = || {
-            let mend = "end the key with `ostiary-keyctl revoke`";
-            Problem::of_key(&entry.kid, "is one that the cryptographic library refuses", mend)
-        };
-        let jwk = key.public_jwk().ok_or_else(unusable)?;
+        let jwk = key.public_jwk().ok_or_else(|| unusable(entry))?;
         // The kid is the thumbprint: a key that was exchanged for another is noticed here.
         if jwk.thumbprint() != entry.kid {
             let mend = "put the right one back from your copy, or end the key with `ostiary-keyctl revoke`";
             return Err(Problem::of_key(&entry.kid, "does not belong to what is stored: that holds another key", mend));
         }
-        let signer = Signer::new(entry.alg, key).ok_or_else(unusable)?;
-        let verifier = signer.verifier(entry.alg).ok_or_else(unusable)?.into();
         let jwk = jwk.published(&entry.kid, entry.alg);
+        match entry.alg.signing() {
+            Some(alg) => Key::new(entry, (alg, key), jwk).map(Self::Signs),
+            None => DecryptionKey::new(entry, key, jwk).map(Self::Decrypts),
+        }
+    }
+}
+
+fn unusable(entry: &KeyEntry) -> Problem {
+    let mend = "end the key with `ostiary-keyctl revoke`";
+    Problem::of_key(&entry.kid, "is one that the cryptographic library refuses", mend)
+}
+
+impl Key {
+    fn new(entry: &KeyEntry, (alg, key): (SigningAlg, &PrivateKey), jwk: PublishedJwk) -> Result<Self, Problem> {
+        let signer = Signer::new(alg, key).ok_or_else(|| unusable(entry))?;
+        let verifier = signer.verifier(alg).ok_or_else(|| unusable(entry))?.into();
         Ok(Self { entry: entry.clone(), jwk, signer: KeySigner::Local(Arc::new(signer)), verifier })
     }
 
@@ -68,10 +87,7 @@ impl Key {
         signers: &ExternalSigners,
     ) -> Result<(Self, Option<Problem>), Problem> {
         let public = public_half(entry, key)?;
-        let verifier = public.verifier().ok_or_else(|| {
-            let mend = "end the key with `ostiary-keyctl revoke`";
-            Problem::of_key(&entry.kid, "is one that the cryptographic library refuses", mend)
-        })?;
+        let verifier = public.verifier().ok_or_else(|| unusable(entry))?;
         let (signer, problem) = match signers.find_or_make(entry, key) {
             Ok((signer, _)) => (KeySigner::External(signer), None),
             Err(problem) => (KeySigner::Nobody, Some(problem)),
@@ -99,10 +115,12 @@ impl Loaded {
         let (ring, place) = (&found.stored.ring, found.stored.written_in);
         let problems = ring.problems(place);
         let is_ring_good = problems.is_empty();
-        let mut loaded = Self { ring: ring.clone(), keys: Vec::new(), problems, is_ring_good };
+        let (keys, decryption) = (Vec::new(), Vec::new());
+        let mut loaded = Self { ring: ring.clone(), keys, decryption, problems, is_ring_good };
         for (entry, key) in &found.keys {
-            match key.as_ref().map_err(Clone::clone).and_then(|key| Key::new(entry, key)) {
-                Ok(key) => loaded.keys.push(key),
+            match key.as_ref().map_err(Clone::clone).and_then(|key| Either::new(entry, key)) {
+                Ok(Either::Signs(key)) => loaded.keys.push(key),
+                Ok(Either::Decrypts(key)) => loaded.decryption.push(key),
                 Err(problem) => loaded.remember(problem),
             }
         }
@@ -127,11 +145,20 @@ impl Loaded {
     }
 
     /// Fills what could not be read with what was `held` before, and lets go of what was ended.
-    pub(super) fn complete_with(&mut self, held: &[Key], held_ring: &KeyRing) {
+    pub(super) fn complete_with(&mut self, (held, to_decrypt): (&[Key], &[DecryptionKey]), held_ring: &KeyRing) {
         if !self.is_ring_good {
-            self.keep_held(held, held_ring);
+            self.keep_held((held, to_decrypt), held_ring);
             return;
         }
+        let lacking =
+            to_decrypt.iter().filter(|key| !self.decryption.iter().any(|read| read.entry.kid == key.entry.kid));
+        let lacking: Vec<_> = lacking
+            .filter_map(|key| {
+                let entry = self.ring.find(&key.entry.kid).filter(|entry| entry.is_published())?;
+                Some(key.with_entry(entry))
+            })
+            .collect();
+        self.decryption.extend(lacking);
         let read = std::mem::take(&mut self.keys);
         let usable = |entry: &KeyEntry| {
             let of = |keys: &[Key]| keys.iter().find(|key| key.entry.kid == entry.kid).cloned();
@@ -144,11 +171,12 @@ impl Loaded {
     }
 
     /// Metadata that contradicts itself moves no key on. But who wrote that a key is retired meant it.
-    fn keep_held(&mut self, held: &[Key], held_ring: &KeyRing) {
+    fn keep_held(&mut self, (held, to_decrypt): (&[Key], &[DecryptionKey]), held_ring: &KeyRing) {
         let ended = |kid: &str| self.ring.find(kid).filter(|entry| !entry.is_published()).cloned();
         let keys = held.iter().filter(|key| ended(&key.entry.kid).is_none()).cloned().collect();
+        let decryption = to_decrypt.iter().filter(|key| ended(&key.entry.kid).is_none()).cloned().collect();
         let entries = held_ring.keys().iter().map(|key| ended(&key.kid).unwrap_or_else(|| key.clone())).collect();
-        (self.keys, self.ring) = (keys, KeyRing::new(entries));
+        (self.keys, self.decryption, self.ring) = (keys, decryption, KeyRing::new(entries));
     }
 
     /// Where the key that took over cannot sign here, the one before does for as long as it is listed.

@@ -167,7 +167,7 @@ async fn a_purpose_without_a_key_of_its_own_signs_with_that_for_tokens() {
     assert_eq!(Some(sign_out(&keyset).await.as_str()), keyset.active_kid(alg));
 
     let store = KeyDirectory::new(directory.path());
-    let own = change::prepublish(&store, &[(alg, logout)], None, start()).await.unwrap().remove(0).kid;
+    let own = change::prepublish(&store, &[(alg.into(), logout)], None, start()).await.unwrap().remove(0).kid;
     change::activate(&store, &own, &rules(&policy(), Insistence::Force, &signers()), start()).await.unwrap();
     let keyset = open(directory.path()).await;
     assert_eq!(sign_out(&keyset).await, own);

@@ -4,7 +4,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 
 use super::{KeyRing, REQUIRED_ALGS};
 use crate::keys::problem::Problem;
-use crate::model::signing_alg::SigningAlg;
+use crate::model::key_alg::KeyAlg;
 use crate::model::signing_key::{KeyEntry, KeyPurpose, KeyState};
 
 /// How far the clocks of instances may be apart.
@@ -22,7 +22,7 @@ impl KeyRing {
             problems.extend(key_problem(key, place));
         }
         for purpose in KeyPurpose::ALL {
-            for alg in SigningAlg::ALL {
+            for alg in KeyAlg::ALL.into_iter().filter(|alg| purpose.has(*alg)) {
                 problems.extend(self.kind_problem(alg, purpose, place));
             }
         }
@@ -43,11 +43,11 @@ impl KeyRing {
         self.keys.iter().filter(is_ahead).map(warn).collect()
     }
 
-    fn kind_problem(&self, alg: SigningAlg, purpose: KeyPurpose, place: &str) -> Option<Problem> {
+    fn kind_problem(&self, alg: KeyAlg, purpose: KeyPurpose, place: &str) -> Option<Problem> {
         let active: Vec<_> = self.in_state(alg, purpose, KeyState::Active).map(|key| key.kid.as_str()).collect();
         let (name, used_for) = (alg.as_str(), purpose.as_str());
         match active.len() {
-            0 if purpose == KeyPurpose::Tokens && REQUIRED_ALGS.contains(&alg) => Some(Problem::new(
+            0 if purpose == KeyPurpose::Tokens && is_required(alg) => Some(Problem::new(
                 format!("no key is active for {name}: without {name} the server cannot sign tokens"),
                 format!(
                     "make one with `ostiary-keyctl generate`; if a key of that algorithm is listed, set its state to \
@@ -68,7 +68,18 @@ impl KeyRing {
     }
 }
 
+fn is_required(alg: KeyAlg) -> bool {
+    alg.signing().is_some_and(|alg| REQUIRED_ALGS.contains(&alg))
+}
+
 fn key_problem(key: &KeyEntry, place: &str) -> Option<Problem> {
+    if !key.purpose.has(key.alg) {
+        let mend = format!(
+            "correct one of the two in {place}: {} is for encryption and for that alone",
+            KeyAlg::EcdhEs.as_str()
+        );
+        return Some(Problem::of_key(&key.kid, "has an `alg` that its `purpose` does not have", &mend));
+    }
     let reached = [
         (KeyState::Active, key.activated_at.is_some()),
         (KeyState::Grace, key.superseded_at.is_some()),

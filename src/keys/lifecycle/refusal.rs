@@ -3,7 +3,7 @@
 use chrono::{DateTime, SecondsFormat, Utc};
 
 use crate::keys::problem::Problem;
-use crate::model::signing_alg::SigningAlg;
+use crate::model::key_alg::KeyAlg;
 use crate::model::signing_key::{KeyPurpose, KeyState};
 
 /// A change that the life cycle does not allow.
@@ -25,8 +25,15 @@ pub enum Refusal {
         /// The one that waits.
         kid: String,
         /// Its algorithm.
-        alg: SigningAlg,
+        alg: KeyAlg,
         /// Its purpose.
+        purpose: KeyPurpose,
+    },
+    /// Keys of that purpose have another algorithm.
+    WrongPurpose {
+        /// The algorithm.
+        alg: KeyAlg,
+        /// The purpose.
         purpose: KeyPurpose,
     },
     /// The change is not one of a key in this state.
@@ -60,14 +67,14 @@ pub enum Refusal {
     /// The key signs and nothing waits to take its place.
     NeedsSuccessor {
         /// The algorithm.
-        alg: SigningAlg,
+        alg: KeyAlg,
         /// The purpose.
         purpose: KeyPurpose,
     },
     /// There is no key to take the place of.
     NothingToRotate {
         /// The algorithm.
-        alg: SigningAlg,
+        alg: KeyAlg,
         /// The purpose.
         purpose: KeyPurpose,
     },
@@ -76,7 +83,7 @@ pub enum Refusal {
         /// The key that signs.
         kid: String,
         /// Its algorithm.
-        alg: SigningAlg,
+        alg: KeyAlg,
         /// Its purpose.
         purpose: KeyPurpose,
     },
@@ -122,6 +129,7 @@ impl Refusal {
             | Self::Untried { .. } => return None,
             Self::UnknownKey { .. } => "take the kid of one that is listed".to_owned(),
             Self::AlreadyWaiting { .. } => "activate it, or retire it".to_owned(),
+            Self::WrongPurpose { .. } => "take encryption for ECDH-ES, and another purpose for what signs".to_owned(),
             Self::WrongState { .. } => "look at the keys: the states are passed once and in order".to_owned(),
             Self::Signs { .. } => {
                 "prepublish another one and activate that first; in an emergency the operator revokes it".to_owned()
@@ -152,6 +160,7 @@ impl Refusal {
                 format!("the key {kid} for {} ({}) already waits to be activated", alg.as_str(), purpose.as_str()),
                 format!("activate it with `ostiary-keyctl activate {kid}`, or take it back with `retire`"),
             ),
+            Self::WrongPurpose { alg, purpose } => wrong_purpose(*alg, *purpose),
             Self::WrongState { kid, found, wanted } => (
                 format!("the key {kid} is {}, and only a key that is {} can do that", found.as_str(), wanted.as_str()),
                 "look at `ostiary-keyctl list`: the states are passed once and in order".to_owned(),
@@ -217,6 +226,13 @@ impl Refusal {
             }
         }
     }
+}
+
+fn wrong_purpose(alg: KeyAlg, purpose: KeyPurpose) -> (String, String) {
+    let what = format!("keys for {} are not made for {}", purpose.as_str(), alg.as_str());
+    let mend = "use `--alg ECDH-ES --purpose encryption` for a key that requests are encrypted to, and another purpose for one \
+                that signs";
+    (what, mend.to_owned())
 }
 
 fn instant(time: DateTime<Utc>) -> String {

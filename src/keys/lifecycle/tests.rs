@@ -3,7 +3,7 @@ use proptest::prelude::*;
 
 use super::*;
 
-const ALG: SigningAlg = SigningAlg::ES256;
+const ALG: KeyAlg = KeyAlg::ES256;
 const TOKENS: KeyPurpose = KeyPurpose::Tokens;
 
 fn start() -> DateTime<Utc> {
@@ -157,7 +157,7 @@ fn a_quarter_of_the_window_is_cached() {
 /// A key of every state, all of it good.
 fn every_state() -> KeyRing {
     let mut ring = ring();
-    ring.begin(KeyEntry { alg: SigningAlg::RS256, ..key("rsa") }, start()).unwrap();
+    ring.begin(KeyEntry { alg: KeyAlg::RS256, ..key("rsa") }, start()).unwrap();
     let now = start() + TimeDelta::days(2);
     ring.activate("next", &policy(), Insistence::Never, now).unwrap();
     ring.prepublish(KeyEntry { published_at: now, created_at: now, ..key("last") }).unwrap();

@@ -4,7 +4,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use serde::Serialize;
 
 use super::KeyRing;
-use crate::model::signing_alg::SigningAlg;
+use crate::model::key_alg::KeyAlg;
 use crate::model::signing_key::{KeyPurpose, KeyState};
 
 /// How long before an external key's successor has to be registered that is asked for, at most; a sixth of the period.
@@ -32,7 +32,7 @@ pub struct Step {
     /// When; in the past if it is due.
     pub at: DateTime<Utc>,
     /// The algorithm.
-    pub alg: SigningAlg,
+    pub alg: KeyAlg,
     /// The purpose.
     pub purpose: KeyPurpose,
     /// What.

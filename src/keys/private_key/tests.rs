@@ -1,4 +1,5 @@
 use super::*;
+use crate::model::signing_alg::SigningAlg;
 
 #[test]
 fn a_key_comes_back_from_its_pem() {

@@ -18,13 +18,14 @@ use crate::keys::lifecycle::Insistence;
 use crate::keys::private_key::RsaBits;
 use crate::keys::tests::{policy, private_folder, rules, signers, start};
 use crate::model::audit::{Actor, AuditEventKind, AuditRecord};
+use crate::model::key_alg::KeyAlg;
 use crate::model::signing_alg::SigningAlg;
 use crate::model::signing_key::{KeyPurpose, KeyState};
 use crate::storage::postgres::Postgres;
 use crate::storage::postgres::audit::AuditFilter;
 use crate::storage::postgres::tests::TestDatabase;
 
-const ED: Kind = (SigningAlg::EdDSA, KeyPurpose::Tokens);
+const ED: Kind = (KeyAlg::EdDSA, KeyPurpose::Tokens);
 
 /// A store and what it lives in.
 struct Place {
@@ -50,7 +51,7 @@ async fn places() -> [Place; 2] {
     places
 }
 
-async fn states(store: &dyn KeyStore) -> Vec<(SigningAlg, KeyState)> {
+async fn states(store: &dyn KeyStore) -> Vec<(KeyAlg, KeyState)> {
     store.read().await.unwrap().ring.keys().iter().map(|key| (key.alg, key.state)).collect()
 }
 
@@ -113,8 +114,7 @@ async fn the_automatic_life_cycle_renews_every_key() {
         assert!(actions(publish_at + policy.prepublish - a_second).await.is_empty());
         assert_eq!(actions(publish_at + policy.prepublish).await, ["activate"; 3]);
         assert_eq!(actions(start() + policy.period + policy.grace).await, ["retire"; 3]);
-        let of =
-            |wanted, states: &[(SigningAlg, KeyState)]| states.iter().filter(|(_, state)| *state == wanted).count();
+        let of = |wanted, states: &[(KeyAlg, KeyState)]| states.iter().filter(|(_, state)| *state == wanted).count();
         let states = states(store).await;
         assert_eq!((of(KeyState::Active, &states), of(KeyState::Retired, &states)), (3, 3));
         is_good(store).await;
@@ -222,7 +222,7 @@ async fn an_imported_key_signs_as_one_of_ours() {
     for Place { store, .. } in &places().await {
         let pem = PrivateKey::generate(SigningAlg::EdDSA, RsaBits::default()).unwrap().to_pem().unwrap();
         let kid = change::import(&**store, ED, &pem, start()).await.unwrap().kid;
-        let wrong = change::import(&**store, (SigningAlg::ES256, KeyPurpose::Logout), &pem, start()).await.unwrap_err();
+        let wrong = change::import(&**store, (KeyAlg::ES256, KeyPurpose::Logout), &pem, start()).await.unwrap_err();
         assert!(wrong.to_string().contains("of the kind that its `alg` needs"), "{wrong}");
         change::activate(&**store, &kid, &rules(&policy(), Insistence::Force, &signers()), start()).await.unwrap();
         let twice = change::import(&**store, ED, &pem, start()).await.unwrap_err();

@@ -30,11 +30,12 @@ pub fn profile_violations(settings: &ClientSettings, profile: Profile) -> Vec<Vi
 
 /// The algorithms that `profile` does not allow, by the switch that chooses each.
 pub fn weak_algs(settings: &ClientSettings, profile: Profile) -> impl Iterator<Item = &'static str> {
-    let algs: [(&str, Option<SigningAlg>); 6] = [
+    let algs: [(&str, Option<SigningAlg>); 7] = [
         ("/access_token_signed_response_alg", Some(settings.access_token_signed_response_alg)),
         ("/id_token_signed_response_alg", Some(settings.id_token_signed_response_alg)),
         ("/authorization_signed_response_alg", Some(settings.authorization_signed_response_alg)),
         ("/userinfo_signed_response_alg", settings.userinfo_signed_response_alg),
+        ("/introspection_signed_response_alg", settings.introspection_signed_response_alg),
         ("/token_endpoint_auth_signing_alg", settings.token_endpoint_auth_signing_alg),
         ("/request_object_signing_alg", settings.request_object_signing_alg),
     ];

@@ -10,7 +10,7 @@ use serde_json::Value;
 use super::Postgres;
 use super::pool::{Statement, failure};
 use super::schema::{keyset_version, signing_key};
-use crate::model::signing_alg::SigningAlg;
+use crate::model::key_alg::KeyAlg;
 use crate::model::signing_key::{KeyEntry, KeyPurpose, KeyState};
 use crate::storage::StoreError;
 
@@ -199,7 +199,7 @@ impl KeyRow {
         let unknown = |column: &str, value: &str| {
             StoreError::corrupt(format!("the signing key {} has an unknown {column}, {value:?}", self.kid))
         };
-        let alg = SigningAlg::from_name(&self.alg).ok_or_else(|| unknown("alg", &self.alg))?;
+        let alg = KeyAlg::from_name(&self.alg).ok_or_else(|| unknown("alg", &self.alg))?;
         let purpose = KeyPurpose::from_name(&self.purpose).ok_or_else(|| unknown("purpose", &self.purpose))?;
         let state = KeyState::from_name(&self.state).ok_or_else(|| unknown("state", &self.state))?;
         let external = self.external.map(serde_json::from_value).transpose().map_err(|error| {

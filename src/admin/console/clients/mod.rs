@@ -4,6 +4,8 @@
 mod detail;
 // Changing one.
 mod edit;
+// What is encrypted to it, as fields.
+mod encryption;
 // A new one.
 mod register;
 // Secrets.

@@ -1,5 +1,6 @@
 //! The settings of a client as fields, in groups.
 
+use super::encryption;
 use crate::admin::catalog::RESERVED;
 use crate::admin::console::field::{Choice, Field, Group, Kind};
 use crate::model::client::{ClientAuthMethod, GrantType};
@@ -10,7 +11,7 @@ use crate::storage::registry::Catalog;
 /// Everything that can be changed of a client.
 pub(super) fn groups(catalog: &Catalog) -> Vec<Group> {
     let access = [shown(), addresses(), authentication(), keys(), requests(), rights(catalog)];
-    access.into_iter().chain([sign_in(), tokens(), logout(), lifetimes()]).collect()
+    access.into_iter().chain([sign_in(), tokens(), encryption::group(), logout(), lifetimes()]).collect()
 }
 
 fn shown() -> Group {
@@ -259,6 +260,7 @@ fn sign_in() -> Group {
 fn tokens() -> Group {
     let algs = || SigningAlg::ALL.map(|alg| Choice::new(alg.as_str(), alg.as_str())).to_vec();
     let or_none = algs_or("Not signed: plain JSON");
+    let or_default = algs_or("What its rules have for that");
     Group {
         title: "Tokens",
         hint: "",
@@ -286,6 +288,18 @@ fn tokens() -> Group {
                 Kind::Choice(algs()),
             ),
             Field::new("userinfo_signed_response_alg", "Userinfo answers are signed with", "", Kind::Choice(or_none)),
+            Field::new(
+                "introspection_signed_response_alg",
+                "Introspection answers are signed with",
+                "Where the API asks for a JWT (RFC 9701).",
+                Kind::Choice(or_default),
+            ),
+            Field::new(
+                "require_signed_introspection_response",
+                "Its introspection answers are always signed",
+                "Else when it asks for that.",
+                Kind::Switch,
+            ),
         ],
     }
 }

@@ -15,12 +15,13 @@ use crate::admin::console::table::Pages;
 use crate::admin::console::time;
 use crate::admin::console::visit::Visit;
 use crate::admin::keys;
+use crate::admin::keys::document::KeyDocument;
 use crate::admin::path::Path;
 use crate::app::App;
 use crate::http::problem::Problem;
 use crate::keys::lifecycle::Insistence;
 use crate::model::admin_scope::AdminArea;
-use crate::model::signing_alg::SigningAlg;
+use crate::model::key_alg::KeyAlg;
 use crate::model::signing_key::KeyPurpose;
 
 /// How it is said here that something is to be done all the same.
@@ -36,7 +37,7 @@ pub(super) fn pages(pages: Pages) -> Pages {
 }
 
 fn editor() -> Editor {
-    let algs = SigningAlg::ALL.map(|alg| Choice::new(alg.as_str(), alg.as_str())).into();
+    let algs = KeyAlg::ALL.map(|alg| Choice::new(alg.as_str(), alg.as_str())).into();
     let purpose = |purpose: KeyPurpose| {
         Choice::new(
             purpose.as_str(),
@@ -44,6 +45,7 @@ fn editor() -> Editor {
                 KeyPurpose::Tokens => "Tokens",
                 KeyPurpose::Logout => "Logout tokens alone",
                 KeyPurpose::Assertions => "What this server says to others",
+                KeyPurpose::Encryption => "Nothing: requests are encrypted to it (ECDH-ES)",
             },
         )
     };
@@ -70,7 +72,7 @@ async fn get_new(State(app): State<App>, visit: Visit) -> Result<Response, Probl
 async fn post_new(State(app): State<App>, visit: Visit) -> Result<Response, Problem> {
     let (editor, alg, purpose) = (editor(), visit.typed("alg")?, visit.typed("purpose")?);
     let typed = editor.typed(&visit)?;
-    let alg = SigningAlg::ALL.into_iter().find(|known| known.as_str() == alg);
+    let alg = KeyAlg::ALL.into_iter().find(|known| known.as_str() == alg);
     let purpose = KeyPurpose::ALL.into_iter().find(|known| known.as_str() == purpose);
     let kind = alg.zip(purpose).ok_or_else(|| Problem::invalid_parameter("there is no such kind of key"))?;
     match keys::prepublish(&app, &visit.caller, &[kind], visit.now).await {
@@ -89,8 +91,9 @@ async fn get_activate(State(app): State<App>, visit: Visit, Path(kid): Path<Stri
     page.title = "Let this key sign?".to_owned();
     page.button = "Let it sign";
     page.consequences = vec![
-        format!("From now on everything for {} ({}) is signed with it.", key.alg.as_str(), key.purpose.as_str()),
-        "The key that signed so far goes into its grace: what it signed is verified until that is over.".to_owned(),
+        effect_of(&key),
+        "The key that was used so far goes into its grace: what was made with it still counts until that is over."
+            .to_owned(),
     ];
     if visit.now < allowed_at {
         page.is_dangerous = true;
@@ -102,6 +105,16 @@ async fn get_activate(State(app): State<App>, visit: Visit, Path(kid): Path<Stri
         page.groups = view::views(&insisting(), &Value::Null, None, &[]);
     }
     Ok(page.ask(&visit))
+}
+
+fn effect_of(key: &KeyDocument) -> String {
+    let (alg, purpose) = (key.alg.as_str(), key.purpose.as_str());
+    match key.purpose {
+        KeyPurpose::Encryption => "From now on it is the one that clients encrypt their requests to.".to_owned(),
+        KeyPurpose::Tokens | KeyPurpose::Logout | KeyPurpose::Assertions => {
+            format!("From now on everything for {alg} ({purpose}) is signed with it.")
+        }
+    }
 }
 
 async fn post_activate(State(app): State<App>, visit: Visit, Path(kid): Path<String>) -> Result<Response, Problem> {

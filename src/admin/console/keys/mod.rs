@@ -26,7 +26,7 @@ use crate::http::problem::Problem;
 use crate::keys::audience::KeyAudience;
 use crate::keys::external::BreakerState;
 use crate::model::admin_scope::AdminArea;
-use crate::model::signing_alg::SigningAlg;
+use crate::model::key_alg::KeyAlg;
 use crate::model::signing_key::{KeyPurpose, KeyState};
 
 const KEYS: &str = "/console/keys";
@@ -107,7 +107,7 @@ impl AudienceView {
     }
 }
 
-fn kinds(status: &KeysDocument) -> Vec<(SigningAlg, KeyPurpose)> {
+fn kinds(status: &KeysDocument) -> Vec<(KeyAlg, KeyPurpose)> {
     let mut kinds = Vec::new();
     for key in &status.keys {
         if !kinds.contains(&(key.alg, key.purpose)) {
@@ -119,7 +119,7 @@ fn kinds(status: &KeysDocument) -> Vec<(SigningAlg, KeyPurpose)> {
 }
 
 impl KindView {
-    fn new((alg, purpose): (SigningAlg, KeyPurpose), status: &KeysDocument, now: DateTime<Utc>) -> Self {
+    fn new((alg, purpose): (KeyAlg, KeyPurpose), status: &KeysDocument, now: DateTime<Utc>) -> Self {
         let keys: Vec<&KeyDocument> =
             status.keys.iter().filter(|key| (key.alg, key.purpose) == (alg, purpose)).collect();
         let steps: Vec<&StepDocument> =
@@ -157,7 +157,11 @@ fn short(kid: &str) -> String {
 }
 
 fn state_of(key: &KeyDocument) -> (&'static str, &'static str) {
+    let is_encrypted_to = key.purpose == KeyPurpose::Encryption;
     match key.state {
+        KeyState::Prepublished if is_encrypted_to => ("listed, waits for its turn", "off"),
+        KeyState::Active if is_encrypted_to => ("is encrypted to", "good"),
+        KeyState::Grace if is_encrypted_to => ("grace: decrypts, is not listed", "off"),
         KeyState::Prepublished => ("listed, does not sign yet", "off"),
         KeyState::Active => ("signs", "good"),
         KeyState::Grace => ("grace: verifies only", "off"),

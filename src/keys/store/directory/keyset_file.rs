@@ -119,7 +119,7 @@ impl EntryOfVersion1 {
     fn into_entry(self) -> KeyEntry {
         KeyEntry {
             kid: self.kid,
-            alg: self.alg,
+            alg: self.alg.into(),
             purpose: KeyPurpose::Tokens,
             state: self.state,
             file: Some(self.file),

@@ -24,7 +24,7 @@ async fn problems(directory: &Path) -> String {
 }
 
 async fn prepublish(directory: &Path) -> Result<Vec<KeyEntry>, ChangeError> {
-    change::prepublish(&store(directory), &[(SigningAlg::EdDSA, KeyPurpose::Tokens)], None, start()).await
+    change::prepublish(&store(directory), &[(SigningAlg::EdDSA.into(), KeyPurpose::Tokens)], None, start()).await
 }
 
 fn path_of(directory: &Path, alg: SigningAlg) -> PathBuf {
