@@ -24,6 +24,8 @@ pub mod device;
 pub mod device_code;
 // Proofs of possession.
 pub mod dpop;
+// The tokens that are exchanged.
+pub mod exchange;
 // ID tokens.
 pub mod id_token;
 // One authorization attempt and its steps.
