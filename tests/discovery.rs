@@ -104,7 +104,8 @@ async fn the_metadata_is_exactly_this_under_both_names() {
         "response_modes_supported":
             ["query", "fragment", "form_post", "jwt", "query.jwt", "fragment.jwt", "form_post.jwt"],
         "grant_types_supported":
-            ["authorization_code", "refresh_token", "client_credentials", "urn:ietf:params:oauth:grant-type:device_code"],
+            ["authorization_code", "refresh_token", "client_credentials", "urn:ietf:params:oauth:grant-type:device_code",
+             "urn:ietf:params:oauth:grant-type:token-exchange"],
         "acr_values_supported": ["urn:ostiary:acr:pwd"],
         "subject_types_supported": ["public"],
         "id_token_signing_alg_values_supported": ["RS256", "PS256", "ES256", "EdDSA"],

@@ -1,10 +1,11 @@
 //! What each request may cost the stores: commands of Valkey, statements and commits of Postgres, counted by the
 //! stores. A request that begins to cost more has to say so here.
 
-use ostiary::model::client::{AccessTokenFormat, ConsentPolicy};
+use ostiary::model::client::{AccessTokenFormat, ConsentPolicy, GrantType};
+use ostiary::model::id::ResourceUri;
 use serde_json::json;
 
-use crate::harness::{Authorization, ClientKey, Cost, Meter, TestApp, TestClient, TestPerson, Tokens};
+use crate::harness::{Authorization, ClientKey, Cost, MAIL_API, Meter, TestApp, TestClient, TestPerson, Tokens};
 
 /// Commands of Valkey, statements, commits.
 type Least = (usize, usize, i64);
@@ -148,5 +149,39 @@ async fn the_life_of_tokens_costs_one_statement_each() {
         });
         bill.item(&name("revocation"), &cost.await, (0, 1, 1));
     }
+    bill.assert_as_expected();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_exchange_costs_one_look_at_each_token_and_writes_nothing() {
+    let mut meter = Meter::start().await;
+    let app = meter.server(|_| {}).await;
+    let mut bill = Bill::default();
+    let (alice, front) = (app.alice().await, app.web_client().await);
+    let tokens = app.tokens(&front, &alice, "openid mail.read").await;
+    app.change_client(&front, |client| {
+        let settings = &mut client.settings;
+        settings.grant_types.extend([GrantType::TokenExchange, GrantType::ClientCredentials]);
+        settings.token_exchange.resources = vec![ResourceUri::new(MAIL_API)];
+    })
+    .await;
+    let actor = app.token(&front, &MACHINE).await.json();
+    let kind = "urn:ietf:params:oauth:token-type:access_token";
+    let alone = [
+        ("grant_type", GrantType::TokenExchange.as_str()),
+        ("subject_token", tokens.access()),
+        ("subject_token_type", kind),
+    ];
+    let actor = [("actor_token", actor["access_token"].as_str().unwrap()), ("actor_token_type", kind)];
+    let both = [alone.as_slice(), &actor].concat();
+    let token = app.token(&front, &both).await.json()["access_token"].as_str().unwrap().to_owned();
+    let cost = meter.cost(async || drop(app.token(&front, &alone).await.json())).await;
+    bill.item("an exchange", &cost, (0, 1, 0));
+    let cost = meter.cost(async || drop(app.token(&front, &both).await.json())).await;
+    bill.item("an exchange with the token of an actor", &cost, (0, 2, 0));
+    let cost = meter.cost(async || assert_eq!(app.introspect(&front, &token).await.json()["active"], true)).await;
+    bill.item("introspection of an exchanged token", &cost, (0, 1, 0));
+    let cost = meter.cost(async || drop(app.userinfo(&token).await.json())).await;
+    bill.item("userinfo with one", &cost, (0, 1, 0));
     bill.assert_as_expected();
 }

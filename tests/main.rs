@@ -91,5 +91,6 @@ mod revocation;
 mod sample_resource;
 mod token_client_credentials;
 mod token_code;
+mod token_exchange;
 mod token_refresh;
 mod userinfo;

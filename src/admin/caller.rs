@@ -2,6 +2,7 @@
 //!
 //! - A machine's token is one without a person behind it, and says so by how it was made, never by its `sub`.
 //! - A person's token counts as long as the person is an administrator and signed in not too long ago.
+//! - A token that came of another is nobody's: whoever administers, signs in (or has the secret) for it.
 //! - A token for the admin API has no other audience: another API that it was meant for too could use it here.
 //! - A client's rights are what it may ask for now: what was taken from it ends at once.
 
@@ -65,6 +66,9 @@ impl Caller {
         let resource = app.url(PATH);
         if claims.aud != Audience::One(resource.clone()) {
             return Err(Problem::unauthenticated(true).with_detail("the access token is not for the admin API alone"));
+        }
+        if claims.is_exchanged() {
+            return Err(Problem::unauthenticated(true).with_detail("the access token came of an exchange"));
         }
         let client_id = ClientId::new(claims.client_id.as_str());
         let client = app.registry.find_client(&client_id, now).await?.filter(|client| client.enabled);

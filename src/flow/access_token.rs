@@ -2,17 +2,19 @@
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
-use uuid::Uuid;
+use serde_json::{Map, Value};
 
 use crate::app::App;
 use crate::keys::keyset::ReservedSignatures;
 use crate::keys::token::OpaqueAccessToken;
 use crate::model::client::{AccessTokenFormat, Client};
-use crate::model::id::FamilyId;
+use crate::model::id::{ClientId, FamilyId};
 use crate::model::lifetimes::CLOCK_TOLERANCE;
+use crate::model::lineage::{Lineage, family_of};
 use crate::protocol::bearer::TokenScheme;
 use crate::protocol::error::OAuthError;
 use crate::protocol::mtls::Certificate;
+use crate::protocol::token_exchange::Actor;
 use crate::random;
 
 /// The `typ` of a JWT access token (RFC 9068 section 2.1).
@@ -84,6 +86,15 @@ pub struct AccessTokenClaims {
     /// What whoever presents it must have (RFC 7800 section 3.1); absent: it is a bearer token.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cnf: Option<Confirmation>,
+    /// Who acts for the subject (RFC 8693 section 4.1).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub act: Option<Actor>,
+    /// Who may act for the subject (RFC 8693 section 4.4). This server writes none of its own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub may_act: Option<Map<String, Value>>,
+    /// What it came of, if it was exchanged: a claim of this server's own.
+    #[serde(default, skip_serializing_if = "Lineage::is_empty")]
+    pub lineage: Lineage,
 }
 
 /// What a token is bound to. A way that this version does not know makes the token unreadable, not a bearer token.
@@ -124,6 +135,9 @@ impl AccessTokenClaims {
             acr: None,
             amr: None,
             cnf: None,
+            act: None,
+            may_act: None,
+            lineage: Lineage::default(),
         }
     }
 
@@ -150,8 +164,23 @@ impl AccessTokenClaims {
 
     /// The family the token belongs to; a machine's token has none.
     pub fn family(&self) -> Option<FamilyId> {
-        let (family, _) = self.jti.split_once('.')?;
-        Uuid::try_parse(family).ok().map(FamilyId)
+        family_of(&self.jti)
+    }
+
+    /// Whether it came of another token (RFC 8693).
+    pub fn is_exchanged(&self) -> bool {
+        !self.lineage.is_empty()
+    }
+
+    /// Everything whose end is its end: itself, with its family; the client that a machine's token was issued to; and what it
+    /// came of.
+    pub fn dependencies(&self) -> Lineage {
+        let own = Lineage::of(self.jti.as_str());
+        let clients = match self.family() {
+            Some(_) => Vec::new(),
+            None => vec![(ClientId::new(self.client_id.as_str()), self.client_generation())],
+        };
+        Lineage { clients, ..own }.and(self.lineage.clone())
     }
 
     /// The same for whoever has the key and the certificate of these thumbprints alone.

@@ -15,7 +15,6 @@ use super::dpop::{self, Proof};
 use crate::app::App;
 use crate::identity::backend::Person;
 use crate::model::family::TokenFamily;
-use crate::model::id::ClientId;
 use crate::protocol::bearer::{PresentedToken, TokenScheme};
 use crate::protocol::dpop::ProvenRequest;
 use crate::protocol::error::{Challenge, ErrorCode, OAuthError};
@@ -117,7 +116,8 @@ pub async fn verify_person(app: &App, token: PossessedToken, now: DateTime<Utc>)
         OAuthError::insufficient_scope("the access token was not given by a person")
             .with_challenge(scheme.challenge_for("openid"))
     })?;
-    let find = app.identity.find_family_and_person(family, &token.claims.jti, now);
+    let dependencies = token.claims.dependencies();
+    let find = app.identity.find_family_and_person(family, &dependencies, now);
     let (found, burnt) = join(find, token.burn(app, now)).await;
     burnt?;
     match found? {
@@ -138,12 +138,12 @@ pub async fn verify_standing(app: &App, token: &PossessedToken, now: DateTime<Ut
 
 /// Whether an access token that we made was neither revoked nor ended with its family, or with the client that it is for.
 pub async fn is_standing(app: &App, claims: &AccessTokenClaims, now: DateTime<Utc>) -> Result<bool, StoreError> {
+    let dependencies = claims.dependencies();
     match claims.family() {
-        Some(family) => Ok(app.postgres.find_family(family, Some(&claims.jti), now).await?.is_some_and(|f| f.is_alive)),
-        None => {
-            let id = ClientId::new(claims.client_id.as_str());
-            let is_enabled = app.registry.find_client(&id, now).await?.is_some_and(|client| client.enabled);
-            Ok(is_enabled && app.postgres.is_token_standing(&claims.jti, &id, claims.client_generation()).await?)
+        Some(family) => {
+            let found = app.postgres.find_family(family, Some(&dependencies), now).await?;
+            Ok(found.is_some_and(|family| family.is_alive))
         }
+        None => app.postgres.is_token_standing(&dependencies, now).await,
     }
 }

@@ -26,6 +26,8 @@ pub mod device_code;
 pub mod dpop;
 // What is encrypted to a client.
 pub mod encryption;
+// The tokens that are exchanged.
+pub mod exchange;
 // ID tokens.
 pub mod id_token;
 // One authorization attempt and its steps.

@@ -7,6 +7,7 @@ use serde_json::{Map, Value};
 
 use crate::model::family::TokenFamily;
 use crate::model::id::{FamilyId, SubjectId};
+use crate::model::lineage::Lineage;
 use crate::storage::StoreError;
 
 /// A person who just proved who they are.
@@ -56,12 +57,12 @@ pub trait IdentityBackend: Send + Sync + 'static {
     /// The person behind a subject; `None` when disabled, deleted or never there.
     async fn find_person(&self, subject: &SubjectId) -> Result<Option<Person>, StoreError>;
 
-    /// A token family, whether it and the one token of it with that `jti` still stand, and the person it is about: what
+    /// A token family, whether it and all that a token of it depends on still stand, and the person it is about: what
     /// userinfo needs, in one round trip where the backend can.
     async fn find_family_and_person(
         &self,
         family: FamilyId,
-        jti: &str,
+        token: &Lineage,
         now: DateTime<Utc>,
     ) -> Result<Option<(TokenFamily, Option<Person>)>, StoreError>;
 }

@@ -10,6 +10,7 @@ use super::id::{ClientId, ResourceUri};
 use super::lifetimes::ClientLifetimes;
 use super::profile::Profile;
 use super::signing_alg::SigningAlg;
+use super::token_exchange::TokenExchangePolicy;
 
 /// A grant type that this server implements (RFC 7591 section 2, `grant_types`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
@@ -24,11 +25,15 @@ pub enum GrantType {
     /// RFC 8628 section 3.4.
     #[serde(rename = "urn:ietf:params:oauth:grant-type:device_code")]
     DeviceCode,
+    /// RFC 8693 section 2.1.
+    #[serde(rename = "urn:ietf:params:oauth:grant-type:token-exchange")]
+    TokenExchange,
 }
 
 impl GrantType {
     /// Every grant, in the order in which discovery lists them.
-    pub const ALL: [Self; 4] = [Self::AuthorizationCode, Self::RefreshToken, Self::ClientCredentials, Self::DeviceCode];
+    pub const ALL: [Self; 5] =
+        [Self::AuthorizationCode, Self::RefreshToken, Self::ClientCredentials, Self::DeviceCode, Self::TokenExchange];
 
     /// The registered name.
     pub fn as_str(self) -> &'static str {
@@ -37,6 +42,7 @@ impl GrantType {
             Self::RefreshToken => "refresh_token",
             Self::ClientCredentials => "client_credentials",
             Self::DeviceCode => "urn:ietf:params:oauth:grant-type:device_code",
+            Self::TokenExchange => "urn:ietf:params:oauth:grant-type:token-exchange",
         }
     }
 
@@ -206,8 +212,10 @@ pub struct ClientSettings {
     pub scopes: Vec<String>,
     /// The resources it may ask for. Empty: every one that is not restricted.
     pub resources: Vec<ResourceUri>,
-    /// The resources that this client *is*: it may introspect tokens for them (RFC 7662).
+    /// The resources that this client *is*: it may introspect tokens for them (RFC 7662) and exchange them (RFC 8693).
     pub serves: Vec<ResourceUri>,
+    /// See [`TokenExchangePolicy`].
+    pub token_exchange: TokenExchangePolicy,
     /// Whether an authorization request needs PKCE (RFC 7636). Off only for clients of the OIDC certification.
     pub pkce_required: bool,
     /// See [`ConsentPolicy`].
@@ -318,6 +326,7 @@ impl Default for ClientSettings {
             scopes: vec!["openid".into(), "profile".into(), "email".into()],
             resources: Vec::new(),
             serves: Vec::new(),
+            token_exchange: TokenExchangePolicy::default(),
             pkce_required: true,
             consent: ConsentPolicy::default(),
             access_token_format: AccessTokenFormat::default(),

@@ -20,6 +20,8 @@ pub mod jwks_fetch;
 pub mod key_alg;
 // How long what is issued lives.
 pub mod lifetimes;
+// What an access token stands and falls with.
+pub mod lineage;
 // Sets of rules that clients are held to.
 pub mod profile;
 // A person's sign-in in one browser.
@@ -28,3 +30,5 @@ pub mod session;
 pub mod signing_alg;
 // Signing keys and their states.
 pub mod signing_key;
+// What a client may do with token exchange.
+pub mod token_exchange;

@@ -25,6 +25,7 @@ use crate::http::headers::no_store;
 use crate::identity::backend::Person;
 use crate::keys::token::PlainRefreshToken;
 use crate::model::client::Client;
+use crate::model::lineage::Lineage;
 use crate::protocol::error::{Challenge, ErrorCode, OAuthError};
 
 /// The scope under which a person's name is told (OpenID Connect Core section 5.4).
@@ -98,7 +99,7 @@ fn unauthorized(error: OAuthError) -> OAuthError {
 async fn access_token(
     app: &App,
     caller: &Client,
-    claims: AccessTokenClaims,
+    mut claims: AccessTokenClaims,
     now: DateTime<Utc>,
 ) -> Result<Option<Introspection>, OAuthError> {
     // Section 4: a token says nothing to a resource server that it was not made for.
@@ -108,7 +109,7 @@ async fn access_token(
         return Ok(None);
     }
     let username = match claims.family().filter(|_| claims.has_scope(PROFILE)) {
-        Some(family) => match app.identity.find_family_and_person(family, &claims.jti, now).await? {
+        Some(family) => match app.identity.find_family_and_person(family, &claims.dependencies(), now).await? {
             Some((family, person)) if family.is_alive => person.and_then(username),
             _ => return Ok(None),
         },
@@ -116,6 +117,8 @@ async fn access_token(
         None => return Ok(None),
     };
     let token_type = Some(claims.scheme().as_str());
+    // What it came of is for this server alone.
+    claims.lineage = Lineage::default();
     let introspection = Introspection { active: true, username, token_type, ..Introspection::default() };
     Ok(Some(Introspection { claims: Some(claims), ..introspection }))
 }

@@ -17,8 +17,10 @@ use crate::http::client_certificate::ClientCertificate;
 use crate::http::form::{OAuthQuery, OptionalOAuthForm};
 use crate::http::headers::{dpop_nonce, no_store};
 use crate::model::client::Client;
+use crate::model::id::ClientId;
 use crate::model::signing_alg::SigningAlg;
 use crate::protocol::bearer::PresentedToken;
+use crate::protocol::claims::ClaimsRequest;
 use crate::protocol::claims::release::release_userinfo;
 use crate::protocol::error::OAuthError;
 use crate::protocol::form::Form;
@@ -73,7 +75,7 @@ async fn answer(
         let error = OAuthError::insufficient_scope("the access token does not have the scope openid");
         return Err(error.with_challenge(token.scheme().challenge_for("openid")));
     }
-    let client = app.registry.find_client(&bearer.family.grant.client_id, now).await?;
+    let client = app.registry.find_client(&ClientId::new(bearer.claims.client_id.as_str()), now).await?;
     let client = client.ok_or_else(|| {
         OAuthError::invalid_token("the client of the access token is gone").with_challenge(token.scheme().challenge())
     })?;
@@ -90,7 +92,8 @@ async fn answer(
 
 fn released(bearer: &Bearer) -> Map<String, Value> {
     let grant = &bearer.family.grant;
-    let request = claims_request(grant);
+    // What the first client asked for by name was for that client.
+    let request = if bearer.claims.is_exchanged() { ClaimsRequest::default() } else { claims_request(grant) };
     let scopes: Vec<String> = bearer.claims.scope.split(' ').map(ToOwned::to_owned).collect();
     let mut released = release_userinfo(&scopes, &request, &bearer.person.claims);
     released.insert("sub".to_owned(), grant.subject.as_str().into());

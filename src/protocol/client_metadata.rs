@@ -55,6 +55,7 @@ pub fn violations(settings: &ClientSettings) -> Vec<Violation> {
     found.pages(settings);
     found.logout(settings);
     found.scopes_and_resources(settings);
+    found.token_exchange(settings);
     found.lifetimes(settings.lifetimes);
     found.0.extend(encryption_violations(settings));
     found.0.extend(profile_violations(settings, settings.profile));
@@ -102,6 +103,9 @@ impl Found {
         // RFC 6749 section 4.4.
         if has(GrantType::ClientCredentials) && is_public {
             self.add("/grant_types", "client_credentials needs a client that can authenticate");
+        }
+        if has(GrantType::TokenExchange) && is_public {
+            self.add("/grant_types", "token exchange needs a client that can authenticate");
         }
         if has(GrantType::AuthorizationCode) && settings.redirect_uris.is_empty() {
             self.add("/redirect_uris", "authorization_code needs a redirect URI");
@@ -252,12 +256,37 @@ impl Found {
                 self.add(format!("/scopes/{index}"), "it is not a scope (RFC 6749 section 3.3)");
             }
         }
-        for (pointer, uris) in [("/resources", &settings.resources), ("/serves", &settings.serves)] {
+        let lists = [
+            ("/resources", &settings.resources),
+            ("/serves", &settings.serves),
+            ("/token_exchange/resources", &settings.token_exchange.resources),
+        ];
+        for (pointer, uris) in lists {
             for (index, uri) in uris.iter().enumerate() {
                 if resource::parse(uri.as_str()).is_err() {
                     self.add(format!("{pointer}/{index}"), "it must be an absolute URI without a fragment");
                 }
             }
+        }
+    }
+
+    /// RFC 8693: what is given must be of use, and nothing that the client may not ask for anyway.
+    fn token_exchange(&mut self, settings: &ClientSettings) {
+        let policy = &settings.token_exchange;
+        for (index, uri) in policy.resources.iter().enumerate() {
+            if !settings.resources.is_empty() && !settings.resources.contains(uri) {
+                let what = "it must be among the resources that the client may ask for";
+                self.add(format!("/token_exchange/resources/{index}"), what);
+            }
+        }
+        if !settings.grant_types.contains(&GrantType::TokenExchange) {
+            return;
+        }
+        if policy.resources.is_empty() {
+            self.add("/token_exchange/resources", "token exchange needs a resource to get tokens for");
+        }
+        if !policy.delegation && !policy.impersonation {
+            self.add("/token_exchange/delegation", "token exchange needs delegation, impersonation or both");
         }
     }
 
@@ -297,6 +326,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::model::id::ResourceUri;
 
     fn pointers(change: impl FnOnce(&mut ClientSettings)) -> Vec<String> {
         let mut settings =
@@ -385,6 +415,21 @@ mod tests {
         assert_eq!(pointers(|s| s.client_name = [("de".into(), "Laden".into())].into()), ["/client_name"]);
         assert_eq!(pointers(|s| s.client_name = [("en".into(), " ".into())].into()), ["/client_name"]);
         assert_eq!(pointers(|s| s.logo_uri = Some("javascript:alert(1)".into())), ["/logo_uri"]);
+        let exchanges = |change: fn(&mut ClientSettings)| {
+            pointers(|s| {
+                s.grant_types.push(GrantType::TokenExchange);
+                s.token_exchange.resources = vec![ResourceUri::new("https://api.example/")];
+                change(s);
+            })
+        };
+        assert!(exchanges(|_| {}).is_empty());
+        assert_eq!(exchanges(|s| s.token_exchange.resources.clear()), ["/token_exchange/resources"]);
+        assert_eq!(exchanges(|s| s.token_exchange.delegation = false), ["/token_exchange/delegation"]);
+        assert_eq!(exchanges(|s| s.token_endpoint_auth_method = ClientAuthMethod::None), ["/grant_types"]);
+        let elsewhere = |s: &mut ClientSettings| s.resources = vec![ResourceUri::new("https://other.example/")];
+        assert_eq!(exchanges(elsewhere), ["/token_exchange/resources/0"]);
+        let relative = |s: &mut ClientSettings| s.token_exchange.resources = vec![ResourceUri::new("api")];
+        assert_eq!(exchanges(relative), ["/token_exchange/resources/0"]);
         let other_origin = |s: &mut ClientSettings| s.frontchannel_logout_uri = Some("https://b.example/out".into());
         assert_eq!(pointers(other_origin), ["/frontchannel_logout_uri"]);
         assert_eq!(
@@ -436,7 +481,7 @@ mod tests {
                 redirect_uris,
                 post_logout_redirect_uris,
                 scopes,
-                resources: resources.into_iter().map(crate::model::id::ResourceUri::new).collect(),
+                resources: resources.into_iter().map(ResourceUri::new).collect(),
                 client_uri: single[0].clone(),
                 logo_uri: single[1].clone(),
                 policy_uri: single[2].clone(),

@@ -96,7 +96,12 @@ impl Form {
 
     /// Refuses any repeated parameter, known to us or not, except `resource` (RFC 8707 section 2).
     pub fn refuse_repeats(&self) -> Result<(), OAuthError> {
-        let is_repeated = |(name, _): (&str, &str)| name != "resource" && self.has_repeated(name);
+        self.refuse_repeats_except(&["resource"])
+    }
+
+    /// Refuses any repeated parameter, known to us or not, except these.
+    pub fn refuse_repeats_except(&self, repeatable: &[&str]) -> Result<(), OAuthError> {
+        let is_repeated = |(name, _): (&str, &str)| !repeatable.contains(&name) && self.has_repeated(name);
         if self.iter().any(is_repeated) { Err(repeated()) } else { Ok(()) }
     }
 }

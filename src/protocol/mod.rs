@@ -42,6 +42,8 @@ pub mod response_mode;
 pub mod scope;
 // JSON without repeated members.
 pub mod strict_json;
+// Token exchange (RFC 8693).
+pub mod token_exchange;
 // Absolute URIs (RFC 3986 section 4.3).
 pub mod uri;
 // The code that a person types to connect a device.

@@ -6,6 +6,7 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 use uuid::Uuid;
 
+use crate::admin::catalog::RESERVED;
 use crate::admin::json::{self, FromObject};
 use crate::http::problem::Violation;
 use crate::model::admin_scope::AdminScopes;
@@ -174,18 +175,29 @@ pub(in crate::admin) fn changeable(record: &ClientRecord) -> serde_json::Result<
     Ok(object)
 }
 
-/// What the settings name that is not registered.
+/// What the settings name that is not registered, or not to be had in that way.
 pub(in crate::admin) fn unregistered(settings: &ClientSettings, catalog: &Catalog) -> Vec<Violation> {
     let scopes = settings.scopes.iter().enumerate().filter(|(_, name)| catalog.find_scope(name).is_none());
     let scopes = scopes
         .map(|(index, _)| Violation::new(format!("/scopes/{index}"), "there is no scope of that name registered"));
-    let resources = [("resources", &settings.resources), ("serves", &settings.serves)];
+    let exchanged = &settings.token_exchange.resources;
+    let resources =
+        [("resources", &settings.resources), ("serves", &settings.serves), ("token_exchange/resources", exchanged)];
     let resources = resources.into_iter().flat_map(|(list, uris)| {
         let missing = uris.iter().enumerate().filter(|(_, uri)| catalog.find_resource(uri).is_none());
         missing
             .map(move |(index, _)| Violation::new(format!("/{list}/{index}"), "there is no such resource registered"))
     });
-    scopes.chain(resources).collect()
+    // Whoever administers signs in for it, or has a secret of their own.
+    let is_administrative = |uri: &ResourceUri| {
+        let resource = catalog.find_resource(uri);
+        resource.is_some_and(|resource| resource.scopes.iter().any(|scope| scope.starts_with(RESERVED)))
+    };
+    let administrative = exchanged.iter().enumerate().filter(|(_, uri)| is_administrative(uri)).map(|(index, _)| {
+        let what = "the admin API cannot be reached by token exchange";
+        Violation::new(format!("/token_exchange/resources/{index}"), what)
+    });
+    scopes.chain(resources).chain(administrative).collect()
 }
 
 /// What a client with these settings may do at the admin API.

@@ -4,6 +4,8 @@
 //! statement and only then signs, so no token is ever released for a change that was not committed. Signatures that may fail
 //! all the same, because a program outside makes them, are made first: a code or a refresh token is not spent for nothing.
 
+// The response to a token exchange.
+mod exchange;
 // The response to a refresh token.
 mod rotate;
 
@@ -11,9 +13,11 @@ use chrono::{DateTime, Utc};
 use serde::Serialize;
 use std::sync::Arc;
 
+use self::exchange::exchange;
 use self::rotate::rotate;
 use super::access_token::{AccessTokenClaims, Binding};
 use super::code::CodeRecord;
+use super::exchange::Exchange;
 use super::reach::Reach;
 use super::signatures::Reserved;
 use super::{audience, id_token, signatures};
@@ -60,12 +64,17 @@ pub enum Issuance {
         /// Where.
         resources: Vec<ResourceUri>,
     },
+    /// A client exchanges a token for another.
+    Exchange(Box<Exchange>),
 }
 
 /// A successful token response (RFC 6749 section 5.1, OpenID Connect Core section 3.1.3.3). Has no `Debug`: it is secrets.
 #[derive(Serialize)]
 pub struct TokenResponse {
     access_token: String,
+    /// RFC 8693 section 2.2.1: only in the answer to an exchange.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    issued_token_type: Option<&'static str>,
     token_type: &'static str,
     expires_in: i64,
     /// RFC 6749 section 3.3: a list without a name is none.
@@ -96,6 +105,7 @@ pub async fn tokens(
         Issuance::Machine { client, scopes, resources } => {
             machine(app, Holder { client: &client, binding }, &scopes, &resources, now).await
         }
+        Issuance::Exchange(decided) => exchange(app, *decided, binding, now).await,
     }
 }
 
@@ -186,6 +196,7 @@ async fn machine(
     let access_token = claims.encode(app, client, &mut signatures).await?;
     Ok(TokenResponse {
         access_token,
+        issued_token_type: None,
         token_type: claims.scheme().as_str(),
         expires_in: expires_in(claims.exp, now),
         scope: claims.scope,
@@ -259,6 +270,7 @@ impl Issued<'_> {
         };
         Ok(TokenResponse {
             access_token,
+            issued_token_type: None,
             token_type: claims.scheme().as_str(),
             expires_in: expires_in(claims.exp, self.now),
             scope: claims.scope,

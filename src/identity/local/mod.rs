@@ -19,6 +19,7 @@ use self::passwords::{PasswordCheck, PasswordError, Passwords, Phc};
 use super::backend::{IdentityBackend, PasswordOutcome, Person, VerifiedPerson};
 use crate::model::family::TokenFamily;
 use crate::model::id::{FamilyId, SubjectId};
+use crate::model::lineage::Lineage;
 use crate::storage::StoreError;
 use crate::storage::postgres::Postgres;
 use crate::storage::postgres::person::{Credentials, username_key};
@@ -87,10 +88,10 @@ impl IdentityBackend for LocalIdentity {
     async fn find_family_and_person(
         &self,
         family: FamilyId,
-        jti: &str,
+        token: &Lineage,
         now: DateTime<Utc>,
     ) -> Result<Option<(TokenFamily, Option<Person>)>, StoreError> {
-        let found = self.postgres.find_family_with_person(family, jti, now).await?;
+        let found = self.postgres.find_family_with_person(family, token, now).await?;
         Ok(found.map(|(family, row)| (family, row.map(person::told))))
     }
 }

@@ -11,12 +11,15 @@ use http::HeaderMap;
 use super::paths;
 use crate::app::App;
 use crate::flow::access_token::Binding;
+use crate::flow::exchange::Possession;
 use crate::flow::{client, dpop, issue};
 use crate::http::client_certificate::ClientCertificate;
 use crate::http::form::OAuthForm;
 use crate::http::headers;
 use crate::model::client::GrantType;
 use crate::protocol::error::OAuthError;
+use crate::protocol::form::Form;
+use crate::protocol::token_exchange;
 
 /// A token request.
 pub async fn post(
@@ -26,7 +29,7 @@ pub async fn post(
     OAuthForm(form): OAuthForm,
 ) -> Result<Response, OAuthError> {
     let now = app.clock.now();
-    form.refuse_repeats()?;
+    refuse_repeats(&form)?;
     let caller = (&request_headers, certificate.as_ref());
     let (client, assertion) = client::verify(&app, &[paths::TOKEN], caller, &form, now).await?;
     let proof = dpop::verify_optional(&app, paths::TOKEN, &request_headers, now)?;
@@ -52,10 +55,23 @@ pub async fn post(
         GrantType::RefreshToken => grants::refresh_token::decide(&app, client, &form, now).await?,
         GrantType::ClientCredentials => grants::client_credentials::decide(&app, client, &form, now).await?,
         GrantType::DeviceCode => grants::device_code::decide(&app, client, &form, jkt, now).await?,
+        GrantType::TokenExchange => {
+            let possession = Possession { jkt, certificate: certificate.as_ref() };
+            grants::token_exchange::decide(&app, client, &form, possession, now).await?
+        }
     };
     let binding = Binding { jkt, x5t: x5t.as_deref() };
     let response = issue::tokens(&app, issuance, binding, now).await?;
     // RFC 6749 section 5.1.
     let nonce = headers::dpop_nonce(proof.as_ref().and_then(|proof| proof.next_nonce.as_deref()));
     Ok((headers::no_store(), nonce, Json(response)).into_response())
+}
+
+/// Which parameters may be repeated is for the grant to say.
+fn refuse_repeats(form: &Form) -> Result<(), OAuthError> {
+    if form.one("grant_type")? == Some(GrantType::TokenExchange.as_str()) {
+        form.refuse_repeats_except(&token_exchange::REPEATABLE)
+    } else {
+        form.refuse_repeats()
+    }
 }

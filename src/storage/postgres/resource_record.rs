@@ -65,7 +65,8 @@ const REMOVE: &str = "
     WHERE r.uri = $1 AND r.revision = coalesce($2, r.revision) AND r.deleted_at IS NULL
         AND NOT EXISTS (SELECT 1 FROM client c
             WHERE c.deleted_at IS NULL
-                AND (c.settings -> 'resources' @> to_jsonb($1::text) OR c.settings -> 'serves' @> to_jsonb($1::text)))
+                AND (c.settings -> 'resources' @> to_jsonb($1::text) OR c.settings -> 'serves' @> to_jsonb($1::text)
+                    OR c.settings #> '{token_exchange,resources}' @> to_jsonb($1::text)))
     RETURNING r.revision";
 
 const REVISION: &str = "SELECT revision FROM resource WHERE uri = $1 AND deleted_at IS NULL";

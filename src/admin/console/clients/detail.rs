@@ -16,7 +16,7 @@ use crate::admin::path::Path;
 use crate::app::App;
 use crate::http::problem::Problem;
 use crate::model::admin_scope::AdminArea;
-use crate::model::client::{ClientSettings, ConsentPolicy};
+use crate::model::client::{ClientSettings, ConsentPolicy, GrantType};
 use crate::model::id::ClientId;
 use crate::protocol::mtls::{RegisteredName, registered_names};
 use crate::storage::postgres::client_record::ClientRecord;
@@ -104,6 +104,8 @@ fn facts(record: &ClientRecord) -> Vec<(&'static str, Vec<String>)> {
         ("Scopes", vec![settings.scopes.join(" ")]),
         ("Resources", uris(&settings.resources)),
         ("Is the resource", uris(&settings.serves)),
+        ("Exchanges tokens for", uris(&settings.token_exchange.resources)),
+        ("Exchanged tokens", exchanges(settings)),
         ("Consent", vec![consent(settings).to_owned()]),
         ("Back-channel logout", settings.backchannel_logout_uri.iter().cloned().collect()),
         ("Front-channel logout", settings.frontchannel_logout_uri.iter().cloned().collect()),
@@ -140,6 +142,17 @@ fn bindings(settings: &ClientSettings) -> Vec<String> {
     let key = settings.dpop_bound_access_tokens.then_some("a key of its own");
     let certificate = settings.tls_client_certificate_bound_access_tokens.then_some("its certificate");
     key.into_iter().chain(certificate).map(ToOwned::to_owned).collect()
+}
+
+fn exchanges(settings: &ClientSettings) -> Vec<String> {
+    let policy = &settings.token_exchange;
+    let said = [
+        (policy.delegation, "name who acts"),
+        (policy.impersonation, "may name the subject alone"),
+        (policy.client_subjects, "may be about a client that acts for itself"),
+    ];
+    let is_used = settings.grant_types.contains(&GrantType::TokenExchange);
+    said.into_iter().filter(|(is_so, _)| *is_so && is_used).map(|(_, what)| what.to_owned()).collect()
 }
 
 fn consent(settings: &ClientSettings) -> &'static str {

@@ -3,6 +3,7 @@
 use super::encryption;
 use crate::admin::catalog::RESERVED;
 use crate::admin::console::field::{Choice, Field, Group, Kind};
+use crate::model::catalog::Resource;
 use crate::model::client::{ClientAuthMethod, GrantType};
 use crate::model::profile::Profile;
 use crate::model::signing_alg::SigningAlg;
@@ -10,7 +11,7 @@ use crate::storage::registry::Catalog;
 
 /// Everything that can be changed of a client.
 pub(super) fn groups(catalog: &Catalog) -> Vec<Group> {
-    let access = [shown(), addresses(), authentication(), keys(), requests(), rights(catalog)];
+    let access = [shown(), addresses(), authentication(), keys(), requests(), rights(catalog), token_exchange(catalog)];
     access.into_iter().chain([sign_in(), tokens(), encryption::group(), logout(), lifetimes()]).collect()
 }
 
@@ -91,6 +92,7 @@ fn authentication() -> Group {
                 GrantType::RefreshToken => "Renew tokens without the person (refresh_token)",
                 GrantType::ClientCredentials => "Act for itself (client_credentials)",
                 GrantType::DeviceCode => "Sign people in on a device without a keyboard (device_code)",
+                GrantType::TokenExchange => "Exchange tokens that it was sent (token-exchange)",
             },
         )
     };
@@ -205,7 +207,33 @@ fn rights(catalog: &Catalog) -> Group {
         fields: vec![
             scopes(catalog),
             Field::new("resources", "Resources", "None: every resource that is not restricted.", resources()),
-            Field::new("serves", "Resources that it is", "It may ask about tokens for these (RFC 7662).", resources()),
+            Field::new(
+                "serves",
+                "Resources that it is",
+                "It may ask about tokens for these (RFC 7662), and exchange them.",
+                resources(),
+            ),
+        ],
+    }
+}
+
+fn token_exchange(catalog: &Catalog) -> Group {
+    let own = |resource: &&Resource| !resource.scopes.iter().any(|scope| scope.starts_with(RESERVED));
+    let resources = catalog.resources.iter().filter(own).map(Choice::resource).collect();
+    let switch = |name, label, hint| Field::new(name, label, hint, Kind::Switch);
+    Group {
+        title: "Exchanging tokens",
+        hint: "For a service that calls another one on behalf of whoever called it (RFC 8693).",
+        fields: vec![
+            Field::new(
+                "token_exchange/resources",
+                "Resources that it may get tokens for",
+                "",
+                Kind::Several(resources),
+            ),
+            switch("token_exchange/delegation", "Its tokens name who acts", "So that the next service knows both."),
+            switch("token_exchange/impersonation", "Its tokens may name the subject alone", ""),
+            switch("token_exchange/client_subjects", "The subject may be a client that acts for itself", ""),
         ],
     }
 }

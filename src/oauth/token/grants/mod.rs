@@ -8,6 +8,8 @@ pub mod client_credentials;
 pub mod device_code;
 // RFC 6749 section 6.
 pub mod refresh_token;
+// RFC 8693 section 2.1.
+pub mod token_exchange;
 
 use chrono::{DateTime, Utc};
 

@@ -12,8 +12,9 @@ mod row;
 
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
-use diesel::sql_types::{BigInt, Binary, Bool, Nullable, Text, Timestamptz, Uuid as SqlUuid};
+use diesel::sql_types::{Array, BigInt, Binary, Bool, Nullable, Text, Timestamptz, Uuid as SqlUuid};
 use diesel_async::RunQueryDsl;
+use uuid::Uuid;
 
 use super::Postgres;
 use super::person::PersonRow;
@@ -21,13 +22,31 @@ use super::pool::Statement;
 use super::schema::{revoked_token, token_family};
 use crate::model::family::TokenFamily;
 use crate::model::id::{ClientId, FamilyId};
+use crate::model::lineage::Lineage;
 use crate::storage::StoreError;
 use row::{FamilyPersonRow, FamilyRow, family_columns, family_joins, family_stands};
 
-/// Whether no word was given against the one token that is asked about.
-macro_rules! token_stands {
-    () => {
-        "NOT EXISTS (SELECT 1 FROM revoked_token r WHERE r.jti = $3)"
+/// Whether all that a token depends on stands at a time: tokens that were not revoked, clients as they were, families. For an
+/// ordinary token that is the token alone.
+macro_rules! lineage_stands {
+    ($now:literal, $tokens:literal, $clients:literal, $generations:literal, $families:literal) => {
+        concat!(
+            "NOT EXISTS (SELECT 1 FROM revoked_token r WHERE r.jti = ANY (",
+            $tokens,
+            ")) AND NOT EXISTS (SELECT 1 FROM unnest(",
+            $clients,
+            ", ",
+            $generations,
+            ") AS v (client_id, generation) WHERE NOT EXISTS (SELECT 1 FROM client k WHERE k.client_id = v.client_id \
+                AND k.enabled AND k.generation = v.generation)) \
+              AND NOT EXISTS (SELECT 1 FROM unnest(",
+            $families,
+            ") AS w (id) WHERE NOT EXISTS (SELECT 1 FROM token_family f ",
+            family_joins!(),
+            " WHERE f.id = w.id AND ",
+            family_stands!($now),
+            "))"
+        )
     };
 }
 
@@ -37,7 +56,7 @@ const FIND: &str = concat!(
     ", ",
     family_stands!("$2"),
     " AND ",
-    token_stands!(),
+    lineage_stands!("$2", "$3", "$4", "$5", "$6"),
     " AS is_alive FROM token_family f ",
     family_joins!(),
     " WHERE f.id = $1"
@@ -49,7 +68,7 @@ const FIND_WITH_PERSON: &str = concat!(
     ", ",
     family_stands!("$2"),
     " AND ",
-    token_stands!(),
+    lineage_stands!("$2", "$3", "$4", "$5", "$6"),
     " AS is_alive, p.username AS person_username, p.claims AS person_claims, \
       p.is_administrator AS person_is_administrator, p.updated_at AS person_updated_at FROM token_family f ",
     family_joins!(),
@@ -64,9 +83,7 @@ const REVOKE_REPLAYED: &str = "
     WHERE id = $1 AND client_id = $2 AND code_hash = $3 AND code_challenge IS NOT DISTINCT FROM $4
         AND revoked_at IS NULL";
 
-const IS_TOKEN_STANDING: &str = "
-    SELECT EXISTS (SELECT 1 FROM client WHERE client_id = $2 AND generation = $3)
-        AND NOT EXISTS (SELECT 1 FROM revoked_token WHERE jti = $1) AS stands";
+const IS_TOKEN_STANDING: &str = concat!("SELECT ", lineage_stands!("$1", "$2", "$3", "$4", "$5"), " AS stands");
 
 #[derive(QueryableByName)]
 struct StandsRow {
@@ -75,29 +92,29 @@ struct StandsRow {
 }
 
 impl Postgres {
-    /// A family, and whether it and the one token of it with that `jti` still stand. A refresh token has no `jti`.
+    /// A family, and whether it and all that a token of it depends on still stand. A refresh token depends on the family alone.
     pub async fn find_family(
         &self,
         id: FamilyId,
-        jti: Option<&str>,
+        token: Option<&Lineage>,
         now: DateTime<Utc>,
     ) -> Result<Option<TokenFamily>, StoreError> {
-        let statement =
-            Statement::new(FIND).bind::<SqlUuid, _>(id.0).bind::<Timestamptz, _>(now).bind::<Nullable<Text>, _>(jti);
+        let statement = Statement::new(FIND).bind::<SqlUuid, _>(id.0).bind::<Timestamptz, _>(now);
+        let statement = bind_lineage(statement, token.unwrap_or(&Lineage::default()), Some(id));
         let row = self.run(async |conn| statement.get_result::<FamilyRow>(conn).await.optional()).await?;
         row.map(FamilyRow::into_family).transpose()
     }
 
-    /// A family, whether it and the one token of it with that `jti` still stand, and the local person it is about, if
-    /// there is one.
+    /// A family, whether it and all that a token of it depends on still stand, and the local person it is about, if there is
+    /// one.
     pub async fn find_family_with_person(
         &self,
         id: FamilyId,
-        jti: &str,
+        token: &Lineage,
         now: DateTime<Utc>,
     ) -> Result<Option<(TokenFamily, Option<PersonRow>)>, StoreError> {
-        let statement =
-            Statement::new(FIND_WITH_PERSON).bind::<SqlUuid, _>(id.0).bind::<Timestamptz, _>(now).bind::<Text, _>(jti);
+        let statement = Statement::new(FIND_WITH_PERSON).bind::<SqlUuid, _>(id.0).bind::<Timestamptz, _>(now);
+        let statement = bind_lineage(statement, token, Some(id));
         let row = self.run(async |conn| statement.get_result::<FamilyPersonRow>(conn).await.optional()).await?;
         row.map(FamilyPersonRow::into_values).transpose()
     }
@@ -157,19 +174,24 @@ impl Postgres {
         Ok(())
     }
 
-    /// Whether a token without a family was neither ended by itself nor with everything else of that generation of its
-    /// client.
-    pub async fn is_token_standing(
-        &self,
-        jti: &str,
-        client_id: &ClientId,
-        client_generation: i64,
-    ) -> Result<bool, StoreError> {
-        let statement = Statement::new(IS_TOKEN_STANDING)
-            .bind::<Text, _>(jti)
-            .bind::<Text, _>(client_id.as_str())
-            .bind::<BigInt, _>(client_generation);
+    /// Whether all that a token without a family depends on stands: it was neither ended by itself nor with everything else of
+    /// that generation of its client, and the client is enabled.
+    pub async fn is_token_standing(&self, token: &Lineage, now: DateTime<Utc>) -> Result<bool, StoreError> {
+        let statement = Statement::new(IS_TOKEN_STANDING).bind::<Timestamptz, _>(now);
+        let statement = bind_lineage(statement, token, None);
         let row: StandsRow = self.run(async |conn| statement.get_result(conn).await).await?;
         Ok(row.stands)
     }
+}
+
+/// The parameters of `lineage_stands!` after the time. The family that is looked for anyway is not looked for twice.
+fn bind_lineage<'a>(statement: Statement<'a>, lineage: &Lineage, found: Option<FamilyId>) -> Statement<'a> {
+    let (clients, generations): (Vec<String>, Vec<i64>) =
+        lineage.clients.iter().map(|(id, generation)| (id.to_string(), *generation)).unzip();
+    let families: Vec<Uuid> = lineage.families().filter(|id| Some(*id) != found).map(|id| id.0).collect();
+    statement
+        .bind::<Array<Text>, _>(lineage.tokens.clone())
+        .bind::<Array<Text>, _>(clients)
+        .bind::<Array<BigInt>, _>(generations)
+        .bind::<Array<SqlUuid>, _>(families)
 }

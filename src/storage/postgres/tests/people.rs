@@ -4,6 +4,7 @@ use uuid::Uuid;
 
 use super::{Setting, TestDatabase, noon, person};
 use crate::model::id::{ExchangeId, FamilyId, SubjectId};
+use crate::model::lineage::Lineage;
 use crate::storage::postgres::family::redeem::Redemption;
 use crate::storage::postgres::installation::InstallationKind;
 use crate::storage::postgres::person::username_key;
@@ -80,19 +81,22 @@ async fn a_family_comes_with_the_local_person_it_is_about() {
         expires_at: noon() + chrono::TimeDelta::hours(1),
     };
     postgres.redeem_code(&redemption, noon()).await.unwrap();
-    let (family, person) = postgres.find_family_with_person(redemption.id, "jti", noon()).await.unwrap().unwrap();
+    let (family, person) =
+        postgres.find_family_with_person(redemption.id, &Lineage::of("jti"), noon()).await.unwrap().unwrap();
     assert!(family.is_alive);
     assert_eq!(person, postgres.find_person(&setting.subject).await.unwrap());
     postgres.insert_revoked_token("other", noon() + chrono::TimeDelta::hours(1)).await.unwrap();
-    let revoked = postgres.find_family_with_person(redemption.id, "other", noon()).await.unwrap().unwrap();
+    let revoked =
+        postgres.find_family_with_person(redemption.id, &Lineage::of("other"), noon()).await.unwrap().unwrap();
     assert!(!revoked.0.is_alive);
-    assert!(!postgres.find_family(redemption.id, Some("other"), noon()).await.unwrap().unwrap().is_alive);
+    assert!(!postgres.find_family(redemption.id, Some(&Lineage::of("other")), noon()).await.unwrap().unwrap().is_alive);
     assert!(postgres.find_family(redemption.id, None, noon()).await.unwrap().unwrap().is_alive);
     setting.db.execute("UPDATE subject SET backend = 'remote', backend_ref = 'not a uuid'").await;
-    let (family, person) = postgres.find_family_with_person(redemption.id, "jti", noon()).await.unwrap().unwrap();
+    let (family, person) =
+        postgres.find_family_with_person(redemption.id, &Lineage::of("jti"), noon()).await.unwrap().unwrap();
     assert_eq!((family.is_alive, person), (true, None));
     let unknown = FamilyId(Uuid::new_v4());
-    assert_eq!(postgres.find_family_with_person(unknown, "jti", noon()).await.unwrap(), None);
+    assert_eq!(postgres.find_family_with_person(unknown, &Lineage::of("jti"), noon()).await.unwrap(), None);
 }
 
 #[tokio::test]

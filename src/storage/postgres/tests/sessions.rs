@@ -7,6 +7,7 @@ use uuid::Uuid;
 use super::{Setting, client, noon, session};
 use crate::model::audit::{Actor, AuditEvent, AuditEventKind, AuditRecord, Origin};
 use crate::model::id::{ClientId, ExchangeId, FamilyId, ResourceUri, Sid};
+use crate::model::lineage::Lineage;
 use crate::model::session::EndReason;
 use crate::storage::postgres::audit::AuditFilter;
 use crate::storage::postgres::consent::Withdrawal;
@@ -216,13 +217,13 @@ async fn only_what_nothing_needs_any_more_is_deleted() {
     let last = exchange(&setting, "shop", sid, TimeDelta::minutes(6)).await;
     postgres.insert_revoked_token("jti", noon() + TimeDelta::minutes(5)).await.unwrap();
     postgres.insert_revoked_token("jti", noon() + TimeDelta::minutes(5)).await.unwrap();
-    assert!(!postgres.is_token_standing("jti", &setting.client.id, 0).await.unwrap());
+    assert!(!postgres.is_token_standing(&Lineage::of("jti"), noon()).await.unwrap());
 
     assert_eq!(postgres.delete_expired(100, noon() + TimeDelta::hours(24)).await.unwrap(), 0);
     let two_days = noon() + TimeDelta::days(2);
     // The token and the older family; logout still needs the last one of the client.
     assert_eq!(postgres.delete_expired(100, two_days).await.unwrap(), 2);
-    assert!(postgres.is_token_standing("jti", &setting.client.id, 0).await.unwrap());
+    assert!(postgres.is_token_standing(&Lineage::of("jti"), noon()).await.unwrap());
     assert_eq!(postgres.find_family(old, None, noon()).await.unwrap(), None);
     assert!(postgres.find_family(last, None, noon()).await.unwrap().is_some());
 
