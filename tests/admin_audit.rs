@@ -28,7 +28,7 @@ fn names(events: &[Value]) -> Vec<&str> {
 }
 
 /// What each changing endpoint is recorded as.
-const RECORDED: [(&str, &str, &str); 26] = [
+const RECORDED: [(&str, &str, &str); 29] = [
     ("POST", "/admin/clients", "client.registered"),
     ("PATCH", "/admin/clients/{client_id}", "client.changed"),
     ("DELETE", "/admin/clients/{client_id}", "client.deleted"),
@@ -40,6 +40,9 @@ const RECORDED: [(&str, &str, &str); 26] = [
     ("POST", "/admin/resources", "resource.registered"),
     ("PATCH", "/admin/resources/{uri}", "resource.changed"),
     ("DELETE", "/admin/resources/{uri}", "resource.removed"),
+    ("POST", "/admin/authorization-details-types", "authorization_details_type.registered"),
+    ("PATCH", "/admin/authorization-details-types/{type}", "authorization_details_type.changed"),
+    ("DELETE", "/admin/authorization-details-types/{type}", "authorization_details_type.removed"),
     ("POST", "/admin/users", "person.registered"),
     ("PATCH", "/admin/users/{subject}", "person.changed"),
     ("DELETE", "/admin/users/{subject}", "person.deleted"),
@@ -73,6 +76,12 @@ async fn change_clients(admin: &Admin<'_>) {
     admin.post("/admin/resources", &resource).await.document(201);
     let path = "/admin/resources/https%3A%2F%2Fn.example%2Fapi";
     admin.patch(path, &json!({"restricted": true})).await.document(200);
+    assert_eq!(admin.delete(path).await.status, 204);
+    let schema = json!({"type": "object", "additionalProperties": false});
+    let known = json!({"type": "notebook", "schema": schema, "name": {"en": "A notebook"}});
+    admin.post("/admin/authorization-details-types", &known).await.document(201);
+    let path = "/admin/authorization-details-types/notebook";
+    admin.patch(path, &json!({"sentence": {"en": "Read a notebook"}})).await.document(200);
     assert_eq!(admin.delete(path).await.status, 204);
 }
 

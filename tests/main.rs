@@ -24,6 +24,7 @@ mod admin_sessions;
 mod admin_users;
 mod adversary;
 mod architecture;
+mod authorization_details;
 mod authorize;
 mod authorize_prompt;
 mod authorize_refusals;

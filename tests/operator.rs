@@ -284,10 +284,44 @@ async fn a_scope_or_resource_stays_while_others_name_it_and_never_comes_back() {
     assert_eq!(admin.get("/admin/scopes/notes.read").await.status, 404);
     let again = "scopes:\n  - {name: notes.read, description: {en: Again}}\n";
     operator.workplace.write("policy.yaml", again);
-    operator.refused(&["apply", "policy.yaml"], "there was scopes/notes.read before").await;
+    operator.refused(&["apply", "policy.yaml"], "scopes/notes.read: there was one before").await;
     let again = "resources:\n  - {uri: 'https://notes.example/', name: {en: Again}, scopes: []}\n";
     operator.workplace.write("policy.yaml", again);
-    operator.refused(&["apply", "policy.yaml"], "there was resources/https://notes.example/ before").await;
+    operator.refused(&["apply", "policy.yaml"], "resources/https://notes.example/ before").await;
+}
+
+#[tokio::test]
+async fn a_type_of_authorization_details_is_made_changed_and_taken_away_like_the_rest() {
+    let operator = Operator::new().await;
+    let document = "
+        resources: [{uri: 'https://bank.example/', name: {en: Bank}}]
+        authorization_details_types:
+          - type: payment
+            schema: {type: object, additionalProperties: false, properties: {amount: {type: string}}}
+            name: {en: Payment}
+            sentence: {en: 'Pay {amount}'}
+            resources: ['https://bank.example/']
+        clients:
+          - {client_id: shop, redirect_uris: ['https://shop.example/'], authorization_details_types: [payment],
+             token_endpoint_auth_method: none}
+    ";
+    operator.workplace.write("policy.yaml", &document.replace("{amount}", "{sum}"));
+    operator.refused(&["apply", "policy.yaml"], "/authorization_details_types/0/sentence/en").await;
+    operator.workplace.write("policy.yaml", &document.replace("[payment]", "[payments]"));
+    operator.refused(&["apply", "policy.yaml"], "clients/shop/authorization_details_types/0").await;
+    operator.workplace.write("policy.yaml", document);
+    operator.succeeds(&["apply", "policy.yaml"]).await;
+    let admin = operator.app.admin(&["admin:clients"]).await;
+    let path = "/admin/authorization-details-types/payment";
+    assert_eq!(admin.get(path).await.document(200)["sentence"], json!({"en": "Pay {amount}"}));
+    operator.workplace.write("policy.yaml", &document.replace("Pay {amount}", "Send {amount}"));
+    operator.succeeds(&["apply", "policy.yaml"]).await;
+    assert_eq!(admin.get(path).await.document(200)["sentence"], json!({"en": "Send {amount}"}));
+    operator.workplace.write("policy.yaml", "clients: []\n");
+    operator.succeeds(&["apply", "policy.yaml", "--delete"]).await;
+    admin.get(path).await.problem(404, "not-found");
+    operator.workplace.write("policy.yaml", document);
+    operator.refused(&["apply", "policy.yaml"], "there was ").await;
 }
 
 #[tokio::test]

@@ -105,7 +105,7 @@ pub async fn build(config: Config, clock: Clock) -> anyhow::Result<App> {
 /// What clients may ask for at the admin API, whatever the database says.
 pub fn admin_catalog(config: &Config) -> Catalog {
     let (scopes, resource) = admin_scope::catalog(ResourceUri::new(config.server.url(admin::PATH)));
-    Catalog { scopes, resources: vec![resource] }
+    Catalog { scopes, resources: vec![resource], ..Catalog::default() }
 }
 
 /// Everything that is wrong at once: beside `errors` in the settings, what does not open although its own settings are right.

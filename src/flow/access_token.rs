@@ -7,6 +7,7 @@ use serde_json::{Map, Value};
 use crate::app::App;
 use crate::keys::keyset::ReservedSignatures;
 use crate::keys::token::OpaqueAccessToken;
+use crate::model::authorization_details::AuthorizationDetail;
 use crate::model::client::{AccessTokenFormat, Client};
 use crate::model::id::{ClientId, FamilyId};
 use crate::model::lifetimes::CLOCK_TOLERANCE;
@@ -66,6 +67,9 @@ pub struct AccessTokenClaims {
     /// What it allows, separated by spaces; left out when that is nothing (RFC 6749 section 3.3: a list has a name).
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub scope: String,
+    /// What it allows in particular (RFC 9396 section 9.1).
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub authorization_details: Vec<AuthorizationDetail>,
     /// `<family>.<n>`; without a family `c<generation of the client>.<random id>`.
     pub jti: String,
     /// When it was issued, seconds since the epoch.
@@ -127,6 +131,7 @@ impl AccessTokenClaims {
             aud: Audience::Many(Vec::new()),
             client_id: client.id.to_string(),
             scope: String::new(),
+            authorization_details: Vec::new(),
             jti,
             iat: issued_at.timestamp(),
             nbf: (issued_at - CLOCK_TOLERANCE).timestamp(),

@@ -120,7 +120,7 @@ mod tests {
             scopes: Vec::new(),
             restricted: uri == RESTRICTED,
         };
-        Catalog { scopes: Vec::new(), resources: vec![resource(OPEN), resource(RESTRICTED)] }
+        Catalog { scopes: Vec::new(), resources: vec![resource(OPEN), resource(RESTRICTED)], ..Catalog::default() }
     }
 
     fn may_ask_with(given: &[&str], uri: &str) -> bool {

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::model::authorization_details::AuthorizationDetail;
 use crate::model::id::{ClientId, FamilyId, ResourceUri, SubjectId};
 use crate::protocol::claims::ClaimsRequest;
 use crate::protocol::display::Display;
@@ -29,6 +30,9 @@ pub struct AuthorizationRequest {
     pub scopes: Vec<String>,
     /// Where it is to be used (RFC 8707).
     pub resources: Vec<ResourceUri>,
+    /// What is asked for in particular (RFC 9396). Absent from the records of a version that did not know.
+    #[serde(default)]
+    pub authorization_details: Vec<AuthorizationDetail>,
     /// What the person must be asked.
     pub prompts: Vec<Prompt>,
     /// Seconds after which a sign-in is too old.

@@ -75,6 +75,7 @@ impl CodeRecord {
                 sid: session.sid,
                 scopes: request.scopes.clone(),
                 resources: request.resources.clone(),
+                authorization_details: request.authorization_details.clone(),
                 claims: request.claims.as_ref().map(serde_json::to_value).transpose().map_err(StoreError::corrupt)?,
                 authentication: Authentication { acr, ..session.authentication.clone() },
             },

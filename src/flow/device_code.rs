@@ -15,6 +15,7 @@ use super::code::{CodeRecord, CodeSecret, new_family_id};
 use crate::app::App;
 use crate::keys::master_key::Purpose;
 use crate::keys::token::PlainCode;
+use crate::model::authorization_details::AuthorizationDetail;
 use crate::model::client::{Client, GrantType};
 use crate::model::id::{ClientId, FamilyId, ResourceUri};
 use crate::model::session::Session;
@@ -51,6 +52,8 @@ pub struct DeviceRequest {
     pub scopes: Vec<String>,
     /// Where they are to be used (RFC 8707).
     pub resources: Vec<ResourceUri>,
+    /// What is asked for in particular (RFC 9396).
+    pub authorization_details: Vec<AuthorizationDetail>,
     /// The thumbprint of the key that the device proved to have: then the code is bound to it.
     pub dpop_jkt: Option<String>,
 }
@@ -70,6 +73,9 @@ pub struct DeviceRecord {
     pub client_id: ClientId,
     scopes: Vec<String>,
     resources: Vec<ResourceUri>,
+    /// Absent from the records of a version that did not know.
+    #[serde(default)]
+    authorization_details: Vec<AuthorizationDetail>,
     /// The thumbprint of the key that the code is bound to.
     pub dpop_jkt: Option<String>,
     /// SHA-256 of the device code's secret.
@@ -123,9 +129,10 @@ pub async fn begin(
     let id = FamilyId(new_family_id(now));
     let code = PlainCode::new_for_device(&app.master_keys, id);
     let expires_at = now + app.config.device_authorization.lifetime;
-    let DeviceRequest { scopes, resources, dpop_jkt } = request;
+    let DeviceRequest { scopes, resources, authorization_details, dpop_jkt } = request;
     let (client_id, hash, decision) = (client.id.clone(), code.hash(), Decision::Waiting);
-    let record = DeviceRecord { client_id, scopes, resources, dpop_jkt, hash, expires_at, decision };
+    let record =
+        DeviceRecord { client_id, scopes, resources, authorization_details, dpop_jkt, hash, expires_at, decision };
     // The record first: a user code must lead to something.
     state::put_json(app.state.as_ref(), &key(id), &record, expires_at + KEPT, now).await?;
     let user_code = draw_user_code(app, id, expires_at, now).await?;
@@ -191,6 +198,7 @@ impl DeviceRecord {
             nonce: None,
             scopes: self.scopes,
             resources: self.resources,
+            authorization_details: self.authorization_details,
             prompts: vec![Prompt::Consent],
             max_age: client.settings.default_max_age,
             login_hint: None,

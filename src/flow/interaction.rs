@@ -28,6 +28,7 @@ use super::session::find_standing;
 use super::throttle::{self, Network};
 use crate::app::App;
 use crate::identity::backend::Person;
+use crate::model::authorization_details::{AuthorizationDetail, AuthorizationDetailsType};
 use crate::model::catalog::{Resource, Scope};
 use crate::model::client::Client;
 use crate::model::id::{Sid, SubjectId};
@@ -122,6 +123,8 @@ pub struct ConsentQuestion {
     pub scopes: Vec<Scope>,
     /// Where they are used.
     pub resources: Vec<Resource>,
+    /// What is asked for in particular, each with its type (RFC 9396).
+    pub details: Vec<(AuthorizationDetail, AuthorizationDetailsType)>,
     /// Whether the client may go on when the person has signed out.
     pub is_offline: bool,
 }

@@ -6,6 +6,8 @@ pub mod access_request;
 pub mod access_token;
 // Where a token may be used.
 pub mod audience;
+// What is asked for, and left, in particular (RFC 9396).
+pub mod authorization_details;
 // What a client asked for at the authorization endpoint.
 pub mod authorization_request;
 // What a client is answered through the browser.
@@ -41,7 +43,7 @@ pub mod password;
 // Authorization requests that were pushed.
 pub mod pushed_request;
 // What a token of a grant is good for.
-mod reach;
+pub mod reach;
 // Authorization requests in signed objects.
 pub mod request_object;
 // What may be used once.

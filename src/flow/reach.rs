@@ -5,12 +5,24 @@ use chrono::{DateTime, Utc};
 use serde_json::{Map, Value};
 
 use super::access_token::Audience;
-use super::{audience, id_token};
+use super::{audience, authorization_details, id_token};
 use crate::app::App;
+use crate::model::authorization_details::AuthorizationDetail;
 use crate::model::client::Client;
 use crate::model::family::Grant;
 use crate::model::id::ResourceUri;
 use crate::protocol::error::OAuthError;
+
+/// What a client asks for of what it was granted.
+#[derive(Clone, Debug, Default)]
+pub struct AskedFor {
+    /// The scopes; empty: all that were granted.
+    pub scopes: Vec<String>,
+    /// The resources; empty: all that were granted.
+    pub resources: Vec<ResourceUri>,
+    /// The authorization details (RFC 9396); empty: all that were granted.
+    pub details: Vec<AuthorizationDetail>,
+}
 
 /// What a token of a grant is good for today: what was granted, less what was taken from the client since.
 pub(super) struct Reach {
@@ -18,35 +30,50 @@ pub(super) struct Reach {
     pub(super) aud: Audience,
     /// The `scope` of the access token: what means something at its audience.
     pub(super) scope: String,
+    /// The `authorization_details` of the access token: what means something at its audience.
+    pub(super) authorization_details: Vec<AuthorizationDetail>,
     /// What the ID token, if there is to be one, tells of the person.
     pub(super) told: Option<Map<String, Value>>,
 }
 
 impl Reach {
-    /// Narrowed to these scopes and resources, if any are named.
+    /// Narrowed to what is asked for, if anything is.
     pub(super) async fn of(
         app: &App,
         client: &Client,
-        (grant, scopes, resources): (&Grant, &[String], &[ResourceUri]),
+        grant: &Grant,
+        asked: &AskedFor,
         now: DateTime<Utc>,
     ) -> Result<Self, OAuthError> {
+        let AskedFor { scopes, resources, details } = asked;
         let scopes = if scopes.is_empty() { &grant.scopes } else { scopes };
         let scopes = still_allowed(client, scopes)?;
         let resources = if resources.is_empty() { &grant.resources } else { resources };
         let resources = audience::still_allowed(app, client, resources, now).await?;
         let aud = audience::of(app, &resources, now).await?;
         let scope = audience::scopes_at(app, &scopes, &resources, now).await?.join(" ");
+        let details = if details.is_empty() { &grant.authorization_details } else { details };
+        let left = authorization_details::still_allowed(app, client, details, now).await?;
+        if left.is_empty() && (grant.scopes.is_empty() || !asked.details.is_empty()) {
+            return Err(OAuthError::invalid_authorization_details(
+                "the client may not have the authorization_details any more",
+            ));
+        }
+        let authorization_details = authorization_details::at(app, left, &resources, now).await?;
         let told = if scopes.iter().any(|scope| scope == "openid") {
             Some(id_token::requested_claims(app, grant).await?)
         } else {
             None
         };
-        Ok(Self { aud, scope, told })
+        Ok(Self { aud, scope, authorization_details, told })
     }
 }
 
 /// Those of the granted `scopes` that the client may still have: what was taken from it since ends with its next token.
 fn still_allowed(client: &Client, scopes: &[String]) -> Result<Vec<String>, OAuthError> {
+    if scopes.is_empty() {
+        return Ok(Vec::new());
+    }
     let left: Vec<String> = scopes.iter().filter(|scope| client.settings.scopes.contains(scope)).cloned().collect();
     if left.is_empty() {
         Err(OAuthError::invalid_scope("the client may not have the scope any more"))

@@ -64,6 +64,12 @@ kinds! {
     ResourceChanged = "resource.changed" as "Resource changed",
     /// A resource was taken away.
     ResourceRemoved = "resource.removed" as "Resource taken away",
+    /// A type of authorization details was registered.
+    AuthorizationDetailsTypeRegistered = "authorization_details_type.registered" as "Type of authorization details registered",
+    /// A type of authorization details was changed.
+    AuthorizationDetailsTypeChanged = "authorization_details_type.changed" as "Type of authorization details changed",
+    /// A type of authorization details was taken away.
+    AuthorizationDetailsTypeRemoved = "authorization_details_type.removed" as "Type of authorization details taken away",
     /// Somebody was registered.
     PersonRegistered = "person.registered" as "Person registered",
     /// Somebody's claims, name or rights were changed, or they were enabled or disabled.

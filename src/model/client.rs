@@ -210,6 +210,8 @@ pub struct ClientSettings {
     pub dpop_bound_access_tokens: bool,
     /// The scopes it may ask for.
     pub scopes: Vec<String>,
+    /// The types of authorization details it may ask for (RFC 9396 section 10).
+    pub authorization_details_types: Vec<String>,
     /// The resources it may ask for. Empty: every one that is not restricted.
     pub resources: Vec<ResourceUri>,
     /// The resources that this client *is*: it may introspect tokens for them (RFC 7662) and exchange them (RFC 8693).
@@ -324,6 +326,7 @@ impl Default for ClientSettings {
             request_uris: Vec::new(),
             dpop_bound_access_tokens: false,
             scopes: vec!["openid".into(), "profile".into(), "email".into()],
+            authorization_details_types: Vec::new(),
             resources: Vec::new(),
             serves: Vec::new(),
             token_exchange: TokenExchangePolicy::default(),

@@ -3,6 +3,7 @@
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
+use super::authorization_details::AuthorizationDetail;
 use super::client::GrantType;
 use super::id::{ClientId, FamilyId, ResourceUri, Sid, SubjectId};
 use super::session::Authentication;
@@ -27,6 +28,9 @@ pub struct Grant {
     pub scopes: Vec<String>,
     /// The resources granted; empty: the default audience.
     pub resources: Vec<ResourceUri>,
+    /// What was granted in particular (RFC 9396). Absent from the records of a version that did not know.
+    #[serde(default)]
+    pub authorization_details: Vec<AuthorizationDetail>,
     /// The `claims` parameter as it was validated (OpenID Connect Core section 5.5).
     pub claims: Option<serde_json::Value>,
     /// How the person signed in.

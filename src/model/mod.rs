@@ -4,6 +4,8 @@
 pub mod admin_scope;
 // What is recorded of what happened.
 pub mod audit;
+// Authorization details and their types (RFC 9396).
+pub mod authorization_details;
 // The registered scopes and resources.
 pub mod catalog;
 // The client applications and what they registered.

@@ -10,7 +10,7 @@ use serde::Serialize;
 use super::{authorize, paths};
 use crate::app::App;
 use crate::flow::device_code::{self, Begun, DeviceRequest};
-use crate::flow::{audience, client, dpop, throttle};
+use crate::flow::{audience, authorization_details, client, dpop, throttle};
 use crate::http::client_certificate::ClientCertificate;
 use crate::http::client_ip::ClientIp;
 use crate::http::form::OAuthForm;
@@ -61,11 +61,12 @@ pub async fn post(
         }
     }
     dpop::burn(&app, assertion, proof.as_ref(), now).await?;
-    let scopes = authorize::scopes(&app, &client, &form, now).await?;
+    let authorization_details = authorization_details::requested(&app, &client, &form, now).await?;
+    let scopes = authorize::scopes(&app, &client, &form, !authorization_details.is_empty(), now).await?;
     let resources = resource::parse_all(form.all("resource"))?;
     audience::check(&app, &client, &resources, now).await?;
     let dpop_jkt = proof.as_ref().map(|proof| proof.jkt.clone());
-    let request = DeviceRequest { scopes, resources, dpop_jkt };
+    let request = DeviceRequest { scopes, resources, authorization_details, dpop_jkt };
     let Begun { device_code, user_code } = device_code::begin(&app, &client, request, now).await?;
     let (user_code, verification_uri) = (user_code.display(), app.url(device_code::PAGE));
     let answer = DeviceAuthorization {

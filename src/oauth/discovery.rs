@@ -96,6 +96,8 @@ struct Metadata {
     frontchannel_logout_supported: bool,
     frontchannel_logout_session_supported: bool,
     #[serde(skip_serializing_if = "Vec::is_empty")]
+    authorization_details_types_supported: Vec<String>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     protected_resources: Vec<String>,
 }
 
@@ -203,8 +205,17 @@ fn metadata(app: &App, keyset: &Keyset, catalog: &Catalog) -> Metadata {
         backchannel_logout_session_supported: true,
         frontchannel_logout_supported: true,
         frontchannel_logout_session_supported: true,
+        authorization_details_types_supported: types_supported(catalog),
         protected_resources: resources.map(|resource| resource.uri.to_string()).collect(),
     }
+}
+
+/// RFC 9396 section 10. A type of restricted resources alone is nobody's business, like those.
+fn types_supported(catalog: &Catalog) -> Vec<String> {
+    let is_public = |uri| catalog.find_resource(uri).is_some_and(|resource| !resource.restricted);
+    let types = catalog.authorization_details_types.iter();
+    let types = types.filter(|known| known.resources.is_empty() || known.resources.iter().any(is_public));
+    types.map(|known| known.name_of_type.clone()).collect()
 }
 
 /// Certificates prove nothing where none arrives, or where nobody vouches for them; and what everybody is held to may leave

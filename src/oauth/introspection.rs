@@ -18,13 +18,15 @@ use serde_json::Value;
 use super::paths;
 use crate::app::App;
 use crate::flow::access_token::{AccessTokenClaims, Audience};
-use crate::flow::{bearer, client};
+use crate::flow::{authorization_details, bearer, client};
 use crate::http::client_certificate::ClientCertificate;
 use crate::http::form::OAuthForm;
 use crate::http::headers::no_store;
 use crate::identity::backend::Person;
 use crate::keys::token::PlainRefreshToken;
+use crate::model::authorization_details::AuthorizationDetail;
 use crate::model::client::Client;
+use crate::model::id::ResourceUri;
 use crate::model::lineage::Lineage;
 use crate::protocol::error::{Challenge, ErrorCode, OAuthError};
 
@@ -54,6 +56,8 @@ struct RefreshTokenFacts {
     exp: i64,
     #[serde(skip_serializing_if = "Option::is_none")]
     aud: Option<Audience>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    authorization_details: Vec<AuthorizationDetail>,
 }
 
 /// An introspection request.
@@ -116,11 +120,28 @@ async fn access_token(
         None if bearer::is_standing(app, &claims, now).await? => None,
         None => return Ok(None),
     };
+    let claims = as_told_to(app, caller, claims, now).await?;
     let token_type = Some(claims.scheme().as_str());
     // What it came of is for this server alone.
     claims.lineage = Lineage::default();
     let introspection = Introspection { active: true, username, token_type, ..Introspection::default() };
     Ok(Some(Introspection { claims: Some(claims), ..introspection }))
+}
+
+/// RFC 9396 section 9.2: one of several resource servers is told no more than what means something there.
+async fn as_told_to(
+    app: &App,
+    caller: &Client,
+    mut claims: AccessTokenClaims,
+    now: DateTime<Utc>,
+) -> Result<AccessTokenClaims, OAuthError> {
+    if claims.client_id != caller.id.as_str() && matches!(claims.aud, Audience::Many(_)) {
+        let served = caller.settings.serves.iter().filter(|resource| claims.aud.contains(resource.as_str()));
+        let served: Vec<ResourceUri> = served.cloned().collect();
+        claims.authorization_details =
+            authorization_details::at(app, claims.authorization_details, &served, now).await?;
+    }
+    Ok(claims)
 }
 
 fn username(mut person: Person) -> Option<Value> {
@@ -156,6 +177,7 @@ async fn refresh_token(
         exp: ends.timestamp(),
         aud: (!grant.resources.is_empty())
             .then(|| Audience::from(grant.resources.iter().map(ToString::to_string).collect::<Vec<_>>())),
+        authorization_details: grant.authorization_details.clone(),
     };
     Ok(Some(Introspection { active: true, refresh: Some(refresh), ..Introspection::default() }))
 }

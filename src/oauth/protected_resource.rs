@@ -36,6 +36,9 @@ struct Metadata<'a> {
     // Section 3.2: what has no elements is left out.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     scopes_supported: Vec<&'a str>,
+    /// The types of authorization details that were registered for it by name.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    authorization_details_types_supported: Vec<&'a str>,
     /// `resource_name`, and in other languages `resource_name#<tag>` (section 2.1).
     #[serde(flatten)]
     names: Map<String, Value>,
@@ -104,11 +107,16 @@ fn metadata<'a>(app: &'a App, catalog: &'a Catalog, resource: &'a Resource) -> M
         let member = if tag == "en" { "resource_name".to_owned() } else { format!("resource_name#{tag}") };
         (member, Value::from(text.as_str()))
     };
+    let types = catalog.authorization_details_types.iter();
     let is_ours = resource.uri.as_str() == app.url(paths::RESOURCE);
     Metadata {
         resource: resource.uri.as_str(),
         authorization_servers: [app.issuer()],
         scopes_supported: resource.scopes.iter().filter(published).map(String::as_str).collect(),
+        authorization_details_types_supported: types
+            .filter(|known| known.resources.contains(&resource.uri))
+            .map(|known| known.name_of_type.as_str())
+            .collect(),
         names: resource.name.iter().map(name).collect(),
         presentation: is_ours.then(|| Presentation {
             bearer_methods_supported: ["header"],

@@ -17,6 +17,7 @@ use url::Url;
 use self::encryption::encryption_violations;
 pub use self::encryption::is_key_for_encryption;
 pub use self::profile::{profile_violations, weak_algs};
+use super::authorization_details::is_type;
 use super::locale;
 use super::mtls;
 use super::redirect_uri;
@@ -254,6 +255,12 @@ impl Found {
         for (index, name) in settings.scopes.iter().enumerate() {
             if !scope::parse(name).is_ok_and(|parsed| parsed == [name.as_str()]) {
                 self.add(format!("/scopes/{index}"), "it is not a scope (RFC 6749 section 3.3)");
+            }
+        }
+        self.list("/authorization_details_types", &settings.authorization_details_types, MAX_SCOPES);
+        for (index, name) in settings.authorization_details_types.iter().enumerate() {
+            if !is_type(name) {
+                self.add(format!("/authorization_details_types/{index}"), "it is not a type of authorization details");
             }
         }
         let lists = [

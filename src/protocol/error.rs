@@ -1,7 +1,7 @@
 //! One error type for every OAuth and OpenID Connect endpoint, with one table from code to status.
 //!
 //! Codes: RFC 6749 sections 4.1.2.1 and 5.2, RFC 6750 section 3.1, RFC 7009 section 2.2.1, RFC 8707 section 2, RFC 8628
-//! section 3.5, RFC 9449 sections 5 and 8, RFC 9470 section 3, OpenID Connect Core section 3.1.2.6 and Unmet Authentication Requirements 1.0. Descriptions are fixed printable ASCII without
+//! section 3.5, RFC 9449 sections 5 and 8, RFC 9470 section 3, RFC 9396 section 5, OpenID Connect Core section 3.1.2.6 and Unmet Authentication Requirements 1.0. Descriptions are fixed printable ASCII without
 //! `"` and `\` (RFC 6749 section 5.2): nothing that a caller sent is ever echoed in them.
 
 use std::error::Error;
@@ -75,6 +75,8 @@ pub enum ErrorCode {
     SlowDown,
     /// `expired_token`
     ExpiredToken,
+    /// `invalid_authorization_details`
+    InvalidAuthorizationDetails,
 }
 
 impl ErrorCode {
@@ -120,6 +122,7 @@ impl ErrorCode {
             Self::AuthorizationPending => ("authorization_pending", 400),
             Self::SlowDown => ("slow_down", 400),
             Self::ExpiredToken => ("expired_token", 400),
+            Self::InvalidAuthorizationDetails => ("invalid_authorization_details", 400),
         }
     }
 }
@@ -216,6 +219,7 @@ impl OAuthError {
         authorization_pending => AuthorizationPending,
         slow_down => SlowDown,
         expired_token => ExpiredToken,
+        invalid_authorization_details => InvalidAuthorizationDetails,
     }
 
     /// The same error with what caused it, for the log only.

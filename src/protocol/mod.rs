@@ -1,5 +1,7 @@
 //! The RFCs as functions: no I/O, no clock, no framework.
 
+// The `authorization_details` parameter (RFC 9396).
+pub mod authorization_details;
 // The `Authorization` header (RFC 9110 section 11.6.2).
 pub mod authorization_header;
 // How an authorization response travels: query, fragment or form.

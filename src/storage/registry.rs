@@ -1,4 +1,4 @@
-//! Clients, scopes and resources as this process remembers them, so that the token path asks the database for none.
+//! Clients, scopes, resources and types of authorization details as this process remembers them, so that the token path asks the database for none.
 //!
 //! Every change of them raises the policy version in its own transaction. The version is part of each key here, so a row
 //! that was read before a change can never be found after the change was seen, even if it was on its way meanwhile.
@@ -18,6 +18,7 @@ use tokio::sync::Mutex;
 use super::StoreError;
 use super::postgres::Postgres;
 use super::postgres::client::LONGEST_ID;
+use crate::model::authorization_details::AuthorizationDetailsType;
 use crate::model::catalog::{Resource, Scope};
 use crate::model::client::Client;
 use crate::model::id::{ClientId, ResourceUri};
@@ -37,13 +38,15 @@ const IDLE_FOR: Duration = Duration::from_secs(600);
 /// The most clients remembered.
 const CAPACITY: u64 = 50_000;
 
-/// Every scope and resource.
+/// Every scope, resource and type of authorization details.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Catalog {
     /// The scopes, by name.
     pub scopes: Vec<Scope>,
     /// The resources, by identifier.
     pub resources: Vec<Resource>,
+    /// The types of authorization details, by identifier.
+    pub authorization_details_types: Vec<AuthorizationDetailsType>,
 }
 
 impl Catalog {
@@ -55,6 +58,11 @@ impl Catalog {
     /// The resource with that identifier.
     pub fn find_resource(&self, uri: &ResourceUri) -> Option<&Resource> {
         self.resources.iter().find(|resource| resource.uri == *uri)
+    }
+
+    /// The type of authorization details with that identifier.
+    pub fn find_authorization_details_type(&self, name: &str) -> Option<&AuthorizationDetailsType> {
+        self.authorization_details_types.iter().find(|known| known.name_of_type == name)
     }
 }
 
@@ -103,13 +111,14 @@ impl Registry {
         self.0.clients.try_get_with((version, id.clone()), load).await.map_err(shared)
     }
 
-    /// Every scope and resource.
+    /// Every scope, resource and type of authorization details.
     pub async fn catalog(&self, now: DateTime<Utc>) -> Result<Arc<Catalog>, StoreError> {
         let version = self.verified_version(now).await?;
         let load = async {
             let mut catalog = self.0.built_in.clone();
             catalog.scopes.extend(self.0.postgres.list_scopes().await?);
             catalog.resources.extend(self.0.postgres.list_resources().await?);
+            catalog.authorization_details_types.extend(self.0.postgres.list_authorization_details_types().await?);
             let catalog = Arc::new(catalog);
             self.0.last_catalog.store(Some(Arc::clone(&catalog)));
             Ok(catalog)

@@ -9,12 +9,15 @@ use http::HeaderMap;
 use crate::app::App;
 use crate::flow::interaction::{self, Found, Interaction};
 use crate::http::browser::Browser;
+use crate::http::pages::consent::DetailView;
 use crate::http::pages::locale::Locale;
 use crate::http::pages::view::{ClientView, Site, Text};
 use crate::http::{authorization_response, continuation, csrf};
+use crate::model::authorization_details::{AuthorizationDetail, AuthorizationDetailsType};
 use crate::model::catalog::{Resource, Scope};
 use crate::model::client::Client;
 use crate::model::id::SubjectId;
+use crate::protocol::authorization_details::sentence;
 use crate::protocol::error::OAuthError;
 use crate::protocol::form::Form;
 use crate::storage::StoreError;
@@ -96,6 +99,17 @@ pub async fn username(app: &App, attempt: &Interaction, again: Option<&SubjectId
 /// What a scope allows, in a sentence; its name where it has none.
 pub fn scope_sentence(scope: &Scope, locale: Locale) -> Text {
     Text::of(&scope.description, locale, &scope.name)
+}
+
+/// What is asked for in particular, in words; its members where the type has no sentence, or one that does not fit.
+pub fn detail(detail: &AuthorizationDetail, known: &AuthorizationDetailsType, locale: Locale) -> DetailView {
+    let Text { text, lang } = Text::of(&known.sentence, locale, "");
+    let filled = sentence::fill(&text, detail).filter(|text| !text.is_empty());
+    DetailView {
+        name: Text::of(&known.name, locale, &known.name_of_type),
+        sentence: filled.map(|text| Text { text, lang }),
+        members: sentence::members(detail),
+    }
 }
 
 /// What a resource is called; its address where it has no name.

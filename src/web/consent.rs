@@ -10,7 +10,7 @@ use crate::app::App;
 use crate::flow::interaction::{self, ConsentQuestion, Interaction, Next};
 use crate::http::browser::Browser;
 use crate::http::form::{OAuthForm, OAuthQuery};
-use crate::http::pages::consent::ConsentPage;
+use crate::http::pages::consent::{ConsentPage, DetailView};
 use crate::http::pages::view::{ClientView, Guard, PersonView, Text, return_host};
 use crate::http::{continuation, csrf, pages};
 use crate::model::id::SubjectId;
@@ -80,6 +80,8 @@ fn page(
     let scopes: Vec<Text> = question.scopes.iter().map(|scope| attempt::scope_sentence(scope, site.locale)).collect();
     let resources: Vec<Text> =
         question.resources.iter().map(|resource| attempt::resource_name(resource, site.locale)).collect();
+    let details: Vec<DetailView> =
+        question.details.iter().map(|(detail, known)| attempt::detail(detail, known, site.locale)).collect();
     let page = ConsentPage {
         site: &site,
         form: Guard { interaction: Some(&attempt.id), csrf: &csrf::token(app, &browser.id) },
@@ -88,6 +90,7 @@ fn page(
         account: account.as_str(),
         scopes: &scopes,
         resources: &resources,
+        details: &details,
         is_offline: question.is_offline,
         is_device: attempt.request.device.is_some(),
         returns_to: &return_host(&attempt.request.redirect_uri),

@@ -1,8 +1,10 @@
-//! `/admin/scopes` and `/admin/resources`: what clients may ask for, and where it means something.
+//! `/admin/scopes`, `/admin/resources` and `/admin/authorization-details-types`: what clients may ask for, and where it means something.
 //!
 //! The scopes of the admin API and the admin API as a resource are part of the program: they are listed, and can neither be
 //! changed nor taken away nor registered. So nobody can take the restriction away that keeps them from being asked for.
 
+// What authorization details there are.
+pub(in crate::admin) mod authorization_details_types;
 // APIs that accept our tokens.
 pub(in crate::admin) mod resources;
 // What a token allows.
@@ -27,7 +29,7 @@ pub(in crate::admin) const RESERVED: &str = "admin:";
 
 /// The endpoints of this folder.
 pub(super) fn endpoints(endpoints: Endpoints) -> Endpoints {
-    endpoints.with(scopes::endpoints).with(resources::endpoints)
+    endpoints.with(scopes::endpoints).with(resources::endpoints).with(authorization_details_types::endpoints)
 }
 
 /// Which part of a list.
@@ -78,7 +80,7 @@ fn removed(outcome: Removal) -> Result<(), Problem> {
     match outcome {
         Removal::Removed => Ok(()),
         Removal::Named => {
-            let detail = "a client or a resource still names it: take it from them first";
+            let detail = "something that is registered still names it: take it from there first";
             Err(Problem::new(ProblemType::Conflict).with_detail(detail))
         }
         Removal::Stale => Err(Problem::new(ProblemType::PreconditionFailed)),

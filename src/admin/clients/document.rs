@@ -197,7 +197,12 @@ pub(in crate::admin) fn unregistered(settings: &ClientSettings, catalog: &Catalo
         let what = "the admin API cannot be reached by token exchange";
         Violation::new(format!("/token_exchange/resources/{index}"), what)
     });
-    scopes.chain(resources).chain(administrative).collect()
+    let types = settings.authorization_details_types.iter().enumerate();
+    let types = types.filter(|(_, name)| catalog.find_authorization_details_type(name).is_none()).map(|(index, _)| {
+        let pointer = format!("/authorization_details_types/{index}");
+        Violation::new(pointer, "there is no type of authorization details of that name registered")
+    });
+    scopes.chain(resources).chain(administrative).chain(types).collect()
 }
 
 /// What a client with these settings may do at the admin API.

@@ -1,4 +1,4 @@
-//! The document of `ostiary apply`: what clients, scopes and resources there should be.
+//! The document of `ostiary apply`: what clients, scopes, resources and types of authorization details there should be.
 //!
 //! A policy is a named set of client settings; a client that names one has its settings, and its own over them.
 
@@ -9,10 +9,12 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use super::Key;
+use crate::admin::catalog::authorization_details_types::document::type_violations;
 use crate::admin::catalog::text_violations;
 use crate::admin::clients::document::NewClient;
 use crate::admin::json::{self, FromObject, escape, merge};
 use crate::http::problem::Violation;
+use crate::model::authorization_details::AuthorizationDetailsType;
 use crate::model::catalog::{Localized, Resource, Scope};
 use crate::model::client::ClientSettings;
 use crate::model::id::{ClientId, ResourceUri};
@@ -25,6 +27,7 @@ struct Document {
     policies: BTreeMap<String, Map<String, Value>>,
     scopes: Vec<ScopeEntry>,
     resources: Vec<ResourceEntry>,
+    authorization_details_types: Vec<TypeEntry>,
     clients: Vec<Map<String, Value>>,
 }
 
@@ -46,6 +49,17 @@ struct ResourceEntry {
     restricted: bool,
 }
 
+#[derive(Deserialize)]
+struct TypeEntry {
+    r#type: String,
+    schema: Value,
+    name: Localized,
+    #[serde(default)]
+    sentence: Localized,
+    #[serde(default)]
+    resources: Vec<ResourceUri>,
+}
+
 /// A client that should be there.
 pub(super) struct DesiredClient {
     pub(super) id: ClientId,
@@ -60,6 +74,7 @@ pub(super) struct DesiredClient {
 pub(super) struct Desired {
     pub(super) scopes: Vec<Scope>,
     pub(super) resources: Vec<Resource>,
+    pub(super) authorization_details_types: Vec<AuthorizationDetailsType>,
     pub(super) clients: Vec<DesiredClient>,
 }
 
@@ -78,6 +93,7 @@ impl Desired {
         let desired = Self {
             scopes: scopes(document.scopes, &mut violations),
             resources: resources(document.resources, &mut violations),
+            authorization_details_types: types(document.authorization_details_types, &mut violations),
             clients: clients(&document.policies, document.clients, &mut violations),
         };
         desired.refuse_repeats(&mut violations);
@@ -89,12 +105,17 @@ impl Desired {
         let scopes = self.scopes.iter().map(|one| (Key::scope(&one.name), scope_object(one)));
         let resources = self.resources.iter().map(|one| (Key::resource(&one.uri), resource_object(one)));
         let clients = self.clients.iter().map(|one| (Key::client(&one.id), client_object(one.enabled, &one.settings)));
-        scopes.chain(resources).chain(clients).collect()
+        let types = self.authorization_details_types.iter();
+        let types = types
+            .map(|one| (Key::authorization_details_type(&one.name_of_type), authorization_details_type_object(one)));
+        scopes.chain(resources).chain(types).chain(clients).collect()
     }
 
     fn refuse_repeats(&self, violations: &mut Vec<Violation>) {
         let keys = self.scopes.iter().map(|one| Key::scope(&one.name));
         let keys = keys.chain(self.resources.iter().map(|one| Key::resource(&one.uri)));
+        let types = self.authorization_details_types.iter();
+        let keys = keys.chain(types.map(|one| Key::authorization_details_type(&one.name_of_type)));
         let keys: Vec<Key> = keys.chain(self.clients.iter().map(|one| Key::client(&one.id))).collect();
         for (index, key) in keys.iter().enumerate() {
             if keys.iter().take(index).any(|other| other == key) {
@@ -112,6 +133,11 @@ pub(super) fn scope_object(one: &Scope) -> Value {
 /// A resource as it is compared.
 pub(super) fn resource_object(one: &Resource) -> Value {
     json!({"name": one.name, "scopes": one.scopes, "restricted": one.restricted})
+}
+
+/// A type of authorization details as it is compared.
+pub(super) fn authorization_details_type_object(one: &AuthorizationDetailsType) -> Value {
+    json!({"schema": one.schema, "name": one.name, "sentence": one.sentence, "resources": one.resources})
 }
 
 /// A client as it is compared.
@@ -147,6 +173,18 @@ fn resources(entries: Vec<ResourceEntry>, violations: &mut Vec<Violation>) -> Ve
         resources.push(Resource { uri: ResourceUri::new(uri), name, scopes, restricted });
     }
     resources
+}
+
+fn types(entries: Vec<TypeEntry>, violations: &mut Vec<Violation>) -> Vec<AuthorizationDetailsType> {
+    let mut types = Vec::new();
+    for (index, TypeEntry { r#type, schema, name, sentence, resources }) in entries.into_iter().enumerate() {
+        let known = AuthorizationDetailsType { name_of_type: r#type, schema, name, sentence, resources };
+        let at =
+            |one: Violation| Violation::new(format!("/authorization_details_types/{index}{}", one.pointer), one.detail);
+        violations.extend(type_violations(&known).into_iter().map(at));
+        types.push(known);
+    }
+    types
 }
 
 fn clients(

@@ -1,4 +1,4 @@
-//! `ostiary plan` and `ostiary apply`: clients, scopes and resources as one document says.
+//! `ostiary plan` and `ostiary apply`: clients, scopes, resources and types of authorization details as one document says.
 //!
 //! 1. The document is read and checked whole.
 //! 2. What is there is compared with it, and with what was applied the last time: what differs from that was changed by
@@ -24,7 +24,7 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 
 pub use self::diff::{Member, Step};
-use self::document::{Desired, client_object, resource_object, scope_object};
+use self::document::{Desired, authorization_details_type_object, client_object, resource_object, scope_object};
 use self::secret::Secret;
 use super::clients::below_the_floor;
 use super::clients::document::unregistered;
@@ -45,7 +45,7 @@ const BATCH: i64 = 500;
 /// One thing: its kind and its identifier.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 pub struct Key {
-    /// `scopes`, `resources` or `clients`.
+    /// `scopes`, `resources`, `authorization_details_types` or `clients`.
     pub kind: &'static str,
     /// Its identifier.
     pub id: String,
@@ -84,9 +84,7 @@ pub enum DesiredError {
     #[error("there was {0} before, and identifiers are not used again; choose another one")]
     Taken(Key),
     /// Something that stays names what would be taken away.
-    #[error(
-        "{0} cannot be taken away: a client or a resource that no document manages names it; take it out there first"
-    )]
+    #[error("{0} cannot be taken away: something that no document manages names it; take it out there first")]
     Named(Key),
     /// A store does not answer.
     #[error(transparent)]
@@ -114,6 +112,7 @@ impl Key {
         match object {
             PolicyObject::Scope(name) => Self::scope(name),
             PolicyObject::Resource(uri) => Self::resource(uri),
+            PolicyObject::AuthorizationDetailsType(name) => Self::authorization_details_type(name),
             PolicyObject::Client(id) => Self::client(id),
         }
     }
@@ -132,6 +131,10 @@ impl Key {
 
     fn resource(uri: &ResourceUri) -> Self {
         Self { kind: "resources", id: uri.as_str().to_owned() }
+    }
+
+    fn authorization_details_type(name: &str) -> Self {
+        Self { kind: "authorization_details_types", id: name.to_owned() }
     }
 
     fn client(id: &ClientId) -> Self {
@@ -167,8 +170,11 @@ pub async fn plan(app: &App, text: &str, folder: &Path, now: DateTime<Utc>) -> R
     let desired = Desired::parse(text).map_err(DesiredError::Document)?;
     // Read before the rest: whatever changes afterwards raises it.
     let version = app.postgres.find_policy_version().await?;
-    let catalog =
-        Catalog { scopes: app.postgres.list_scopes().await?, resources: app.postgres.list_resources().await? };
+    let catalog = Catalog {
+        scopes: app.postgres.list_scopes().await?,
+        resources: app.postgres.list_resources().await?,
+        authorization_details_types: app.postgres.list_authorization_details_types().await?,
+    };
     let records = every_client(app).await?;
     let last = app.postgres.find_applied_policy().await?.map(|(objects, _)| objects);
     let applied = last.as_ref().map(remembered).unwrap_or_default();
@@ -238,7 +244,10 @@ fn actual(catalog: &Catalog, records: &[ClientRecord]) -> BTreeMap<Key, Value> {
     let scopes = catalog.scopes.iter().map(|one| (Key::scope(&one.name), scope_object(one)));
     let resources = catalog.resources.iter().map(|one| (Key::resource(&one.uri), resource_object(one)));
     let clients = records.iter().map(|one| (Key::client(&one.id), client_object(one.enabled, &one.settings)));
-    scopes.chain(resources).chain(clients).collect()
+    let types = catalog.authorization_details_types.iter();
+    let types =
+        types.map(|one| (Key::authorization_details_type(&one.name_of_type), authorization_details_type_object(one)));
+    scopes.chain(resources).chain(types).chain(clients).collect()
 }
 
 /// A thing of that kind to which nobody gave anything.
@@ -265,6 +274,10 @@ fn after(catalog: &Catalog, desired: &Desired, steps: &[(Key, Step)], built_in: 
     after.scopes.extend(catalog.scopes.iter().filter(|one| stays(&Key::scope(&one.name))).cloned());
     after.resources.extend(desired.resources.iter().cloned());
     after.resources.extend(catalog.resources.iter().filter(|one| stays(&Key::resource(&one.uri))).cloned());
+    after.authorization_details_types.extend(desired.authorization_details_types.iter().cloned());
+    let types = catalog.authorization_details_types.iter();
+    let types = types.filter(|one| stays(&Key::authorization_details_type(&one.name_of_type)));
+    after.authorization_details_types.extend(types.cloned());
     after
 }
 
@@ -281,6 +294,11 @@ fn check_references(app: &App, desired: &Desired, catalog: &Catalog) -> Result<(
         let at = format!("{}/scopes", Key::resource(&resource.uri));
         violations.extend(missing.map(|name| Violation::new(&at, format!("there is no scope {name}"))));
     }
+    for known in &desired.authorization_details_types {
+        let missing = known.resources.iter().filter(|uri| catalog.find_resource(uri).is_none());
+        let at = format!("{}/resources", Key::authorization_details_type(&known.name_of_type));
+        violations.extend(missing.map(|uri| Violation::new(&at, format!("there is no resource {}", uri.as_str()))));
+    }
     if violations.is_empty() { Ok(()) } else { Err(DesiredError::Document(violations)) }
 }
 
@@ -288,10 +306,14 @@ fn add_catalog(desired: &Desired, steps: &[(Key, Step)], changes: &mut PolicyCha
     let changes_to = |key: Key| steps.iter().any(|(changed, step)| *changed == key && *step != Step::Delete);
     changes.scopes = desired.scopes.iter().filter(|one| changes_to(Key::scope(&one.name))).cloned().collect();
     changes.resources = desired.resources.iter().filter(|one| changes_to(Key::resource(&one.uri))).cloned().collect();
+    let types = desired.authorization_details_types.iter();
+    changes.authorization_details_types =
+        types.filter(|one| changes_to(Key::authorization_details_type(&one.name_of_type))).cloned().collect();
     for (key, _) in steps.iter().filter(|(_, step)| *step == Step::Delete) {
         match key.kind {
             "scopes" => changes.deleted_scopes.push(key.id.clone()),
             "resources" => changes.deleted_resources.push(ResourceUri::new(&key.id)),
+            "authorization_details_types" => changes.deleted_authorization_details_types.push(key.id.clone()),
             _ => changes.deleted_clients.push(ClientId::new(&key.id)),
         }
     }
@@ -304,7 +326,7 @@ fn to_remember(objects: &BTreeMap<Key, Value>) -> Value {
 }
 
 fn remembered(objects: &Value) -> BTreeMap<Key, Value> {
-    let kinds = ["scopes", "resources", "clients"];
+    let kinds = ["scopes", "resources", "authorization_details_types", "clients"];
     let key = |pointer: &str| {
         let (kind, id) = pointer.strip_prefix('/')?.split_once('/')?;
         let kind = kinds.into_iter().find(|known| *known == kind)?;

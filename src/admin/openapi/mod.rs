@@ -97,6 +97,7 @@ fn tag_description(tag: &str) -> &'static str {
         "clients" => "Registered applications and their secrets.",
         "scopes" => "What a token may allow, and what the consent page says of it.",
         "resources" => "APIs that accept tokens of this server (RFC 8707).",
+        "authorization-details-types" => "What clients may ask for in particular (RFC 9396).",
         "users" => "People, their passwords, and inviting them.",
         "access-requests" => "The clients that people ask for.",
         "keys" => "Signing keys, and where they are in their life.",

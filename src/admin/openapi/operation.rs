@@ -88,6 +88,7 @@ fn path_parameter(name: &str) -> (Value, &'static str) {
         "secret_id" => (uuid, "The identifier of the secret."),
         "sid" => (uuid, "The identifier of the session."),
         "subject" => (text, "The subject."),
+        "type" => (text, "The type of authorization details, percent-encoded."),
         "uri" => (text, "The resource indicator, percent-encoded."),
         _ => (text, ""),
     }

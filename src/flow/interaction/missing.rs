@@ -8,6 +8,7 @@ use super::{ConsentQuestion, Next, Steps};
 use crate::app::App;
 use crate::flow::authorization_request::AuthorizationRequest;
 use crate::identity::backend::Person;
+use crate::model::authorization_details::type_of;
 use crate::model::client::{Client, ConsentPolicy};
 use crate::model::session::Session;
 use crate::protocol::claims::release::scopes_behind;
@@ -66,7 +67,8 @@ pub(super) fn requires_consent(
         || match client.settings.consent {
             ConsentPolicy::FirstParty => false,
             ConsentPolicy::Always => true,
-            ConsentPolicy::Remembered => !is_covered,
+            // RFC 9396 section 11: who allowed one payment did not allow the next.
+            ConsentPolicy::Remembered => !is_covered || !request.authorization_details.is_empty(),
         }
 }
 
@@ -94,6 +96,13 @@ pub(super) async fn question(
     let asked = consent_scopes(request);
     let scopes = asked.iter().filter(named).filter_map(|name| catalog.find_scope(name).cloned()).collect();
     let resources = request.resources.iter().filter_map(|uri| catalog.find_resource(uri).cloned()).collect();
+    let mut details = Vec::new();
+    for detail in &request.authorization_details {
+        // A type that was taken away meanwhile gives nothing that could be allowed.
+        if let Some(known) = catalog.find_authorization_details_type(type_of(detail)) {
+            details.push((detail.clone(), known.clone()));
+        }
+    }
     let is_offline = request.scopes.iter().any(|scope| scope == "offline_access");
-    Ok(ConsentQuestion { client, person, scopes, resources, is_offline })
+    Ok(ConsentQuestion { client, person, scopes, resources, details, is_offline })
 }

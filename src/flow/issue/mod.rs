@@ -18,14 +18,15 @@ use self::rotate::rotate;
 use super::access_token::{AccessTokenClaims, Binding};
 use super::code::CodeRecord;
 use super::exchange::Exchange;
-use super::reach::Reach;
+use super::reach::{AskedFor, Reach};
 use super::signatures::Reserved;
 use super::{audience, id_token, signatures};
 use crate::app::App;
 use crate::keys::token::PlainRefreshToken;
+use crate::model::authorization_details::AuthorizationDetail;
 use crate::model::client::{Client, GrantType};
 use crate::model::family::Grant;
-use crate::model::id::{ExchangeId, FamilyId, ResourceUri};
+use crate::model::id::{ExchangeId, FamilyId};
 use crate::model::lifetimes::Lifetimes;
 use crate::protocol::error::OAuthError;
 use crate::random;
@@ -41,8 +42,8 @@ pub enum Issuance {
         id: FamilyId,
         /// Its record.
         record: Box<CodeRecord>,
-        /// The resources asked for now, a subset of the granted ones; empty: all of them.
-        resources: Vec<ResourceUri>,
+        /// What is asked for now, a part of what was granted.
+        asked: AskedFor,
     },
     /// A refresh token is rotated, or kept.
     Rotation {
@@ -50,19 +51,15 @@ pub enum Issuance {
         client: Arc<Client>,
         /// The token.
         presented: PlainRefreshToken,
-        /// The scopes asked for now; empty: all that were granted.
-        scopes: Vec<String>,
-        /// The resources asked for now; empty: all that were granted.
-        resources: Vec<ResourceUri>,
+        /// What is asked for now.
+        asked: AskedFor,
     },
     /// A client acts for itself.
     Machine {
         /// The client.
         client: Arc<Client>,
-        /// What it may do.
-        scopes: Vec<String>,
-        /// Where.
-        resources: Vec<ResourceUri>,
+        /// What it gets, and where.
+        granted: AskedFor,
     },
     /// A client exchanges a token for another.
     Exchange(Box<Exchange>),
@@ -80,6 +77,9 @@ pub struct TokenResponse {
     /// RFC 6749 section 3.3: a list without a name is none.
     #[serde(skip_serializing_if = "String::is_empty")]
     scope: String,
+    /// As granted (RFC 9396 section 7).
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    authorization_details: Vec<AuthorizationDetail>,
     #[serde(skip_serializing_if = "Option::is_none")]
     refresh_token: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -95,16 +95,14 @@ pub async fn tokens(
     now: DateTime<Utc>,
 ) -> Result<TokenResponse, OAuthError> {
     match issuance {
-        Issuance::Redemption { client, id, record, resources } => {
+        Issuance::Redemption { client, id, record, asked } => {
             let holder = Holder { client: &client, binding };
-            redeem(app, holder, id, *record, &resources, now).await
+            redeem(app, holder, id, *record, &asked, now).await
         }
-        Issuance::Rotation { client, presented, scopes, resources } => {
-            rotate(app, Holder { client: &client, binding }, &presented, &scopes, &resources, now).await
+        Issuance::Rotation { client, presented, asked } => {
+            rotate(app, Holder { client: &client, binding }, &presented, &asked, now).await
         }
-        Issuance::Machine { client, scopes, resources } => {
-            machine(app, Holder { client: &client, binding }, &scopes, &resources, now).await
-        }
+        Issuance::Machine { client, granted } => machine(app, Holder { client: &client, binding }, granted, now).await,
         Issuance::Exchange(decided) => exchange(app, *decided, binding, now).await,
     }
 }
@@ -130,7 +128,7 @@ async fn redeem(
     holder: Holder<'_>,
     id: FamilyId,
     record: CodeRecord,
-    resources: &[ResourceUri],
+    asked: &AskedFor,
     now: DateTime<Utc>,
 ) -> Result<TokenResponse, OAuthError> {
     let client = holder.client;
@@ -157,7 +155,7 @@ async fn redeem(
     let issued = Issued { holder, jti, grant: &record.grant, issued_at: now, family_expires_at: expires_at, now };
     let nonce = record.nonce.as_deref();
     // Whatever may fail comes before the statement that uses the code up; a replay is one all the same.
-    let prepared = match issued.prepare(app, &mut reserved, resources, refresh.as_ref(), nonce).await {
+    let prepared = match issued.prepare(app, &mut reserved, asked, refresh.as_ref(), nonce).await {
         Ok(prepared) => prepared,
         Err(error) => {
             let challenge = record.code_challenge.as_deref();
@@ -183,14 +181,14 @@ async fn redeem(
 async fn machine(
     app: &App,
     Holder { client, binding }: Holder<'_>,
-    scopes: &[String],
-    resources: &[ResourceUri],
+    granted: AskedFor,
     now: DateTime<Utc>,
 ) -> Result<TokenResponse, OAuthError> {
     let expires_at = now + lifetimes(app, client).access_token;
     let mut claims = AccessTokenClaims::new(app, client, AccessTokenClaims::machine_jti(client), now, expires_at);
-    claims.aud = audience::of(app, resources, now).await?;
-    claims.scope = scopes.join(" ");
+    claims.aud = audience::of(app, &granted.resources, now).await?;
+    claims.scope = granted.scopes.join(" ");
+    claims.authorization_details = granted.details;
     let claims = claims.bound_to(binding);
     let mut signatures = signatures::reserve_for_machine(app, client)?;
     let access_token = claims.encode(app, client, &mut signatures).await?;
@@ -200,6 +198,7 @@ async fn machine(
         token_type: claims.scheme().as_str(),
         expires_in: expires_in(claims.exp, now),
         scope: claims.scope,
+        authorization_details: claims.authorization_details,
         refresh_token: None,
         id_token: None,
     })
@@ -230,11 +229,11 @@ impl Issued<'_> {
         &self,
         app: &App,
         reserved: &mut Reserved,
-        resources: &[ResourceUri],
+        asked: &AskedFor,
         refresh: Option<&PlainRefreshToken>,
         nonce: Option<&str>,
     ) -> Result<Prepared, OAuthError> {
-        let reach = Reach::of(app, self.holder.client, (self.grant, &[], resources), self.now).await?;
+        let reach = Reach::of(app, self.holder.client, self.grant, asked, self.now).await?;
         if !reserved.may_fail() {
             return Ok(Prepared::Unsigned(reach));
         }
@@ -256,6 +255,7 @@ impl Issued<'_> {
         claims.sub = self.grant.subject.to_string();
         claims.aud = reach.aud;
         claims.scope = reach.scope;
+        claims.authorization_details = reach.authorization_details;
         claims.auth_time = Some(self.grant.authentication.auth_time.timestamp());
         claims.acr = Some(self.grant.authentication.acr.clone());
         claims.amr = Some(self.grant.authentication.amr.clone());
@@ -274,6 +274,7 @@ impl Issued<'_> {
             token_type: claims.scheme().as_str(),
             expires_in: expires_in(claims.exp, self.now),
             scope: claims.scope,
+            authorization_details: claims.authorization_details,
             refresh_token: refresh.map(PlainRefreshToken::encode),
             id_token,
         })

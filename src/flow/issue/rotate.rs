@@ -9,12 +9,11 @@ use super::{Holder, Issued, TokenResponse, lifetimes};
 use crate::app::App;
 use crate::flow::access_token::AccessTokenClaims;
 use crate::flow::client::profile;
-use crate::flow::reach::Reach;
+use crate::flow::reach::{AskedFor, Reach};
 use crate::flow::signatures::Reserved;
-use crate::flow::{audience, signatures};
+use crate::flow::{audience, authorization_details, signatures};
 use crate::keys::token::PlainRefreshToken;
 use crate::model::family::Grant;
-use crate::model::id::ResourceUri;
 use crate::protocol::error::OAuthError;
 use crate::random;
 use crate::storage::postgres::family::rotate::{Kept, Presented, RotateOutcome, Rotated, Rotation};
@@ -24,8 +23,7 @@ pub(super) async fn rotate(
     app: &App,
     holder: Holder<'_>,
     presented: &PlainRefreshToken,
-    scopes: &[String],
-    resources: &[ResourceUri],
+    asked: &AskedFor,
     now: DateTime<Utc>,
 ) -> Result<TokenResponse, OAuthError> {
     let client = holder.client;
@@ -33,21 +31,24 @@ pub(super) async fn rotate(
     let lifetimes = lifetimes(app, client);
     // Before the statement that uses the token up: what may be had is part of its condition.
     let allowed_resources = audience::allowed(app, client, now).await?;
+    let allowed_types = authorization_details::allowed_types(app, client, now).await?;
     let row = Presented {
         id: presented.id(),
         seq: presented.seq(),
         hash: presented.hash(),
         client_id: &client.id,
-        scopes,
-        resources,
+        scopes: &asked.scopes,
+        resources: &asked.resources,
         allowed_scopes: &client.settings.scopes,
         allowed_resources: &allowed_resources,
+        details: &asked.details,
+        allowed_types: &allowed_types,
         jkt: holder.binding.jkt,
         x5t: holder.binding.x5t,
         grace: lifetimes.refresh_grace,
         idle_expires_at: now + lifetimes.refresh_idle,
     };
-    let answer = Answer { app, holder, presented, scopes, resources, now };
+    let answer = Answer { app, holder, presented, asked, now };
     if profile(app, client).is_fapi2() && !client.is_public() {
         let outcome = app.postgres.keep_refresh_token(&row, now).await?;
         return answer.respond(outcome, &mut reserved).await;
@@ -61,12 +62,8 @@ pub(super) async fn rotate(
         key_id,
         successor_hash: successor.hash(),
     };
-    let early = if reserved.may_fail() {
-        let asked_for = AskedFor { scopes, resources, refresh: &successor };
-        sign_before_rotation(app, holder, presented, &asked_for, &mut reserved, now).await?
-    } else {
-        None
-    };
+    let early =
+        if reserved.may_fail() { sign_before_rotation(&answer, &successor, &mut reserved).await? } else { None };
     match (app.postgres.rotate_refresh_token(&rotation, now).await?, early) {
         (RotateOutcome::Rotated(rotated), Some(early)) if early.is_for(&rotated) => Ok(early.response),
         (outcome, _) => answer.respond(outcome, &mut reserved).await,
@@ -82,14 +79,13 @@ struct Answer<'a> {
     app: &'a App,
     holder: Holder<'a>,
     presented: &'a PlainRefreshToken,
-    scopes: &'a [String],
-    resources: &'a [ResourceUri],
+    asked: &'a AskedFor,
     now: DateTime<Utc>,
 }
 
 impl Answer<'_> {
     async fn respond(&self, outcome: RotateOutcome, reserved: &mut Reserved) -> Result<TokenResponse, OAuthError> {
-        let Self { app, holder, presented, scopes, resources, now } = *self;
+        let Self { app, holder, presented, asked, now } = *self;
         let id = presented.id();
         match outcome {
             RotateOutcome::Rotated(rotated) | RotateOutcome::Repeated(rotated) => {
@@ -100,14 +96,14 @@ impl Answer<'_> {
                 // The grant is only known now, and that it leaves something was part of the statement. Should a store go away in
                 // this very moment, that is an answer that was lost: the same token may be sent again, see the grace of its
                 // client.
-                let reach = Reach::of(app, holder.client, (&grant, scopes, resources), now).await?;
+                let reach = Reach::of(app, holder.client, &grant, asked, now).await?;
                 let jti = AccessTokenClaims::jti_of(id, seq);
                 let issued =
                     Issued { holder, jti, grant: &grant, issued_at: rotated_at, family_expires_at: expires_at, now };
                 issued.respond(app, reserved, reach, Some(&successor), None).await
             }
             RotateOutcome::Kept(Kept { grant, expires_at }) => {
-                let reach = Reach::of(app, holder.client, (&grant, scopes, resources), now).await?;
+                let reach = Reach::of(app, holder.client, &grant, asked, now).await?;
                 let jti = AccessTokenClaims::another_jti_of(id);
                 let issued = Issued { holder, jti, grant: &grant, issued_at: now, family_expires_at: expires_at, now };
                 issued.respond(app, reserved, reach, Some(presented), None).await
@@ -115,13 +111,6 @@ impl Answer<'_> {
             outcome => Err(refusal(&outcome)),
         }
     }
-}
-
-/// What a client wants of a rotation, and the successor that it gets if this rotation wins.
-struct AskedFor<'a> {
-    scopes: &'a [String],
-    resources: &'a [ResourceUri],
-    refresh: &'a PlainRefreshToken,
 }
 
 /// A response that was signed before the rotation that allows it.
@@ -140,13 +129,11 @@ impl EarlyResponse {
 
 /// The response to a token that looks as if it could be rotated. `None`: it does not, and the rotation will say why.
 async fn sign_before_rotation(
-    app: &App,
-    holder: Holder<'_>,
-    presented: &PlainRefreshToken,
-    asked_for: &AskedFor<'_>,
+    answer: &Answer<'_>,
+    successor: &PlainRefreshToken,
     reserved: &mut Reserved,
-    now: DateTime<Utc>,
 ) -> Result<Option<EarlyResponse>, OAuthError> {
+    let Answer { app, holder, presented, asked, now } = *answer;
     let id = presented.id();
     let Some(family) = app.postgres.find_family(id, None, now).await? else { return Ok(None) };
     if !family.is_alive || family.seq != presented.seq() || family.grant.client_id != holder.client.id {
@@ -155,9 +142,8 @@ async fn sign_before_rotation(
     let (grant, seq, expires_at) = (family.grant, presented.seq() + 1, family.expires_at);
     let jti = AccessTokenClaims::jti_of(id, seq);
     let issued = Issued { holder, jti, grant: &grant, issued_at: now, family_expires_at: expires_at, now };
-    let AskedFor { scopes, resources, refresh } = asked_for;
-    let reach = Reach::of(app, holder.client, (&grant, scopes, resources), now).await?;
-    let response = issued.respond(app, reserved, reach, Some(refresh), None).await?;
+    let reach = Reach::of(app, holder.client, &grant, asked, now).await?;
+    let response = issued.respond(app, reserved, reach, Some(successor), None).await?;
     Ok(Some(EarlyResponse { response, grant, seq, expires_at }))
 }
 
@@ -176,6 +162,12 @@ fn refusal(outcome: &RotateOutcome) -> OAuthError {
         }
         RotateOutcome::WrongKey => {
             OAuthError::invalid_grant("the refresh token is bound to another key or certificate")
+        }
+        RotateOutcome::DetailsNotGranted => {
+            OAuthError::invalid_authorization_details("authorization_details were asked for that were not granted")
+        }
+        RotateOutcome::DetailsTaken => {
+            OAuthError::invalid_authorization_details("the client may not have the authorization_details any more")
         }
         RotateOutcome::ScopeNotGranted => OAuthError::invalid_scope("a scope was asked for that was not granted"),
         RotateOutcome::ScopeTaken => OAuthError::invalid_scope("the client may not have the scope any more"),

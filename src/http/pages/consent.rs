@@ -24,6 +24,8 @@ pub struct ConsentPage<'a> {
     pub scopes: &'a [Text],
     /// Where, by name.
     pub resources: &'a [Text],
+    /// What it may do in particular (RFC 9396).
+    pub details: &'a [DetailView],
     /// Whether it may go on when the person has signed out.
     pub is_offline: bool,
     /// Whether a device waits for the answer, rather than a page at `returns_to`.
@@ -32,6 +34,17 @@ pub struct ConsentPage<'a> {
     pub returns_to: &'a str,
     /// Where another account is chosen.
     pub switch_url: &'a str,
+}
+
+/// Something that is asked for in particular.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DetailView {
+    /// What it is called.
+    pub name: Text,
+    /// What it is, in a sentence; without one the members say it.
+    pub sentence: Option<Text>,
+    /// Its members and what they say.
+    pub members: Vec<(String, String)>,
 }
 
 /// The applications a person allowed, each with a button that withdraws it.

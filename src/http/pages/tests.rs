@@ -3,7 +3,7 @@ use std::time::Duration;
 use chrono::NaiveDate;
 
 use super::applications::{ApplicationsPage, CredentialsView, RequestProblem, RequestState, RequestView, TypedRequest};
-use super::consent::{ConsentPage, ConsentView, ConsentsPage};
+use super::consent::{ConsentPage, ConsentView, ConsentsPage, DetailView};
 use super::device::{DeviceEnd, DeviceEndPage, DevicePage, DeviceProblem};
 use super::error::{ErrorKind, ErrorPage};
 use super::form_post::form_post;
@@ -67,11 +67,15 @@ fn consents(site: &Site) -> Vec<(&'static str, String)> {
         account: "u.1",
         scopes: &scopes,
         resources: &resources,
+        details: &[],
         is_offline: true,
         is_device: false,
         returns_to: "photos.example",
         switch_url: "/login?interaction=attempt&switch=1",
     };
+    let members = vec![("limit".to_owned(), "12.50 <EUR>".to_owned())];
+    let told = |sentence| DetailView { name: text("Payment"), sentence, members: members.clone() };
+    let details = [told(Some(text("Pay 12.50 EUR to Ada"))), told(None)];
     let least = ConsentPage { scopes: &[], resources: &[], is_offline: false, ..consent };
     let since = NaiveDate::from_ymd_opt(2026, 11, 3).unwrap();
     let given = [
@@ -94,6 +98,7 @@ fn consents(site: &Site) -> Vec<(&'static str, String)> {
     vec![
         ("consent", html(&consent)),
         ("consent-least", html(&least)),
+        ("consent-details", html(&ConsentPage { details: &details, scopes: &[], ..consent })),
         ("consent-device", html(&ConsentPage { is_device: true, ..consent })),
         ("select-account", html(&SelectAccountPage { site, form, client: &client, person: &person, account: "u.1" })),
         ("consents", html(&list)),

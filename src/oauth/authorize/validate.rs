@@ -6,7 +6,7 @@ use super::request::Trusted;
 use crate::app::App;
 use crate::flow::authorization_request::AuthorizationRequest;
 use crate::flow::client::profile;
-use crate::flow::{audience, id_token};
+use crate::flow::{audience, authorization_details, id_token};
 use crate::model::client::{Client, GrantType};
 use crate::model::id::SubjectId;
 use crate::model::profile::Profile;
@@ -40,7 +40,8 @@ pub async fn validate(
         return Err(OAuthError::unauthorized_client("the client may not use the authorization code grant"));
     }
     ResponseMode::parse(form.one("response_mode")?)?;
-    let scopes = scopes(app, &client, form, now).await?;
+    let authorization_details = authorization_details::requested(app, &client, form, now).await?;
+    let scopes = scopes(app, &client, form, !authorization_details.is_empty(), now).await?;
     let resources = resource::parse_all(form.all("resource"))?;
     audience::check(app, &client, &resources, now).await?;
     let claims = claims(form)?;
@@ -64,6 +65,7 @@ pub async fn validate(
         acr_values,
         scopes,
         resources,
+        authorization_details,
         claims,
         pushed_as: None,
         device: None,
@@ -88,8 +90,14 @@ fn response_type(form: &Form) -> Result<(), OAuthError> {
     }
 }
 
-/// The scopes that are asked for, if the client may have them.
-pub async fn scopes(app: &App, client: &Client, form: &Form, now: DateTime<Utc>) -> Result<Vec<String>, OAuthError> {
+/// The scopes that are asked for, if the client may have them. Some must be, unless something else is asked for.
+pub async fn scopes(
+    app: &App,
+    client: &Client,
+    form: &Form,
+    may_be_none: bool,
+    now: DateTime<Utc>,
+) -> Result<Vec<String>, OAuthError> {
     let mut scopes = form.one("scope")?.map(scope::parse).transpose()?.unwrap_or_default();
     let catalog = app.registry.catalog(now).await?;
     if client.settings.profile == Profile::Oidc {
@@ -100,7 +108,7 @@ pub async fn scopes(app: &App, client: &Client, form: &Form, now: DateTime<Utc>)
     if !client.has_grant(GrantType::RefreshToken) {
         scopes.retain(|scope| scope != "offline_access");
     }
-    if scopes.is_empty() {
+    if scopes.is_empty() && !may_be_none {
         return Err(OAuthError::invalid_scope("no known scope was asked for"));
     }
     if scopes.iter().all(|scope| client.settings.scopes.contains(scope)) {

@@ -8,6 +8,9 @@ use diesel_async::{AsyncConnection, AsyncPgConnection, RunQueryDsl};
 use serde_json::{Value, json};
 
 use super::Postgres;
+use super::authorization_details_type_record::{
+    remove_authorization_details_type_in_tx, save_authorization_details_type_in_tx,
+};
 use super::catalog::bump_policy_in_tx;
 use super::client_record::{insert_client_in_tx, rotate_secret_in_tx};
 use super::resource_record::{remove_resource_in_tx, save_resource_in_tx};
@@ -15,6 +18,7 @@ use super::rollback::Rollback;
 use super::schema::{applied_policy, client, client_secret, policy_version, resource, scope};
 use super::scope_record::{remove_scope_in_tx, save_scope_in_tx};
 use super::token_lifetime::record_lifetimes_in_tx;
+use crate::model::authorization_details::AuthorizationDetailsType;
 use crate::model::catalog::{Resource, Scope};
 use crate::model::client::{Client, ClientSecret, ClientSettings};
 use crate::model::id::{ClientId, ResourceUri};
@@ -27,6 +31,8 @@ pub struct PolicyChanges {
     pub scopes: Vec<Scope>,
     /// Resources to register or to replace.
     pub resources: Vec<Resource>,
+    /// Types of authorization details to register or to replace.
+    pub authorization_details_types: Vec<AuthorizationDetailsType>,
     /// Clients to register, with their secrets.
     pub new_clients: Vec<Client>,
     /// Clients to give other settings, and to enable or disable.
@@ -37,6 +43,8 @@ pub struct PolicyChanges {
     pub deleted_scopes: Vec<String>,
     /// Resources to take away.
     pub deleted_resources: Vec<ResourceUri>,
+    /// Types of authorization details to take away.
+    pub deleted_authorization_details_types: Vec<String>,
     /// Clients to take away for good.
     pub deleted_clients: Vec<ClientId>,
     /// What stands in the document now, to be compared with the next time.
@@ -50,6 +58,8 @@ pub enum PolicyObject {
     Scope(String),
     /// A resource.
     Resource(ResourceUri),
+    /// A type of authorization details.
+    AuthorizationDetailsType(String),
     /// A client.
     Client(ClientId),
 }
@@ -142,6 +152,11 @@ async fn save_catalog_in_tx(
             return Err(taken(PolicyObject::Resource(value.uri.clone())));
         }
     }
+    for value in &changes.authorization_details_types {
+        if !save_authorization_details_type_in_tx(conn, value, now).await? {
+            return Err(taken(PolicyObject::AuthorizationDetailsType(value.name_of_type.clone())));
+        }
+    }
     Ok(())
 }
 
@@ -150,7 +165,12 @@ async fn remove_catalog_in_tx(
     changes: &PolicyChanges,
     now: DateTime<Utc>,
 ) -> Result<(), Rollback<Applied>> {
-    // Resources first: they name scopes.
+    // Types before resources, and those before scopes: they name them.
+    for name in &changes.deleted_authorization_details_types {
+        if !remove_authorization_details_type_in_tx(conn, name, now).await? {
+            return Err(named(PolicyObject::AuthorizationDetailsType(name.clone())));
+        }
+    }
     for uri in &changes.deleted_resources {
         if !remove_resource_in_tx(conn, uri, now).await? {
             return Err(named(PolicyObject::Resource(uri.clone())));

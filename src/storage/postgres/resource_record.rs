@@ -67,6 +67,7 @@ const REMOVE: &str = "
             WHERE c.deleted_at IS NULL
                 AND (c.settings -> 'resources' @> to_jsonb($1::text) OR c.settings -> 'serves' @> to_jsonb($1::text)
                     OR c.settings #> '{token_exchange,resources}' @> to_jsonb($1::text)))
+        AND NOT EXISTS (SELECT 1 FROM authorization_details_type t WHERE t.deleted_at IS NULL AND $1 = ANY (t.resources))
     RETURNING r.revision";
 
 const REVISION: &str = "SELECT revision FROM resource WHERE uri = $1 AND deleted_at IS NULL";
@@ -130,7 +131,7 @@ impl Postgres {
         self.change_entry(statement, Statement::new(REVISION).bind::<Text, _>(value.uri.as_str())).await
     }
 
-    /// Takes a resource away for good, unless a client names it.
+    /// Takes a resource away for good, unless a client or a type of authorization details names it.
     pub async fn remove_resource(
         &self,
         uri: &ResourceUri,
@@ -151,7 +152,7 @@ pub(super) async fn save_resource_in_tx(
     Ok(bind_resource(SAVE, value, now).execute(conn).await? > 0)
 }
 
-/// Takes a resource away for good, in whatever revision. `false`: a client names it.
+/// Takes a resource away for good, in whatever revision. `false`: something names it.
 pub(super) async fn remove_resource_in_tx(
     conn: &mut AsyncPgConnection,
     uri: &ResourceUri,

@@ -44,6 +44,21 @@ diesel::table! {
 }
 
 diesel::table! {
+    authorization_details_type (type_) {
+        #[sql_name = "type"]
+        type_ -> Text,
+        schema -> Jsonb,
+        name -> Jsonb,
+        sentence -> Jsonb,
+        resources -> Array<Text>,
+        revision -> Int8,
+        created_at -> Timestamptz,
+        updated_at -> Timestamptz,
+        deleted_at -> Nullable<Timestamptz>,
+    }
+}
+
+diesel::table! {
     client (client_id) {
         client_id -> Text,
         enabled -> Bool,

@@ -163,6 +163,7 @@ impl Setting {
             sid: self.session.sid,
             scopes: scopes.iter().map(|scope| (*scope).to_owned()).collect(),
             resources: Vec::new(),
+            authorization_details: Vec::new(),
             claims: Some(serde_json::json!({"userinfo": {"email": null}})),
             authentication: self.session.authentication.clone(),
         }

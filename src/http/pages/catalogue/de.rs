@@ -49,6 +49,7 @@ pub(super) static MESSAGES: Messages = Messages {
         while_signed_in: "Solange Sie angemeldet sind.",
         while_away: "Auch in Ihrer Abwesenheit, bis Sie es widerrufen.",
         remembered: "Wir merken uns Ihre Antwort. Auf Ihrer Kontoseite können Sie sie jederzeit widerrufen.",
+        each_time: "Wir fragen jedes Mal. Auf Ihrer Kontoseite können Sie es jederzeit widerrufen.",
         returns_to: Around("Danach geht es zurück zu ", "."),
         allow: "Erlauben",
         deny: "Nicht erlauben",

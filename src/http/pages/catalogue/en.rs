@@ -48,6 +48,7 @@ pub(super) static MESSAGES: Messages = Messages {
         while_signed_in: "While you are signed in.",
         while_away: "Also while you are away, until you withdraw it.",
         remembered: "Your answer is remembered. You can withdraw it at any time on your account page.",
+        each_time: "You are asked each time. You can withdraw it at any time on your account page.",
         returns_to: Around("Afterwards you return to ", "."),
         allow: "Allow",
         deny: "Don’t allow",

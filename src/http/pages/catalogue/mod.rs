@@ -100,6 +100,8 @@ pub(crate) struct Consent {
     pub(crate) while_signed_in: &'static str,
     pub(crate) while_away: &'static str,
     pub(crate) remembered: &'static str,
+    /// In its place where something is asked for in particular.
+    pub(crate) each_time: &'static str,
     pub(crate) returns_to: Around,
     pub(crate) allow: &'static str,
     pub(crate) deny: &'static str,

@@ -10,8 +10,10 @@ use subtle::ConstantTimeEq;
 
 use super::resources;
 use crate::app::App;
+use crate::flow::authorization_details;
 use crate::flow::code::{CodeRecord, find_code};
 use crate::flow::issue::Issuance;
+use crate::flow::reach::AskedFor;
 use crate::keys::token::PlainCode;
 use crate::model::client::Client;
 use crate::protocol::error::OAuthError;
@@ -50,7 +52,10 @@ pub async fn decide(
     if !resources.iter().all(|resource| record.grant.resources.contains(resource)) {
         return Err(OAuthError::invalid_target("a resource was asked for that was not granted"));
     }
-    Ok(Issuance::Redemption { client, id: code.id(), record: Box::new(record), resources })
+    let details = authorization_details::named(form)?;
+    authorization_details::check_granted(&details, &record.grant.authorization_details)?;
+    let asked = AskedFor { scopes: Vec::new(), resources, details };
+    Ok(Issuance::Redemption { client, id: code.id(), record: Box::new(record), asked })
 }
 
 /// RFC 9449 section 10: whoever redeems a code has the key that the authorization request named.

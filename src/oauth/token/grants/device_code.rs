@@ -10,9 +10,11 @@ use subtle::ConstantTimeEq;
 
 use super::resources;
 use crate::app::App;
+use crate::flow::authorization_details;
 use crate::flow::code::CodeRecord;
 use crate::flow::device_code::{self, Decision, DeviceRecord};
 use crate::flow::issue::Issuance;
+use crate::flow::reach::AskedFor;
 use crate::keys::token::PlainCode;
 use crate::model::client::Client;
 use crate::protocol::error::OAuthError;
@@ -64,7 +66,10 @@ async fn redemption(
     if !resources.iter().all(|resource| record.grant.resources.contains(resource)) {
         return Err(OAuthError::invalid_target("a resource was asked for that was not granted"));
     }
-    Ok(Issuance::Redemption { client, id: code.id(), record, resources })
+    let details = authorization_details::named(form)?;
+    authorization_details::check_granted(&details, &record.grant.authorization_details)?;
+    let asked = AskedFor { scopes: Vec::new(), resources, details };
+    Ok(Issuance::Redemption { client, id: code.id(), record, asked })
 }
 
 /// The code is genuine, but its time is over: if it was redeemed once, this is a replay.

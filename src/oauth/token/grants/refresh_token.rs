@@ -8,7 +8,9 @@ use chrono::{DateTime, Utc};
 
 use super::resources;
 use crate::app::App;
+use crate::flow::authorization_details;
 use crate::flow::issue::Issuance;
+use crate::flow::reach::AskedFor;
 use crate::keys::token::PlainRefreshToken;
 use crate::model::client::Client;
 use crate::protocol::error::OAuthError;
@@ -22,5 +24,6 @@ pub async fn decide(app: &App, client: Arc<Client>, form: &Form, now: DateTime<U
         .ok_or_else(|| OAuthError::invalid_grant("the refresh token is not valid"))?;
     let scopes = form.one("scope")?.map(scope::parse).transpose()?.unwrap_or_default();
     let resources = resources(app, &client, form, now).await?;
-    Ok(Issuance::Rotation { client, presented, scopes, resources })
+    let asked = AskedFor { scopes, resources, details: authorization_details::named(form)? };
+    Ok(Issuance::Rotation { client, presented, asked })
 }

@@ -11,6 +11,7 @@ use chrono::{DateTime, Utc};
 use diesel::prelude::*;
 use diesel::sql_types::{Array, BigInt, Binary, Bool, Jsonb, Nullable, Text, Timestamptz, Uuid as SqlUuid};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
+use serde_json::json;
 
 use crate::model::family::Grant;
 use crate::model::id::{ExchangeId, FamilyId, ResourceUri};
@@ -83,10 +84,10 @@ const REDEEM: &str = "
     INSERT INTO token_family (
         id, exchange_id, grant_type, client_id, subject, generation, sid, scopes, resources, claims, acr, amr, auth_time,
         code_hash, code_challenge, cur_hash, idle_expires_at, expires_at, created_at, client_generation,
-        bound_jkt, bound_x5t
+        bound_jkt, bound_x5t, authorization_details
     )
     SELECT $1, $2, $3, $4, $5, $6, alive.sid, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20,
-        $22, $23
+        $22, $23, $24
     FROM alive JOIN client ON client.client_id = $4 AND client.enabled AND client.generation = $20
     ON CONFLICT (id) DO UPDATE
         SET revoked_at = coalesce(token_family.revoked_at, EXCLUDED.created_at), revoke_reason = 'code_replay'
@@ -151,6 +152,7 @@ impl Postgres {
 fn statement<'a>(redemption: &Redemption<'a>, now: DateTime<Utc>) -> Statement<'a> {
     let grant = redemption.grant;
     let resources: Vec<&str> = grant.resources.iter().map(ResourceUri::as_str).collect();
+    let details = (!grant.authorization_details.is_empty()).then(|| json!(grant.authorization_details));
     Statement::new(REDEEM)
         .bind::<SqlUuid, _>(redemption.id.0)
         .bind::<SqlUuid, _>(redemption.exchange_id.0)
@@ -175,6 +177,7 @@ fn statement<'a>(redemption: &Redemption<'a>, now: DateTime<Utc>) -> Statement<'
         .bind::<Nullable<BigInt>, _>(redemption.code_generation)
         .bind::<Nullable<Text>, _>(redemption.bound_jkt)
         .bind::<Nullable<Text>, _>(redemption.bound_x5t)
+        .bind::<Nullable<Jsonb>, _>(details)
 }
 
 /// Why nothing was inserted or changed: the same attempt repeated, a replay without a conflict, or something that ended.

@@ -8,11 +8,13 @@ mod classify;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use diesel::prelude::*;
-use diesel::sql_types::{Array, Binary, Bool, Integer, Nullable, SmallInt, Text, Timestamptz, Uuid as SqlUuid};
+use diesel::sql_types::{Array, Binary, Bool, Integer, Jsonb, Nullable, SmallInt, Text, Timestamptz, Uuid as SqlUuid};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
+use serde_json::{Value, json};
 
 use self::classify::{Finding, find};
 use super::row::{GrantRow, grant_columns};
+use crate::model::authorization_details::AuthorizationDetail;
 use crate::model::family::Grant;
 use crate::model::id::{ClientId, FamilyId, ResourceUri, Sid};
 use crate::storage::StoreError;
@@ -39,6 +41,10 @@ pub struct Presented<'a> {
     pub allowed_scopes: &'a [String],
     /// The resources that it may ask for today, the same.
     pub allowed_resources: &'a [ResourceUri],
+    /// The authorization details asked for; empty: all that were granted.
+    pub details: &'a [AuthorizationDetail],
+    /// The types of authorization details that it may have today, the same.
+    pub allowed_types: &'a [String],
     /// The thumbprint of the key that was proven with the request.
     pub jkt: Option<&'a str>,
     /// The thumbprint of the certificate that was shown with it.
@@ -114,6 +120,10 @@ pub enum RotateOutcome {
     ScopeNotGranted,
     /// It does not cover the resources. Nothing was changed.
     ResourceNotGranted,
+    /// It does not cover the authorization details. Nothing was changed.
+    DetailsNotGranted,
+    /// None of the authorization details may be had any more. Nothing was changed.
+    DetailsTaken,
     /// None of the scopes may be had any more. Nothing was changed.
     ScopeTaken,
     /// None of the resources may be had any more. Nothing was changed.
@@ -137,7 +147,47 @@ macro_rules! key_fits {
 /// up.
 macro_rules! leaves_scopes {
     ($asked:literal, $allowed:literal) => {
-        concat!("(CASE WHEN cardinality(", $asked, ") = 0 THEN f.scopes ELSE ", $asked, " END && ", $allowed, ")")
+        concat!(
+            "(CASE WHEN cardinality(",
+            $asked,
+            ") = 0 THEN cardinality(f.scopes) = 0 OR f.scopes && ",
+            $allowed,
+            " ELSE ",
+            $asked,
+            " && ",
+            $allowed,
+            " END)"
+        )
+    };
+}
+
+/// Whether each of the objects asked for is one of those that were granted, as a whole: containment would let one through that
+/// lacks a member, such as a limit.
+macro_rules! has_details {
+    ($asked:literal) => {
+        concat!(
+            "(",
+            $asked,
+            "::jsonb IS NULL OR (f.authorization_details IS NOT NULL AND NOT EXISTS (SELECT 1 FROM jsonb_array_elements(",
+            $asked,
+            ") AS a (one) WHERE a.one NOT IN (SELECT jsonb_array_elements(f.authorization_details)))))"
+        )
+    };
+}
+
+/// A grant without scopes is one of authorization details alone: then some of those must be left, as of those asked for.
+macro_rules! leaves_details {
+    ($asked:literal, $allowed:literal) => {
+        concat!(
+            "(",
+            $asked,
+            "::jsonb IS NULL AND cardinality(f.scopes) > 0 \
+                OR EXISTS (SELECT 1 FROM jsonb_array_elements(coalesce(",
+            $asked,
+            ", f.authorization_details)) AS a (one) WHERE a.one ->> 'type' = ANY (",
+            $allowed,
+            ")))"
+        )
     };
 }
 
@@ -167,6 +217,10 @@ const ROTATE: &str = concat!(
     leaves_scopes!("$5", "$14"),
     " AND ",
     leaves_resources!("$6", "$15"),
+    " AND ",
+    has_details!("$17"),
+    " AND ",
+    leaves_details!("$17", "$18"),
     " AND ",
     key_fits!("$12", "$16"),
     " AND f.revoked_at IS NULL AND f.expires_at > $11 AND f.idle_expires_at > $11 \
@@ -206,7 +260,7 @@ struct RotatedRow {
     grant: GrantRow,
 }
 
-use {key_fits, leaves_resources, leaves_scopes};
+use {has_details, key_fits, leaves_details, leaves_resources, leaves_scopes};
 
 /// A row that was rotated now.
 #[derive(QueryableByName)]
@@ -338,6 +392,12 @@ fn statement<'a>(rotation: &Rotation<'a>, now: DateTime<Utc>) -> Statement<'a> {
         .bind::<Array<Text>, _>(presented.allowed_scopes)
         .bind::<Array<Text>, _>(names(presented.allowed_resources))
         .bind::<Nullable<Text>, _>(presented.x5t)
+        .bind::<Nullable<Jsonb>, _>(asked(presented.details))
+        .bind::<Array<Text>, _>(presented.allowed_types)
+}
+
+fn asked(details: &[AuthorizationDetail]) -> Option<Value> {
+    (!details.is_empty()).then(|| json!(details))
 }
 
 fn names(resources: &[ResourceUri]) -> Vec<&str> {

@@ -15,7 +15,7 @@ use crate::storage::postgres::person::PersonRow;
 /// The columns of [`GrantRow`], for statements that call the table `f`.
 macro_rules! grant_columns {
     () => {
-        "f.grant_type, f.client_id, f.client_generation, f.subject, f.generation, f.sid, f.scopes, f.resources, f.claims, f.acr, f.amr, \
+        "f.grant_type, f.client_id, f.client_generation, f.subject, f.generation, f.sid, f.scopes, f.resources, f.authorization_details, f.claims, f.acr, f.amr, \
          f.auth_time"
     };
 }
@@ -74,6 +74,8 @@ pub(super) struct GrantRow {
     #[diesel(sql_type = Array<Text>)]
     resources: Vec<String>,
     #[diesel(sql_type = Nullable<Jsonb>)]
+    authorization_details: Option<serde_json::Value>,
+    #[diesel(sql_type = Nullable<Jsonb>)]
     claims: Option<serde_json::Value>,
     #[diesel(sql_type = Text)]
     acr: String,
@@ -128,6 +130,10 @@ impl GrantRow {
             sid: Sid(self.sid),
             scopes: self.scopes,
             resources: self.resources.into_iter().map(ResourceUri::new).collect(),
+            authorization_details: match self.authorization_details {
+                Some(details) => serde_json::from_value(details).map_err(StoreError::corrupt)?,
+                None => Vec::new(),
+            },
             claims: self.claims,
             authentication: Authentication { auth_time: self.auth_time, amr: self.amr, acr: self.acr },
         })

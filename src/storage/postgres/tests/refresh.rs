@@ -75,6 +75,8 @@ fn rotation(client_id: &ClientId, id: FamilyId, seq: u8) -> Rotation<'_> {
         resources: &[],
         allowed_scopes: &ALLOWED.0,
         allowed_resources: &ALLOWED.1,
+        details: &[],
+        allowed_types: &[],
         jkt: None,
         x5t: None,
         grace: TimeDelta::seconds(10),

@@ -2,10 +2,13 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 use diesel::prelude::*;
-use diesel::sql_types::{Array, Binary, Bool, Nullable, Text, Timestamptz, Uuid as SqlUuid};
+use diesel::sql_types::{Array, Binary, Bool, Jsonb, Nullable, Text, Timestamptz, Uuid as SqlUuid};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 
-use super::{Presented, RotateOutcome, RotatedRow, key_fits, leaves_resources, leaves_scopes, names};
+use super::{
+    Presented, RotateOutcome, RotatedRow, asked, has_details, key_fits, leaves_details, leaves_resources,
+    leaves_scopes, names,
+};
 use crate::storage::postgres::family::row::{family_joins, family_stands, grant_columns};
 use crate::storage::postgres::pool::Statement;
 
@@ -21,6 +24,10 @@ const CLASSIFY: &str = concat!(
     " AS leaves_scopes, ",
     leaves_resources!("$5", "$9"),
     " AS leaves_resources, ",
+    has_details!("$11"),
+    " AS has_details, ",
+    leaves_details!("$11", "$12"),
+    " AS leaves_details, ",
     family_stands!("$6"),
     " AND coalesce(f.idle_expires_at > $6, false) AS stands \
      FROM token_family f ",
@@ -46,6 +53,10 @@ struct ClassifyRow {
     leaves_scopes: bool,
     #[diesel(sql_type = Bool)]
     leaves_resources: bool,
+    #[diesel(sql_type = Bool)]
+    has_details: bool,
+    #[diesel(sql_type = Bool)]
+    leaves_details: bool,
     #[diesel(sql_type = Bool)]
     has_key: bool,
     #[diesel(sql_type = Nullable<Timestamptz>)]
@@ -89,6 +100,8 @@ pub(super) async fn find(
         .bind::<Array<Text>, _>(presented.allowed_scopes)
         .bind::<Array<Text>, _>(names(presented.allowed_resources))
         .bind::<Nullable<Text>, _>(presented.x5t)
+        .bind::<Nullable<Jsonb>, _>(asked(presented.details))
+        .bind::<Array<Text>, _>(presented.allowed_types)
         .get_result::<ClassifyRow>(conn)
         .await
         .optional()?;
@@ -125,11 +138,17 @@ impl ClassifyRow {
         if !self.has_resources {
             return Finding::Settled(RotateOutcome::ResourceNotGranted);
         }
+        if !self.has_details {
+            return Finding::Settled(RotateOutcome::DetailsNotGranted);
+        }
         if !self.leaves_scopes {
             return Finding::Settled(RotateOutcome::ScopeTaken);
         }
         if !self.leaves_resources {
             return Finding::Settled(RotateOutcome::ResourceTaken);
+        }
+        if !self.leaves_details {
+            return Finding::Settled(RotateOutcome::DetailsTaken);
         }
         if is_previous {
             return Finding::Previous(self.rotated);
