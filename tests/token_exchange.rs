@@ -1,5 +1,6 @@
 //! `/token` with token exchange (RFC 8693): impersonation and delegation, and everything that must not come of it.
 
+use futures_util::future::join_all;
 use ostiary::flow::access_token::AccessTokenClaims;
 use ostiary::keys::token::OpaqueAccessToken;
 use ostiary::model::client::{AccessTokenFormat, ClientAuthMethod, ClientSettings, GrantType};
@@ -379,6 +380,9 @@ async fn a_confused_deputy_gets_nothing_for_a_token_that_does_not_concern_it() {
         // Nor may it name another as who acts.
         w.exchange(good.access(), &actor(token)).await.assert_error(400, "invalid_request", INVALID_ACTOR);
     }
+    // Nor once it is no longer that API.
+    w.app.change_client(&w.photos, |client| client.settings.serves.clear()).await;
+    w.exchange(good.access(), &[]).await.assert_error(400, "invalid_request", INVALID);
     // Whoever it was issued to may, if they may exchange at all.
     w.app
         .change_client(&w.front, |client| {
@@ -690,6 +694,26 @@ async fn a_chain_never_gets_back_what_it_lost() {
     assert_eq!((&answer["scope"], &answer["expires_in"]), (&json!("mail.read"), &json!(500)));
     // Nor is it good where it is not for, although its subject token was.
     w.exchange(&narrow, &[]).await.assert_error(400, "invalid_request", INVALID);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nothing_that_is_exchanged_while_the_grant_is_revoked_outlives_it() {
+    let w = World::new().await;
+    let other = w.app.second_instance().await;
+    for round in 0..4 {
+        let tokens = w.tokens().await;
+        let at = |index: usize| if index.is_multiple_of(2) { &w.app } else { &other };
+        let exchanges = join_all((0..8).map(|index| exchange(at(index), &w.photos, tokens.access(), &[])));
+        let (answers, revoked) = tokio::join!(exchanges, w.app.revoke(&w.front, tokens.refresh()));
+        assert_eq!(revoked.status, 200);
+        for answer in answers {
+            if answer.status == 200 {
+                w.assert_over(&access(&answer), &format!("round {round}")).await;
+            } else {
+                answer.assert_error(400, "invalid_request", INVALID);
+            }
+        }
+    }
 }
 
 #[tokio::test]
