@@ -70,6 +70,8 @@ async fn clients_of_fapi_have_an_algorithm_that_it_allows() {
     let (_, tokens) = tokens_for_both(&app).await;
     let photos = app.signing_client_with(ClientKey::generate("PS256"), |settings| {
         settings.profile = Profile::Fapi2Security;
+        settings.id_token_signed_response_alg = SigningAlg::PS256;
+        settings.authorization_signed_response_alg = SigningAlg::PS256;
         settings.serves = vec![serde_json::from_value(json!(PHOTOS_API)).unwrap()];
     });
     let photos = photos.await;
@@ -169,7 +171,7 @@ async fn the_caller_must_authenticate_and_errors_are_json() {
     let answer = ask(&app, &client.with_secret("wrong"), tokens.access(), MEDIA_TYPE).await;
     answer.assert_basic_error("client authentication failed");
     let answer = ask(&app, &public, tokens.access(), MEDIA_TYPE).await;
-    answer.assert_error(400, "invalid_client", "a public client may not introspect tokens");
+    answer.assert_basic_error("a public client may not introspect tokens");
     let call = app.post("/introspect").header("accept", MEDIA_TYPE);
     let answer = client.sign(call, &[]).send().await;
     answer.assert_error(400, "invalid_request", "the parameter token is missing");
