@@ -103,7 +103,7 @@ fn unauthorized(error: OAuthError) -> OAuthError {
 async fn access_token(
     app: &App,
     caller: &Client,
-    mut claims: AccessTokenClaims,
+    claims: AccessTokenClaims,
     now: DateTime<Utc>,
 ) -> Result<Option<Introspection>, OAuthError> {
     // Section 4: a token says nothing to a resource server that it was not made for.
@@ -120,7 +120,7 @@ async fn access_token(
         None if bearer::is_standing(app, &claims, now).await? => None,
         None => return Ok(None),
     };
-    let claims = as_told_to(app, caller, claims, now).await?;
+    let mut claims = as_told_to(app, caller, claims, now).await?;
     let token_type = Some(claims.scheme().as_str());
     // What it came of is for this server alone.
     claims.lineage = Lineage::default();

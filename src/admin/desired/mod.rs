@@ -121,6 +121,7 @@ impl Key {
         match self.kind {
             "scopes" => PolicyObject::Scope(self.id.clone()),
             "resources" => PolicyObject::Resource(ResourceUri::new(&self.id)),
+            "authorization_details_types" => PolicyObject::AuthorizationDetailsType(self.id.clone()),
             _ => PolicyObject::Client(ClientId::new(&self.id)),
         }
     }

@@ -48,6 +48,7 @@ pub(super) async fn exchange(
     let mut signatures = signatures::reserve_for_machine(app, client)?;
     let access_token = claims.encode(app, client, &mut signatures).await?;
     Ok(TokenResponse {
+        authorization_details: Vec::new(),
         access_token,
         issued_token_type: Some(issued_token_type.as_str()),
         token_type: claims.scheme().as_str(),

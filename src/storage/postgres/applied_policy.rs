@@ -15,6 +15,7 @@ use super::catalog::bump_policy_in_tx;
 use super::client_record::{insert_client_in_tx, rotate_secret_in_tx};
 use super::resource_record::{remove_resource_in_tx, save_resource_in_tx};
 use super::rollback::Rollback;
+use super::schema::authorization_details_type as detail;
 use super::schema::{applied_policy, client, client_secret, policy_version, resource, scope};
 use super::scope_record::{remove_scope_in_tx, save_scope_in_tx};
 use super::token_lifetime::record_lifetimes_in_tx;
@@ -86,25 +87,29 @@ impl Postgres {
 
     /// Those of `objects` that were there once and were deleted.
     pub async fn list_deleted(&self, objects: &[PolicyObject]) -> Result<Vec<PolicyObject>, StoreError> {
-        let (mut scopes, mut uris, mut clients) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut scopes, mut uris, mut clients, mut types) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
         for object in objects {
             match object {
                 PolicyObject::Scope(name) => scopes.push(name.as_str()),
                 PolicyObject::Resource(uri) => uris.push(uri.as_str()),
                 PolicyObject::Client(id) => clients.push(id.as_str()),
+                PolicyObject::AuthorizationDetailsType(name) => types.push(name.as_str()),
             }
         }
         let scopes = scope::table.select(scope::name).filter(scope::name.eq_any(scopes));
         let uris = resource::table.select(resource::uri).filter(resource::uri.eq_any(uris));
         let clients = client::table.select(client::client_id).filter(client::client_id.eq_any(clients));
+        let types = detail::table.select(detail::type_).filter(detail::type_.eq_any(types));
         self.run(async |conn| {
             let scopes: Vec<String> = scopes.filter(scope::deleted_at.is_not_null()).load(conn).await?;
             let uris: Vec<String> = uris.filter(resource::deleted_at.is_not_null()).load(conn).await?;
             let clients: Vec<String> = clients.filter(client::deleted_at.is_not_null()).load(conn).await?;
+            let types: Vec<String> = types.filter(detail::deleted_at.is_not_null()).load(conn).await?;
             let scopes = scopes.into_iter().map(PolicyObject::Scope);
             let resources = uris.into_iter().map(|uri| PolicyObject::Resource(ResourceUri::new(uri)));
             let clients = clients.into_iter().map(|id| PolicyObject::Client(ClientId::new(id)));
-            Ok(scopes.chain(resources).chain(clients).collect())
+            let types = types.into_iter().map(PolicyObject::AuthorizationDetailsType);
+            Ok(scopes.chain(resources).chain(clients).chain(types).collect())
         })
         .await
     }
