@@ -82,6 +82,8 @@ mod private_key_jwt;
 mod process;
 mod proxies;
 mod races;
+mod registration;
+mod registration_management;
 mod revocation;
 mod sample_resource;
 mod token_client_credentials;

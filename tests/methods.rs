@@ -4,13 +4,13 @@ use std::collections::BTreeMap;
 
 use http::Method;
 use ostiary::admin::{self, console};
-use ostiary::config::Installation;
+use ostiary::config::{Installation, RegistrationMode};
 
 use crate::contract::routes;
 use crate::harness::TestApp;
 
 /// The paths that routers name one by one. Those of the admin API and of the console come from their tables.
-const NAMED: [(&str, &[&str]); 37] = [
+const NAMED: [(&str, &[&str]); 39] = [
     ("/", &["GET", "HEAD"]),
     ("/.well-known/oauth-authorization-server", &["GET", "HEAD"]),
     ("/.well-known/openid-configuration", &["GET", "HEAD"]),
@@ -43,6 +43,8 @@ const NAMED: [(&str, &[&str]); 37] = [
     ("/logout", &["GET", "POST"]),
     ("/par", &["POST"]),
     ("/ready", &["GET", "HEAD"]),
+    ("/register", &["POST"]),
+    ("/register/{client_id}", &["DELETE", "GET", "HEAD", "PUT"]),
     ("/resource", &["GET", "HEAD"]),
     ("/revoke", &["POST"]),
     ("/select-account", &["GET", "POST"]),
@@ -80,7 +82,11 @@ async fn assert_no_other(app: &TestApp, path: &str, allowed: &[&str]) {
 
 #[tokio::test]
 async fn a_wrong_method_is_405_with_allow() {
-    let app = TestApp::with_config(|config| config.installation = Installation::Dev).await;
+    let app = TestApp::with_config(|config| {
+        config.installation = Installation::Dev;
+        config.registration.mode = RegistrationMode::Open;
+    });
+    let app = app.await;
     for (path, allowed) in NAMED {
         assert_no_other(&app, path, allowed).await;
     }

@@ -18,6 +18,8 @@ pub mod jwks_fetch;
 pub mod lifetimes;
 // Sets of rules that clients are held to.
 pub mod profile;
+// How clients register themselves.
+pub mod registration;
 // A person's sign-in in one browser.
 pub mod session;
 // Signature algorithms by their registered names.

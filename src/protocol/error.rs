@@ -1,7 +1,7 @@
 //! One error type for every OAuth and OpenID Connect endpoint, with one table from code to status.
 //!
 //! Codes: RFC 6749 sections 4.1.2.1 and 5.2, RFC 6750 section 3.1, RFC 7009 section 2.2.1, RFC 8707 section 2, RFC 8628
-//! section 3.5, RFC 9449 sections 5 and 8, OpenID Connect Core section 3.1.2.6 and Unmet Authentication Requirements 1.0. Descriptions are fixed printable ASCII without
+//! section 3.5, RFC 7591 section 3.2.2, RFC 9449 sections 5 and 8, OpenID Connect Core section 3.1.2.6 and Unmet Authentication Requirements 1.0. Descriptions are fixed printable ASCII without
 //! `"` and `\` (RFC 6749 section 5.2): nothing that a caller sent is ever echoed in them.
 
 use std::error::Error;
@@ -73,6 +73,10 @@ pub enum ErrorCode {
     SlowDown,
     /// `expired_token`
     ExpiredToken,
+    /// `invalid_redirect_uri`
+    InvalidRedirectUri,
+    /// `invalid_client_metadata`
+    InvalidClientMetadata,
 }
 
 impl ErrorCode {
@@ -117,6 +121,8 @@ impl ErrorCode {
             Self::AuthorizationPending => ("authorization_pending", 400),
             Self::SlowDown => ("slow_down", 400),
             Self::ExpiredToken => ("expired_token", 400),
+            Self::InvalidRedirectUri => ("invalid_redirect_uri", 400),
+            Self::InvalidClientMetadata => ("invalid_client_metadata", 400),
         }
     }
 }
@@ -148,6 +154,7 @@ pub enum Challenge {
 pub struct OAuthError {
     code: ErrorCode,
     description: &'static str,
+    detail: Option<Box<str>>,
     challenge: Challenge,
     status: Option<u16>,
     retry_after: Option<Duration>,
@@ -172,6 +179,7 @@ impl OAuthError {
         Self {
             code,
             description,
+            detail: None,
             challenge: Challenge::None,
             status: None,
             retry_after: None,
@@ -210,6 +218,8 @@ impl OAuthError {
         authorization_pending => AuthorizationPending,
         slow_down => SlowDown,
         expired_token => ExpiredToken,
+        invalid_redirect_uri => InvalidRedirectUri,
+        invalid_client_metadata => InvalidClientMetadata,
     }
 
     /// The same error with what caused it, for the log only.
@@ -240,6 +250,19 @@ impl OAuthError {
     pub fn with_dpop_nonce(mut self, nonce: &str) -> Self {
         self.dpop_nonce = Some(nonce.into());
         self
+    }
+
+    /// The same error that says in the body, in place of its description, what exactly is wrong. In our own words: what a
+    /// description cannot hold is left out (RFC 6749 section 5.2).
+    pub fn with_detail(mut self, detail: &str) -> Self {
+        let is_allowed = |c: &char| matches!(c, ' '..='~') && !matches!(c, '"' | '\\');
+        self.detail = Some(detail.chars().filter(is_allowed).collect());
+        self
+    }
+
+    /// What the body says.
+    pub fn detail(&self) -> &str {
+        self.detail.as_deref().unwrap_or(self.description)
     }
 
     /// The nonce that the next proof must have.

@@ -99,6 +99,7 @@ fn tag_description(tag: &str) -> &'static str {
         "resources" => "APIs that accept tokens of this server (RFC 8707).",
         "users" => "People, their passwords, and inviting them.",
         "access-requests" => "The clients that people ask for.",
+        "initial-access-tokens" => "Tokens with which clients register themselves (RFC 7591).",
         "keys" => "Signing keys, and where they are in their life.",
         "key-rehearsal" => "What the next rotation of the signing keys does, and who is not ready.",
         "audit-events" => "What was done, by whom, and from where.",

@@ -88,6 +88,7 @@ fn path_parameter(name: &str) -> (Value, &'static str) {
         "secret_id" => (uuid, "The identifier of the secret."),
         "sid" => (uuid, "The identifier of the session."),
         "subject" => (text, "The subject."),
+        "token_id" => (uuid, "The identifier of the initial access token."),
         "uri" => (text, "The resource indicator, percent-encoded."),
         _ => (text, ""),
     }

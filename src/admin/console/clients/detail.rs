@@ -17,6 +17,7 @@ use crate::http::problem::Problem;
 use crate::model::admin_scope::AdminArea;
 use crate::model::client::{ClientSettings, ConsentPolicy};
 use crate::model::id::ClientId;
+use crate::model::registration::RegisteredThrough;
 use crate::protocol::mtls::{RegisteredName, registered_names};
 use crate::storage::postgres::client_record::ClientRecord;
 
@@ -100,10 +101,18 @@ fn facts(record: &ClientRecord) -> Vec<(&'static str, Vec<String>)> {
         ("Back-channel logout", settings.backchannel_logout_uri.iter().cloned().collect()),
         ("Front-channel logout", settings.frontchannel_logout_uri.iter().cloned().collect()),
         ("Registered", vec![time::words(record.created_at)]),
+        ("Registered itself", record.registered_through.into_iter().map(itself).collect()),
         ("Last changed", vec![time::words(record.updated_at)]),
     ];
     facts.retain(|(_, values)| values.iter().any(|value| !value.is_empty()));
     facts
+}
+
+fn itself(through: RegisteredThrough) -> String {
+    match through {
+        RegisteredThrough::Open => "as everybody may".to_owned(),
+        RegisteredThrough::InitialAccessToken => "with an initial access token".to_owned(),
+    }
 }
 
 fn certificate(name: &RegisteredName<'_>) -> String {
