@@ -130,7 +130,7 @@ async fn rfc_7592_section_2_2_what_only_the_server_gives_is_refused() {
 }
 
 #[tokio::test]
-async fn rfc_7592_section_2_3_a_client_deletes_itself_and_its_tokens_end() {
+async fn rfc_7592_section_2_3_a_client_deletes_itself_and_can_do_nothing_any_more() {
     let app = server().await;
     let client = Registered::new(&app, json!({})).await;
     let answer = client.call(&app, Method::DELETE).await;
