@@ -6,11 +6,11 @@ use axum::routing::{get, post};
 use crate::admin;
 use crate::app::App;
 use crate::bootstrap::health;
-use crate::config::Installation;
+use crate::config::{Installation, RegistrationMode};
 use crate::http::method::{self, without_head};
 use crate::http::{cors, session};
 use crate::oauth::{
-    authorize, device_authorization, discovery, introspection, jwks, logout, par, paths, protected_resource,
+    authorize, device_authorization, discovery, introspection, jwks, logout, par, paths, protected_resource, registration,
     revocation, sample_resource, token, userinfo,
 };
 use crate::web;
@@ -33,6 +33,12 @@ pub fn router(app: App) -> Router {
     let is_dev = app.config.installation == Installation::Dev;
     if is_dev || app.config.oidc.sample_resource {
         api = api.route(paths::RESOURCE, get(sample_resource::get));
+    }
+    if app.config.registration.mode != RegistrationMode::Off {
+        let one = get(registration::management::get)
+            .put(registration::management::put)
+            .delete(registration::management::delete);
+        api = api.route(paths::REGISTER, post(registration::post)).route(paths::REGISTRATION, one);
     }
     let api = api
         // Before the layer, which has to see the preflight: its method is none of the above.

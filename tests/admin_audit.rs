@@ -28,12 +28,14 @@ fn names(events: &[Value]) -> Vec<&str> {
 }
 
 /// What each changing endpoint is recorded as.
-const RECORDED: [(&str, &str, &str); 29] = [
+const RECORDED: [(&str, &str, &str); 31] = [
     ("POST", "/admin/clients", "client.registered"),
     ("PATCH", "/admin/clients/{client_id}", "client.changed"),
     ("DELETE", "/admin/clients/{client_id}", "client.deleted"),
     ("POST", "/admin/clients/{client_id}/secrets", "client_secret.rotated"),
     ("DELETE", "/admin/clients/{client_id}/secrets/{secret_id}", "client_secret.deleted"),
+    ("POST", "/admin/initial-access-tokens", "initial_access_token.issued"),
+    ("DELETE", "/admin/initial-access-tokens/{token_id}", "initial_access_token.revoked"),
     ("POST", "/admin/scopes", "scope.registered"),
     ("PATCH", "/admin/scopes/{name}", "scope.changed"),
     ("DELETE", "/admin/scopes/{name}", "scope.removed"),
@@ -68,6 +70,9 @@ async fn change_clients(admin: &Admin<'_>) {
     admin.post("/admin/clients/notes/secrets", &json!({})).await.document(201);
     assert_eq!(admin.delete(&format!("/admin/clients/notes/secrets/{secret}")).await.status, 204);
     assert_eq!(admin.delete("/admin/clients/notes").await.status, 204);
+    let token = admin.post("/admin/initial-access-tokens", &json!({})).await.document(201);
+    let path = format!("/admin/initial-access-tokens/{}", token["id"].as_str().unwrap());
+    assert_eq!(admin.delete(&path).await.status, 204);
     let scope = json!({"name": "notes.read", "description": {"en": "Read notes"}});
     admin.post("/admin/scopes", &scope).await.document(201);
     admin.patch("/admin/scopes/notes.read", &json!({"published": false})).await.document(200);

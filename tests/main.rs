@@ -88,6 +88,8 @@ mod process;
 mod protected_resource;
 mod proxies;
 mod races;
+mod registration;
+mod registration_management;
 mod revocation;
 mod sample_resource;
 mod token_client_credentials;

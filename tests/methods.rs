@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use http::Method;
 use ostiary::admin::{self, console};
-use ostiary::config::Installation;
+use ostiary::config::{Installation, RegistrationMode};
 
 use crate::contract::routes;
 use crate::harness::TestApp;
@@ -45,6 +45,8 @@ const NAMED: [(&str, &[&str]); 39] = [
     ("/logout", &["GET", "POST"]),
     ("/par", &["POST"]),
     ("/ready", &["GET", "HEAD"]),
+    ("/register", &["POST"]),
+    ("/register/{client_id}", &["DELETE", "GET", "HEAD", "PUT"]),
     ("/resource", &["GET", "HEAD"]),
     ("/revoke", &["POST"]),
     ("/select-account", &["GET", "POST"]),
@@ -82,7 +84,11 @@ async fn assert_no_other(app: &TestApp, path: &str, allowed: &[&str]) {
 
 #[tokio::test]
 async fn a_wrong_method_is_405_with_allow() {
-    let app = TestApp::with_config(|config| config.installation = Installation::Dev).await;
+    let app = TestApp::with_config(|config| {
+        config.installation = Installation::Dev;
+        config.registration.mode = RegistrationMode::Open;
+    });
+    let app = app.await;
     for (path, allowed) in NAMED {
         assert_no_other(&app, path, allowed).await;
     }

@@ -29,6 +29,8 @@ mod endpoint;
 mod grants;
 // Repeated creations.
 mod idempotency;
+// Tokens with which clients register themselves.
+mod initial_access_tokens;
 // Bodies.
 mod json;
 // Signing keys.
@@ -69,6 +71,7 @@ pub const PATH: &str = "/admin";
 /// Every endpoint.
 fn endpoints() -> Endpoints {
     let clients = Endpoints::new().with(clients::endpoints).with(catalog::endpoints).with(access_requests::endpoints);
+    let clients = clients.with(initial_access_tokens::endpoints);
     clients
         .with(users::endpoints)
         .with(sessions::endpoints)

@@ -60,6 +60,7 @@ pub const VARIABLES: &[Variable] = &[
     plain("INTERACTION_LIFETIME", "interactions.lifetime"),
     plain("PROFILE", "oidc.profile"),
     plain("REQUIRE_PUSHED_REQUESTS", "pushed_requests.required"),
+    plain("REGISTRATION_MODE", "registration.mode"),
     plain("DEVICE_CODE_LIFETIME", "device_authorization.lifetime"),
     plain("DEVICE_POLLING_INTERVAL", "device_authorization.interval"),
     plain("DEFAULT_RESOURCE", "oidc.default_resource"),

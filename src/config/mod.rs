@@ -40,6 +40,8 @@ pub mod passwords;
 mod secret;
 // Pushed authorization requests.
 pub mod pushed_requests;
+// Clients that register themselves.
+pub mod registration;
 // Listener, issuer, proxies.
 pub mod server;
 // Sign-ins.
@@ -72,6 +74,7 @@ pub use self::outbound::{OutboundConfig, OutboundException, OutboundPurpose};
 pub use self::pages::PagesConfig;
 pub use self::passwords::PasswordsConfig;
 pub use self::pushed_requests::PushedRequestsConfig;
+pub use self::registration::{RegistrationConfig, RegistrationMode};
 pub use self::server::{ClientIpHeaderMode, ServerConfig};
 pub use self::sessions::SessionsConfig;
 pub use self::state::StateConfig;
@@ -102,6 +105,8 @@ pub struct Config {
     pub pushed_requests: PushedRequestsConfig,
     /// Device authorization.
     pub device_authorization: DeviceAuthorizationConfig,
+    /// Clients that register themselves.
+    pub registration: RegistrationConfig,
     /// Passwords.
     pub passwords: PasswordsConfig,
     /// The limits on password attempts.

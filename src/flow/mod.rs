@@ -42,6 +42,8 @@ pub mod logout;
 pub mod password;
 // Authorization requests that were pushed.
 pub mod pushed_request;
+// The tokens with which clients register and manage themselves.
+pub mod registration;
 // What a token of a grant is good for.
 pub mod reach;
 // Authorization requests in signed objects.

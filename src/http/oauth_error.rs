@@ -37,7 +37,7 @@ impl IntoResponse for OAuthError {
             return (status, headers).into_response();
         }
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-        let body = json!({"error": self.code().as_str(), "error_description": self.description()});
+        let body = json!({"error": self.code().as_str(), "error_description": self.detail()});
         (status, headers, body.to_string()).into_response()
     }
 }

@@ -52,6 +52,10 @@ kinds! {
     ClientSecretRotated = "client_secret.rotated" as "Client secret added",
     /// A secret of a client was taken away.
     ClientSecretDeleted = "client_secret.deleted" as "Client secret taken away",
+    /// An initial access token was made, with which clients register themselves.
+    InitialAccessTokenIssued = "initial_access_token.issued" as "Initial access token made",
+    /// An initial access token was ended.
+    InitialAccessTokenRevoked = "initial_access_token.revoked" as "Initial access token ended",
     /// A scope was registered.
     ScopeRegistered = "scope.registered" as "Scope registered",
     /// A scope was changed.

@@ -165,6 +165,12 @@ pub struct ClientSettings {
     pub policy_uri: Option<String>,
     /// Its terms of service.
     pub tos_uri: Option<String>,
+    /// How to reach whoever runs it, mostly mail addresses (RFC 7591 section 2).
+    pub contacts: Vec<String>,
+    /// Which software it is, the same for every installation of it (RFC 7591 section 2).
+    pub software_id: Option<String>,
+    /// In which version.
+    pub software_version: Option<String>,
     /// Where authorization responses may go.
     pub redirect_uris: Vec<String>,
     /// Where a browser may go after logout (OpenID Connect RP-Initiated Logout section 3.1).
@@ -261,6 +267,8 @@ pub struct ClientSettings {
     pub require_auth_time: bool,
     /// Authentication context classes when the request says nothing.
     pub default_acr_values: Vec<String>,
+    /// Where a sign-in can be begun from elsewhere (OpenID Connect Core section 4).
+    pub initiate_login_uri: Option<String>,
     /// OpenID Connect Back-Channel Logout section 2.2.
     pub backchannel_logout_uri: Option<String>,
     /// Whether the logout token must carry `sid`.
@@ -305,6 +313,9 @@ impl Default for ClientSettings {
             logo_uri: None,
             policy_uri: None,
             tos_uri: None,
+            contacts: Vec::new(),
+            software_id: None,
+            software_version: None,
             redirect_uris: Vec::new(),
             post_logout_redirect_uris: Vec::new(),
             grant_types: vec![GrantType::AuthorizationCode],
@@ -350,6 +361,7 @@ impl Default for ClientSettings {
             default_max_age: None,
             require_auth_time: false,
             default_acr_values: Vec::new(),
+            initiate_login_uri: None,
             backchannel_logout_uri: None,
             backchannel_logout_session_required: false,
             frontchannel_logout_uri: None,

@@ -26,6 +26,8 @@ pub mod lifetimes;
 pub mod lineage;
 // Sets of rules that clients are held to.
 pub mod profile;
+// How clients register themselves.
+pub mod registration;
 // A person's sign-in in one browser.
 pub mod session;
 // Signature algorithms by their registered names.

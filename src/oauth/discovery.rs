@@ -10,7 +10,7 @@ use std::sync::Arc;
 use super::paths;
 use super::protected_resource::public_catalog;
 use crate::app::{App, PublishedMetadata};
-use crate::config::Config;
+use crate::config::{Config, RegistrationMode};
 use crate::http::document::{self, Document};
 use crate::http::pages::locale::Locale;
 use crate::keys::keyset::Keyset;
@@ -37,6 +37,9 @@ struct Metadata {
     token_endpoint: String,
     userinfo_endpoint: String,
     jwks_uri: String,
+    // RFC 8414 section 2: only where clients can register.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    registration_endpoint: Option<String>,
     introspection_endpoint: String,
     revocation_endpoint: String,
     end_session_endpoint: String,
@@ -152,6 +155,8 @@ fn metadata(app: &App, keyset: &Keyset, catalog: &Catalog) -> Metadata {
         token_endpoint: app.url(paths::TOKEN),
         userinfo_endpoint: app.url(paths::USERINFO),
         jwks_uri: app.url(paths::JWKS),
+        registration_endpoint: (app.config.registration.mode != RegistrationMode::Off)
+            .then(|| app.url(paths::REGISTER)),
         introspection_endpoint: app.url(paths::INTROSPECT),
         revocation_endpoint: app.url(paths::REVOKE),
         end_session_endpoint: app.url(paths::LOGOUT),

@@ -16,6 +16,8 @@ pub mod logout;
 pub mod par;
 // Where each endpoint is.
 pub mod paths;
+// `/register`
+pub mod registration;
 // `/revoke`
 pub mod revocation;
 // `/resource`

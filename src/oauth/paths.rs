@@ -10,6 +10,10 @@ pub const PAR: &str = "/par";
 pub const DEVICE_AUTHORIZATION: &str = "/device_authorization";
 /// RFC 6749 section 3.2.
 pub const TOKEN: &str = "/token";
+/// RFC 7591 section 3.
+pub const REGISTER: &str = "/register";
+/// RFC 7592 section 2.
+pub const REGISTRATION: &str = "/register/{client_id}";
 /// OpenID Connect Core section 5.3.
 pub const USERINFO: &str = "/userinfo";
 /// A protected resource to try tokens at.

@@ -39,6 +39,9 @@ const MAX_KEYS: usize = 20;
 /// The members of a key that are nobody else's business (RFC 7518 section 6, RFC 8037 section 2).
 pub const PRIVATE_MEMBERS: [&str; 8] = ["d", "p", "q", "dp", "dq", "qi", "oth", "k"];
 
+/// The most ways to reach whoever runs a client.
+const MAX_CONTACTS: usize = 20;
+
 /// The longest text that people are shown.
 const MAX_TEXT: usize = 200;
 
@@ -54,6 +57,7 @@ pub fn violations(settings: &ClientSettings) -> Vec<Violation> {
     found.certificate(settings);
     found.redirect_uris(settings);
     found.pages(settings);
+    found.words(settings);
     found.logout(settings);
     found.scopes_and_resources(settings);
     found.token_exchange(settings);
@@ -218,12 +222,28 @@ impl Found {
             ("/logo_uri", &settings.logo_uri),
             ("/policy_uri", &settings.policy_uri),
             ("/tos_uri", &settings.tos_uri),
+            // OpenID Connect Registration section 2: it must be https.
+            ("/initiate_login_uri", &settings.initiate_login_uri),
         ];
         for (pointer, uri) in pages {
             if let Some(uri) = uri
                 && redirect_uri::validate_for_registration(uri, ApplicationType::Web).is_err()
             {
                 self.add(pointer, "it must be an absolute https URI without a fragment");
+            }
+        }
+    }
+
+    /// What the specifications say nothing more of.
+    fn words(&mut self, settings: &ClientSettings) {
+        self.list("/contacts", &settings.contacts, MAX_CONTACTS);
+        let contacts = settings.contacts.iter().enumerate();
+        let texts = contacts.map(|(index, contact)| (format!("/contacts/{index}"), contact));
+        let software = [("/software_id", &settings.software_id), ("/software_version", &settings.software_version)];
+        let software = software.into_iter().filter_map(|(at, text)| Some((at.to_owned(), text.as_ref()?)));
+        for (pointer, text) in texts.chain(software) {
+            if text.trim().is_empty() || text.chars().count() > MAX_TEXT || text.chars().any(char::is_control) {
+                self.add(pointer, format!("a text must have 1 to {MAX_TEXT} characters on one line"));
             }
         }
     }

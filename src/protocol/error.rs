@@ -1,7 +1,7 @@
 //! One error type for every OAuth and OpenID Connect endpoint, with one table from code to status.
 //!
 //! Codes: RFC 6749 sections 4.1.2.1 and 5.2, RFC 6750 section 3.1, RFC 7009 section 2.2.1, RFC 8707 section 2, RFC 8628
-//! section 3.5, RFC 9449 sections 5 and 8, RFC 9470 section 3, RFC 9396 section 5, OpenID Connect Core section 3.1.2.6 and Unmet Authentication Requirements 1.0. Descriptions are fixed printable ASCII without
+//! section 3.5, RFC 7591 section 3.2.2, RFC 9449 sections 5 and 8, RFC 9470 section 3, RFC 9396 section 5, OpenID Connect Core section 3.1.2.6 and Unmet Authentication Requirements 1.0. Descriptions are fixed printable ASCII without
 //! `"` and `\` (RFC 6749 section 5.2): nothing that a caller sent is ever echoed in them.
 
 use std::error::Error;
@@ -77,6 +77,10 @@ pub enum ErrorCode {
     ExpiredToken,
     /// `invalid_authorization_details`
     InvalidAuthorizationDetails,
+    /// `invalid_redirect_uri`
+    InvalidRedirectUri,
+    /// `invalid_client_metadata`
+    InvalidClientMetadata,
 }
 
 impl ErrorCode {
@@ -123,6 +127,8 @@ impl ErrorCode {
             Self::SlowDown => ("slow_down", 400),
             Self::ExpiredToken => ("expired_token", 400),
             Self::InvalidAuthorizationDetails => ("invalid_authorization_details", 400),
+            Self::InvalidRedirectUri => ("invalid_redirect_uri", 400),
+            Self::InvalidClientMetadata => ("invalid_client_metadata", 400),
         }
     }
 }
@@ -154,6 +160,7 @@ pub enum Challenge {
 pub struct OAuthError {
     code: ErrorCode,
     description: &'static str,
+    detail: Option<Box<str>>,
     challenge: Challenge,
     challenge_parameters: Vec<(&'static str, String)>,
     status: Option<u16>,
@@ -179,6 +186,7 @@ impl OAuthError {
         Self {
             code,
             description,
+            detail: None,
             challenge: Challenge::None,
             challenge_parameters: Vec::new(),
             status: None,
@@ -220,6 +228,8 @@ impl OAuthError {
         slow_down => SlowDown,
         expired_token => ExpiredToken,
         invalid_authorization_details => InvalidAuthorizationDetails,
+        invalid_redirect_uri => InvalidRedirectUri,
+        invalid_client_metadata => InvalidClientMetadata,
     }
 
     /// The same error with what caused it, for the log only.
@@ -264,6 +274,19 @@ impl OAuthError {
     pub fn with_dpop_nonce(mut self, nonce: &str) -> Self {
         self.dpop_nonce = Some(nonce.into());
         self
+    }
+
+    /// The same error that says in the body, in place of its description, what exactly is wrong. In our own words: what a
+    /// description cannot hold is left out (RFC 6749 section 5.2).
+    pub fn with_detail(mut self, detail: &str) -> Self {
+        let is_allowed = |c: &char| matches!(c, ' '..='~') && !matches!(c, '"' | '\\');
+        self.detail = Some(detail.chars().filter(is_allowed).collect());
+        self
+    }
+
+    /// What the body says.
+    pub fn detail(&self) -> &str {
+        self.detail.as_deref().unwrap_or(self.description)
     }
 
     /// The nonce that the next proof must have.

@@ -36,6 +36,8 @@ pub mod prompt;
 pub mod redirect_uri;
 // What is inside of a request object (RFC 9101).
 pub mod request_object;
+// What a client says of itself when it registers (RFC 7591 section 2).
+pub mod registration;
 // Resource indicators (RFC 8707).
 pub mod resource;
 // The `response_mode` parameter.

@@ -12,6 +12,7 @@ use crate::http::problem::Violation;
 use crate::model::admin_scope::AdminScopes;
 use crate::model::client::ClientSettings;
 use crate::model::id::{ClientId, ResourceUri, SubjectId};
+use crate::model::registration::RegisteredThrough;
 use crate::protocol::client_metadata;
 use crate::protocol::uri::AbsoluteUri;
 use crate::storage::postgres::client_record::{ClientRecord, SecretRecord};
@@ -33,6 +34,9 @@ pub(in crate::admin) struct ClientDocument {
     pub(in crate::admin) settings: ClientSettings,
     /// Its secrets, oldest first; never the secrets themselves.
     pub(in crate::admin) secrets: Vec<SecretDocument>,
+    /// How it registered itself (RFC 7591); absent: somebody registered it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(in crate::admin) registered_through: Option<RegisteredThrough>,
     /// When it was registered.
     pub(in crate::admin) created_at: DateTime<Utc>,
     /// When it last changed.
@@ -97,6 +101,7 @@ impl ClientDocument {
             enabled: record.enabled,
             settings: record.settings,
             secrets: record.secrets.into_iter().map(SecretDocument::new).collect(),
+            registered_through: record.registered_through,
             created_at: record.created_at,
             updated_at: record.updated_at,
         }
@@ -110,7 +115,7 @@ impl ClientDocument {
         now: DateTime<Utc>,
     ) -> Self {
         let secrets = secret.map(|id| SecretDocument { id, created_at: now, expires_at: None }).into_iter().collect();
-        Self { client_id, enabled, settings, secrets, created_at: now, updated_at: now }
+        Self { client_id, enabled, settings, secrets, registered_through: None, created_at: now, updated_at: now }
     }
 }
 

@@ -100,6 +100,7 @@ fn tag_description(tag: &str) -> &'static str {
         "authorization-details-types" => "What clients may ask for in particular (RFC 9396).",
         "users" => "People, their passwords, and inviting them.",
         "access-requests" => "The clients that people ask for.",
+        "initial-access-tokens" => "Tokens with which clients register themselves (RFC 7591).",
         "keys" => "Signing keys, and where they are in their life.",
         "key-rehearsal" => "What the next rotation of the signing keys does, and who is not ready.",
         "audit-events" => "What was done, by whom, and from where.",

@@ -89,6 +89,7 @@ fn path_parameter(name: &str) -> (Value, &'static str) {
         "sid" => (uuid, "The identifier of the session."),
         "subject" => (text, "The subject."),
         "type" => (text, "The type of authorization details, percent-encoded."),
+        "token_id" => (uuid, "The identifier of the initial access token."),
         "uri" => (text, "The resource indicator, percent-encoded."),
         _ => (text, ""),
     }

@@ -42,11 +42,47 @@ pub(super) fn check_limits(config: &Config, found: &mut Findings) {
         found.require(timeout <= LONGEST_TIMEOUT, key, "is so long that it is none", "give it at most 1h");
     }
     check_connections(config, found);
+    check_registration(config, found);
     found.require(
         (1..=1000).contains(&config.database.pool_size),
         "database.pool_size",
         "is out of range",
         "1 to 1000; 16 to 32 is right for most",
+    );
+}
+
+fn check_registration(config: &Config, found: &mut Findings) {
+    let registration = &config.registration;
+    found.require(
+        !registration.scopes.iter().any(|scope| scope.starts_with("admin:")),
+        "registration.scopes",
+        "has a scope of the admin API, which clients that register themselves never get",
+        "take it out, and register that client over the admin API",
+    );
+    let admin = config.server.url("/admin");
+    found.require(
+        !registration.resources.iter().any(|resource| resource.as_str() == admin),
+        "registration.resources",
+        "has the admin API, which clients that register themselves never get",
+        "take it out, and register that client over the admin API",
+    );
+    found.require(
+        !registration.grant_types.is_empty() && !registration.token_endpoint_auth_methods.is_empty(),
+        "registration",
+        "has no grant or no way to authenticate: nothing could be registered",
+        "name some in grant_types and token_endpoint_auth_methods, or set mode to off",
+    );
+    found.require(
+        (TimeDelta::minutes(1)..=TimeDelta::days(1)).contains(&registration.window),
+        "registration.window",
+        "is out of range",
+        "1m to 1d",
+    );
+    found.require(
+        registration.per_network > 0 && registration.per_site > 0,
+        "registration.per_network",
+        "is zero: nobody could register",
+        "give per_network and per_site at least 1, or set mode to off",
     );
 }
 

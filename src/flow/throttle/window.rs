@@ -20,6 +20,8 @@ pub(super) enum Limit {
     Beginning,
     /// Codes of devices that somebody typed.
     UserCode,
+    /// Registrations of clients.
+    Registration,
 }
 
 /// What is counted, by the hash of what it is about: names and addresses of people are not for a key.
@@ -48,6 +50,7 @@ impl Limit {
             Self::Password => "password",
             Self::Beginning => "beginning",
             Self::UserCode => "user-code",
+            Self::Registration => "registration",
         }
     }
 }

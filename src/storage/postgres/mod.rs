@@ -23,6 +23,8 @@ pub mod consent;
 pub mod consent_record;
 // Token families: redeeming codes, rotating refresh tokens, revocation.
 pub mod family;
+// Tokens with which clients register themselves.
+pub mod initial_access_token;
 // Whether the database belongs to the development mode.
 pub mod installation;
 // Who fetched the key set.

@@ -68,6 +68,16 @@ diesel::table! {
         revision -> Int8,
         deleted_at -> Nullable<Timestamptz>,
         generation -> Int8,
+        registered_through -> Nullable<Text>,
+    }
+}
+
+diesel::table! {
+    client_registration (client_id) {
+        client_id -> Text,
+        token_hash -> Bytea,
+        initial_access_token -> Nullable<Uuid>,
+        created_at -> Timestamptz,
     }
 }
 
@@ -91,6 +101,20 @@ diesel::table! {
         resources -> Array<Text>,
         granted_at -> Timestamptz,
         expires_at -> Nullable<Timestamptz>,
+    }
+}
+
+diesel::table! {
+    initial_access_token (id) {
+        id -> Uuid,
+        hash -> Bytea,
+        note -> Text,
+        policy -> Jsonb,
+        uses -> Int4,
+        max_uses -> Nullable<Int4>,
+        expires_at -> Timestamptz,
+        revoked_at -> Nullable<Timestamptz>,
+        created_at -> Timestamptz,
     }
 }
 

@@ -18,6 +18,7 @@ use crate::http::problem::Problem;
 use crate::model::admin_scope::AdminArea;
 use crate::model::client::{ClientSettings, ConsentPolicy, GrantType};
 use crate::model::id::ClientId;
+use crate::model::registration::RegisteredThrough;
 use crate::protocol::mtls::{RegisteredName, registered_names};
 use crate::storage::postgres::client_record::ClientRecord;
 
@@ -110,6 +111,7 @@ fn facts(record: &ClientRecord) -> Vec<(&'static str, Vec<String>)> {
         ("Back-channel logout", settings.backchannel_logout_uri.iter().cloned().collect()),
         ("Front-channel logout", settings.frontchannel_logout_uri.iter().cloned().collect()),
         ("Registered", vec![time::words(record.created_at)]),
+        ("Registered itself", record.registered_through.into_iter().map(itself).collect()),
         ("Last changed", vec![time::words(record.updated_at)]),
     ];
     facts.retain(|(_, values)| values.iter().any(|value| !value.is_empty()));
@@ -126,6 +128,13 @@ fn keys(jwks: &Value) -> Vec<String> {
         format!("{kid} ({kind})")
     };
     jwks.get("keys").and_then(Value::as_array).into_iter().flatten().map(words).collect()
+}
+
+fn itself(through: RegisteredThrough) -> String {
+    match through {
+        RegisteredThrough::Open => "as everybody may".to_owned(),
+        RegisteredThrough::InitialAccessToken => "with an initial access token".to_owned(),
+    }
 }
 
 fn certificate(name: &RegisteredName<'_>) -> String {

@@ -1,6 +1,8 @@
 //! Registered clients as an administrator sees them: with their revision and times, and changed only in the state that the
 //! change was made for.
 
+// Clients that register themselves.
+mod registration;
 // Secrets.
 mod secret;
 
@@ -12,6 +14,7 @@ use diesel_async::{AsyncConnection, AsyncPgConnection, RunQueryDsl};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
+pub use self::registration::{NewRegistration, Registration, RegistrationOutcome, Replacement};
 pub use self::secret::SecretRotation;
 use self::secret::insert_secret_in_tx;
 pub(super) use self::secret::rotate_secret_in_tx;
@@ -23,6 +26,7 @@ use super::schema::{client, client_secret};
 use super::token_lifetime::record_lifetimes_in_tx;
 use crate::model::client::{Client, ClientSettings};
 use crate::model::id::ClientId;
+use crate::model::registration::RegisteredThrough;
 use crate::storage::StoreError;
 
 /// A client as its row stands.
@@ -36,6 +40,8 @@ pub struct ClientRecord {
     pub settings: ClientSettings,
     /// Its secrets, oldest first.
     pub secrets: Vec<SecretRecord>,
+    /// How it registered itself; absent: somebody registered it.
+    pub registered_through: Option<RegisteredThrough>,
     /// Raised by every change of it or its secrets.
     pub revision: i64,
     /// When it was registered.
@@ -74,6 +80,7 @@ struct RecordRow {
     client_id: String,
     enabled: bool,
     settings: Value,
+    registered_through: Option<String>,
     revision: i64,
     created_at: DateTime<Utc>,
     updated_at: DateTime<Utc>,
@@ -232,11 +239,21 @@ pub(super) async fn insert_client_in_tx(
     value: &Client,
     now: DateTime<Utc>,
 ) -> QueryResult<bool> {
+    insert_client_through_in_tx(conn, value, None, now).await
+}
+
+async fn insert_client_through_in_tx(
+    conn: &mut AsyncPgConnection,
+    value: &Client,
+    through: Option<RegisteredThrough>,
+    now: DateTime<Utc>,
+) -> QueryResult<bool> {
     let inserted = diesel::insert_into(client::table)
         .values((
             client::client_id.eq(value.id.as_str()),
             client::enabled.eq(value.enabled),
             client::settings.eq(json!(value.settings)),
+            client::registered_through.eq(through.map(RegisteredThrough::as_str)),
             client::created_at.eq(now),
             client::updated_at.eq(now),
         ))
@@ -279,6 +296,7 @@ fn into_records(rows: Vec<(RecordRow, Vec<SecretRecord>)>) -> Result<Vec<ClientR
             enabled: row.enabled,
             settings: serde_json::from_value(row.settings).map_err(StoreError::corrupt)?,
             secrets,
+            registered_through: row.registered_through.as_deref().and_then(RegisteredThrough::from_name),
             revision: row.revision,
             created_at: row.created_at,
             updated_at: row.updated_at,

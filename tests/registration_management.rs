@@ -1,0 +1,213 @@
+//! Managing a registration (RFC 7592): `"/register/{client_id}"`.
+
+use futures_util::future::join_all;
+use http::Method;
+use ostiary::config::RegistrationMode;
+use ostiary::model::id::{ClientId, ResourceUri};
+use serde_json::{Value, json};
+
+use crate::harness::{Answer, TestApp};
+
+const REFUSED: &str = "the registration access token is not valid for this client";
+
+/// A client as it was told of itself.
+struct Registered(Value);
+
+impl Registered {
+    async fn new(app: &TestApp, more: Value) -> Self {
+        let mut said = json!({"client_name": "Album", "redirect_uris": ["https://album.example/callback"]});
+        said.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        Self(app.post("/register").json(&said).send().await.document(201))
+    }
+
+    fn text(&self, name: &str) -> &str {
+        self.0[name].as_str().unwrap_or_else(|| panic!("{name} in {}", self.0))
+    }
+
+    fn path(&self) -> String {
+        format!("/register/{}", self.text("client_id"))
+    }
+
+    async fn call(&self, app: &TestApp, method: Method) -> Answer {
+        app.request(method, &self.path()).bearer(self.text("registration_access_token")).send().await
+    }
+
+    async fn put(&self, app: &TestApp, more: Value) -> Answer {
+        let mut said = json!({"client_id": self.text("client_id"), "redirect_uris": ["https://album.example/callback"]});
+        said.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        let call = app.request(Method::PUT, &self.path()).bearer(self.text("registration_access_token"));
+        call.json(&said).send().await
+    }
+}
+
+async fn server() -> TestApp {
+    TestApp::with_config(|config| {
+        config.registration.mode = RegistrationMode::Open;
+        config.registration.per_network = 1000;
+    })
+    .await
+}
+
+#[track_caller]
+fn unauthorized(answer: &Answer, what: &str) {
+    let challenge = format!("Bearer realm=\"ostiary\", error=\"invalid_token\", error_description=\"{what}\"");
+    answer.assert_challenge(401, "invalid_token", what, &challenge);
+}
+
+#[tokio::test]
+async fn rfc_7592_section_2_1_a_client_reads_its_registration() {
+    let app = server().await;
+    let client = Registered::new(&app, json!({"initiate_login_uri": "https://album.example/begin"})).await;
+    let read = client.call(&app, Method::GET).await.document(200);
+    let mut expected = client.0.clone();
+    // Only a MAC of it is kept.
+    for secret in ["client_secret", "client_secret_expires_at"] {
+        expected.as_object_mut().unwrap().remove(secret);
+    }
+    assert_eq!(read, expected);
+    assert_eq!(read["initiate_login_uri"], "https://album.example/begin");
+}
+
+#[tokio::test]
+async fn rfc_7592_section_2_2_a_client_replaces_its_registration() {
+    let app = server().await;
+    let more = json!({"contacts": ["ops@album.example"], "default_max_age": 60, "scope": "openid"});
+    let client = Registered::new(&app, more).await;
+    let more = json!({
+        "client_name": "Pictures", "client_secret": client.text("client_secret"), "contacts": null,
+        "redirect_uris": ["https://pictures.example/callback"],
+    });
+    let replaced = client.put(&app, more).await.document(200);
+    assert_eq!((&replaced["client_name"], &replaced["client_id"]), (&json!("Pictures"), &client.0["client_id"]));
+    assert_eq!(replaced["redirect_uris"], json!(["https://pictures.example/callback"]));
+    // What is not said has its default, and a null says nothing.
+    assert_eq!((replaced.get("contacts"), replaced.get("default_max_age")), (None, None));
+    assert_eq!(replaced["scope"], "openid profile email address phone offline_access");
+    assert_eq!(replaced["client_id_issued_at"], client.0["client_id_issued_at"]);
+    assert_eq!(replaced.get("client_secret"), None, "it keeps the one that it has");
+    // The token before is over.
+    unauthorized(&client.call(&app, Method::GET).await, REFUSED);
+    let client = Registered(replaced);
+    assert_eq!(client.call(&app, Method::GET).await.document(200)["client_name"], "Pictures");
+}
+
+#[tokio::test]
+async fn a_client_that_changes_how_it_authenticates_gets_and_loses_secrets() {
+    let app = server().await;
+    let client = Registered::new(&app, json!({"token_endpoint_auth_method": "none"})).await;
+    let confidential = Registered(client.put(&app, json!({})).await.document(200));
+    assert!(confidential.text("client_secret").len() >= 43);
+    assert_eq!(confidential.0["client_secret_expires_at"], 0);
+    let public = confidential.put(&app, json!({"token_endpoint_auth_method": "none"})).await.document(200);
+    assert_eq!(public.get("client_secret"), None);
+    let kept = app.app.postgres.find_client(&ClientId::new(client.text("client_id"))).await.unwrap().unwrap();
+    assert!(kept.secrets.is_empty());
+}
+
+#[tokio::test]
+async fn rfc_7592_section_2_2_what_only_the_server_gives_is_refused() {
+    let app = server().await;
+    let client = Registered::new(&app, json!({})).await;
+    let table = [
+        json!({"client_id": "another"}),
+        json!({"client_id": null}),
+        json!({"registration_access_token": client.0["registration_access_token"]}),
+        json!({"registration_client_uri": client.0["registration_client_uri"]}),
+        json!({"client_secret_expires_at": 0}),
+        json!({"client_id_issued_at": client.0["client_id_issued_at"]}),
+        json!({"client_secret": "another"}),
+        json!({"client_secret": 5}),
+        json!({"subject_type": "pairwise"}),
+    ];
+    for more in table {
+        let body = client.put(&app, more.clone()).await.document(400);
+        assert_eq!(body["error"], "invalid_client_metadata", "{more} {body}");
+    }
+    let body = client.put(&app, json!({"redirect_uris": ["https://a.example/#b"]})).await.document(400);
+    assert_eq!(body["error"], "invalid_redirect_uri");
+    // Nothing was lost: the token and what was registered are as before.
+    assert_eq!(client.call(&app, Method::GET).await.document(200)["client_name"], "Album");
+}
+
+#[tokio::test]
+async fn rfc_7592_section_2_3_a_client_deletes_itself_and_can_do_nothing_any_more() {
+    let app = server().await;
+    let client = Registered::new(&app, json!({})).await;
+    let answer = client.call(&app, Method::DELETE).await;
+    assert_eq!((answer.status, answer.body.as_str()), (204, ""));
+    for method in [Method::GET, Method::DELETE] {
+        unauthorized(&client.call(&app, method).await, REFUSED);
+    }
+    unauthorized(&client.put(&app, json!({})).await, REFUSED);
+    let form = [
+        ("grant_type", "refresh_token"),
+        ("refresh_token", "x"),
+        ("client_id", client.text("client_id")),
+        ("client_secret", client.text("client_secret")),
+    ];
+    assert_eq!(app.post_form("/token", &form).await.document(400)["error"], "invalid_client");
+}
+
+#[tokio::test]
+async fn nobody_manages_a_client_without_its_own_token() {
+    let app = server().await;
+    let (client, other) = (Registered::new(&app, json!({})).await, Registered::new(&app, json!({})).await);
+    for method in [Method::GET, Method::PUT, Method::DELETE] {
+        let call = |path: &str| app.request(method.clone(), path);
+        unauthorized(&call(&client.path()).send().await, "a registration access token is required");
+        let basic = call(&client.path()).header("authorization", "Basic eDp5").send().await;
+        unauthorized(&basic, "the Authorization header has no bearer token");
+        for wrong in ["x", other.text("registration_access_token"), client.text("client_secret")] {
+            unauthorized(&call(&client.path()).bearer(wrong).send().await, REFUSED);
+        }
+        let token = client.text("registration_access_token");
+        for nobody in ["/register/nobody", "/register/a%00b", "/register/%ff"] {
+            unauthorized(&call(nobody).bearer(token).send().await, REFUSED);
+        }
+    }
+    // Clients that somebody registered have no such token.
+    let web = app.web_client().await;
+    let answer = app.get(&format!("/register/{}", web.id)).bearer("x").send().await;
+    unauthorized(&answer, REFUSED);
+}
+
+#[tokio::test]
+async fn of_many_changes_with_one_token_one_is_made() {
+    let app = server().await;
+    let client = &Registered::new(&app, json!({})).await;
+    let changes = (0..16).map(|n| client.put(&app, json!({"client_name": format!("Album {n}")})));
+    let answers = join_all(changes).await;
+    let made: Vec<_> = answers.iter().filter(|answer| answer.status == 200).collect();
+    assert_eq!((made.len(), answers.iter().filter(|answer| answer.status == 401).count()), (1, 15), "{answers:?}");
+    let made = Registered(made[0].document(200));
+    assert_eq!(made.call(&app, Method::GET).await.document(200)["client_name"], made.0["client_name"]);
+}
+
+#[tokio::test]
+async fn what_an_administrator_decided_stays_and_a_disabled_client_manages_nothing() {
+    let app = server().await;
+    let client = Registered::new(&app, json!({})).await;
+    let admin = app.admin(&["admin:clients"]).await;
+    let path = format!("/admin/clients/{}", client.text("client_id"));
+    admin.patch(&path, &json!({"consent": "always", "pkce_required": false})).await.document(200);
+    let client = Registered(client.put(&app, json!({"consent": "first_party"})).await.document(200));
+    let shown = admin.get(&path).await.document(200);
+    assert_eq!((&shown["consent"], &shown["pkce_required"]), (&json!("always"), &json!(false)));
+    admin.patch(&path, &json!({"enabled": false})).await.document(200);
+    for method in [Method::GET, Method::DELETE] {
+        let body = client.call(&app, method).await.document(403);
+        assert_eq!(body["error"], "access_denied");
+    }
+}
+
+#[tokio::test]
+async fn a_client_that_was_given_the_admin_api_is_changed_by_administrators_alone() {
+    let app = server().await;
+    let client = Registered::new(&app, json!({})).await;
+    let id = ClientId::new(client.text("client_id"));
+    let mut stored = app.app.postgres.find_client(&id).await.unwrap().unwrap();
+    stored.settings.resources = vec![ResourceUri::new(app.admin_resource())];
+    assert!(app.app.postgres.update_client(&stored, app.now()).await.unwrap());
+    let body = client.put(&app, json!({"redirect_uris": ["https://thief.example/"]})).await.document(403);
+    assert_eq!(body["error"], "access_denied");
+}
