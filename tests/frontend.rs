@@ -197,6 +197,36 @@ async fn a_whole_sign_in_with_consent_ends_with_tokens() {
 }
 
 #[tokio::test]
+async fn a_frontend_is_told_in_words_what_is_asked_for_in_particular() {
+    let app = server().await;
+    let known = json!({
+        "type": "payment",
+        "schema": {
+            "type": "object", "additionalProperties": false,
+            "properties": {"amount": {"type": "string"}, "to": {"type": "string"}},
+        },
+        "name": {"en": "Payment"},
+        "sentence": {"en": "Pay {amount} to {to}"},
+    });
+    app.admin(&["admin:clients"]).await.post("/admin/authorization-details-types", &known).await.document(201);
+    let may_pay = |settings: &mut ClientSettings| {
+        asking(settings);
+        settings.authorization_details_types = vec!["payment".into()];
+    };
+    let mut frontend = Frontend::at(app, may_pay).await;
+    let details = json!([{"type": "payment", "amount": "5 EUR", "to": "Ada"}, {"type": "payment", "amount": "6 EUR"}]);
+    let request = Authorization::of(&frontend.client).with("authorization_details", &details.to_string());
+    let id = frontend.begin(&request, "/login").await;
+    let consent = frontend.log_in(&id, "alice").await;
+    let member = |name: &str, said: &str| json!({"name": name, "description": said});
+    let expected = json!([
+        {"name": "Payment", "sentence": "Pay 5 EUR to Ada", "members": [member("amount", "5 EUR"), member("to", "Ada")]},
+        {"name": "Payment", "members": [member("amount", "6 EUR")]},
+    ]);
+    assert_eq!(consent["question"]["authorization_details"], expected);
+}
+
+#[tokio::test]
 async fn the_preflight_lets_the_frontend_call_with_cookies_and_nobody_else() {
     let app = server().await;
     let preflight = async |app: &TestApp, origin: &str, path: &str, method: &str| {

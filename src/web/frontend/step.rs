@@ -11,6 +11,7 @@ use crate::flow::authorization_request::AuthorizationRequest;
 use crate::flow::authorization_response::AuthorizationResponse;
 use crate::flow::interaction::{self, Interaction, Next};
 use crate::http::browser::Browser;
+use crate::http::pages::consent::DetailView;
 use crate::http::pages::view::{ClientView, return_host};
 use crate::protocol::authorization_response::{Delivery, deliver};
 use crate::protocol::error::OAuthError;
@@ -55,16 +56,36 @@ pub(super) struct Described {
     description: String,
 }
 
+/// Something that is asked for in particular (RFC 9396).
+#[derive(Serialize)]
+pub(super) struct Detail {
+    name: String,
+    /// In words; absent: say what the members say.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    sentence: Option<String>,
+    members: Vec<Described>,
+}
+
 #[derive(Serialize)]
 pub(super) struct Question {
     client: Asker,
     scopes: Vec<Described>,
     resources: Vec<Described>,
+    /// A page that does not show them must not ask.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    authorization_details: Vec<Detail>,
     is_offline: bool,
     returns_to: String,
     /// Whether a device waits for the answer (RFC 8628): the page has to say so.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     is_device: bool,
+}
+
+impl Detail {
+    fn of(DetailView { name, sentence, members }: DetailView) -> Self {
+        let members = members.into_iter().map(|(name, description)| Described { name, description });
+        Self { name: name.text, sentence: sentence.map(|sentence| sentence.text), members: members.collect() }
+    }
 }
 
 /// What a request needs next; the answer to the client, if nothing.
@@ -116,6 +137,11 @@ pub(super) async fn next_step(
                     .map(|resource| {
                         described(resource.uri.as_str(), attempt::resource_name(resource, site.locale).text)
                     })
+                    .collect(),
+                authorization_details: asked
+                    .details
+                    .iter()
+                    .map(|(detail, known)| Detail::of(attempt::detail(detail, known, site.locale)))
                     .collect(),
                 is_offline: asked.is_offline,
                 returns_to: return_host(&attempt.request.redirect_uri),

@@ -95,7 +95,7 @@ pub(in crate::admin) fn type_violations(known: &AuthorizationDetailsType) -> Vec
     }
     for (tag, text) in &known.sentence {
         if let Some(detail) = sentence::violation(text, &known.schema) {
-            violations.push(Violation::new(format!("/sentence/{}", json::escape(tag)), detail));
+            violations.push(Violation::new(format!("/sentence{}", json::escape(tag)), detail));
         }
     }
     if known.resources.len() > MAX_RESOURCES {

@@ -206,6 +206,12 @@ fn rights(catalog: &Catalog) -> Group {
         hint: "What is taken away ends at once, also in what was issued before.",
         fields: vec![
             scopes(catalog),
+            Field::new(
+                "authorization_details_types",
+                "Types of authorization details",
+                "What it may ask for in particular, such as one payment (RFC 9396); one on each line.",
+                Kind::Lines,
+            ),
             Field::new("resources", "Resources", "None: every resource that is not restricted.", resources()),
             Field::new(
                 "serves",
