@@ -275,7 +275,11 @@ async fn an_initial_access_token_is_needed_where_the_mode_says_so() {
     refused(&register_with(&app, plain, &json!({})).await, "invalid_redirect_uri", "/redirect_uris");
     let made = register_with(&app, plain, &album(json!({}))).await.document(201);
     let listed = admin.get("/admin/initial-access-tokens").await.document(200);
-    assert_eq!((&listed["items"][0]["uses"], &listed["items"][0]["id"]), (&json!(1), &token["id"]), "refusals use nothing");
+    assert_eq!(
+        (&listed["items"][0]["uses"], &listed["items"][0]["id"]),
+        (&json!(1), &token["id"]),
+        "refusals use nothing"
+    );
     assert!(!listed.to_string().contains(plain));
     let shown = admin.get(&format!("/admin/clients/{}", made["client_id"].as_str().unwrap())).await.document(200);
     assert_eq!(shown["registered_through"], "initial_access_token");

@@ -33,7 +33,8 @@ impl Registered {
     }
 
     async fn put(&self, app: &TestApp, more: Value) -> Answer {
-        let mut said = json!({"client_id": self.text("client_id"), "redirect_uris": ["https://album.example/callback"]});
+        let mut said =
+            json!({"client_id": self.text("client_id"), "redirect_uris": ["https://album.example/callback"]});
         said.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
         let call = app.request(Method::PUT, &self.path()).bearer(self.text("registration_access_token"));
         call.json(&said).send().await

@@ -160,13 +160,19 @@ pub enum Challenge {
 pub struct OAuthError {
     code: ErrorCode,
     description: &'static str,
-    detail: Option<Box<str>>,
     challenge: Challenge,
-    challenge_parameters: Vec<(&'static str, String)>,
     status: Option<u16>,
     retry_after: Option<Duration>,
-    dpop_nonce: Option<Box<str>>,
     source: Option<Arc<dyn Error + Send + Sync>>,
+    more: Option<Box<More>>,
+}
+
+/// What few errors say besides: apart, so that the others stay small.
+#[derive(Clone, Debug, Default)]
+struct More {
+    detail: Option<Box<str>>,
+    challenge_parameters: Vec<(&'static str, String)>,
+    dpop_nonce: Option<Box<str>>,
 }
 
 macro_rules! constructors {
@@ -186,12 +192,10 @@ impl OAuthError {
         Self {
             code,
             description,
-            detail: None,
             challenge: Challenge::None,
-            challenge_parameters: Vec::new(),
             status: None,
             retry_after: None,
-            dpop_nonce: None,
+            more: None,
             source: None,
         }
     }
@@ -248,14 +252,14 @@ impl OAuthError {
     /// could not hold as it is, is left out.
     pub fn with_challenge_parameter(mut self, name: &'static str, value: &str) -> Self {
         if value.bytes().all(|byte| (b' '..=b'~').contains(&byte) && byte != b'"' && byte != b'\\') {
-            self.challenge_parameters.push((name, value.to_owned()));
+            self.more().challenge_parameters.push((name, value.to_owned()));
         }
         self
     }
 
     /// What each of its challenges says besides.
     pub fn challenge_parameters(&self) -> &[(&'static str, String)] {
-        &self.challenge_parameters
+        self.more.as_ref().map_or(&[], |more| &more.challenge_parameters)
     }
 
     /// The same error with a status that HTTP, not OAuth, asks for: 405, 413, 415, 429.
@@ -272,7 +276,7 @@ impl OAuthError {
 
     /// The same error with the nonce that the next proof must have (RFC 9449 section 8).
     pub fn with_dpop_nonce(mut self, nonce: &str) -> Self {
-        self.dpop_nonce = Some(nonce.into());
+        self.more().dpop_nonce = Some(nonce.into());
         self
     }
 
@@ -280,18 +284,22 @@ impl OAuthError {
     /// description cannot hold is left out (RFC 6749 section 5.2).
     pub fn with_detail(mut self, detail: &str) -> Self {
         let is_allowed = |c: &char| matches!(c, ' '..='~') && !matches!(c, '"' | '\\');
-        self.detail = Some(detail.chars().filter(is_allowed).collect());
+        self.more().detail = Some(detail.chars().filter(is_allowed).collect());
         self
     }
 
     /// What the body says.
     pub fn detail(&self) -> &str {
-        self.detail.as_deref().unwrap_or(self.description)
+        self.more.as_ref().and_then(|more| more.detail.as_deref()).unwrap_or(self.description)
     }
 
     /// The nonce that the next proof must have.
     pub fn dpop_nonce(&self) -> Option<&str> {
-        self.dpop_nonce.as_deref()
+        self.more.as_ref()?.dpop_nonce.as_deref()
+    }
+
+    fn more(&mut self) -> &mut More {
+        self.more.get_or_insert_default()
     }
 
     /// The code.

@@ -1,2 +1,2 @@
-UPDATE schema_meta SET version = 13;
+UPDATE schema_meta SET version = 17;
 DROP TABLE authorization_details_type;

@@ -71,10 +71,15 @@ pub async fn put(
         let limits = limits::of(&app, managed.registration.policy.as_ref(), now).await?;
         let settings = registration::settings(&said, &managed.client.settings, &limits)?;
         limits::check(&app, &settings)?;
-        let made = if managed.client.secrets.is_empty() { information::new_secret(&app, &id, &settings)? } else { None };
+        let made =
+            if managed.client.secrets.is_empty() { information::new_secret(&app, &id, &settings)? } else { None };
         let (secret, kept) = made.unzip();
         let token = random::token();
-        let new = Replacement { settings: &settings, token_hash: hash_registration_access_token(&id, &token), secret: kept.as_ref() };
+        let new = Replacement {
+            settings: &settings,
+            token_hash: hash_registration_access_token(&id, &token),
+            secret: kept.as_ref(),
+        };
         match store.replace_registration(&id, managed.registration.revision, new, now).await? {
             Change::Changed(_) => {
                 app.registry.forget();
@@ -137,12 +142,7 @@ async fn verify(app: &App, id: &ClientId, headers: &HeaderMap) -> Result<Managed
 }
 
 /// RFC 7592 section 2.2: the document says whose it is, and nothing that the server says.
-fn check_identity(
-    app: &App,
-    client: &Client,
-    said: &Map<String, Value>,
-    now: DateTime<Utc>,
-) -> Result<(), OAuthError> {
+fn check_identity(app: &App, client: &Client, said: &Map<String, Value>, now: DateTime<Utc>) -> Result<(), OAuthError> {
     if client.settings.resources.contains(&ResourceUri::new(app.url(ADMIN))) {
         return Err(OAuthError::access_denied("a client of the admin API is changed by administrators alone"));
     }

@@ -181,7 +181,8 @@ mod tests {
     #[test]
     fn objects_that_are_the_same_are_one() {
         assert_eq!(details(json!([{"type": "a", "b": 1}, {"b": 1.0, "type": "a"}, {"type": "a", "b": 2}])).len(), 2);
-        let near = json!([{"type": "a", "b": 9_007_199_254_740_993_u64}, {"type": "a", "b": 9_007_199_254_740_992_u64}]);
+        let near =
+            json!([{"type": "a", "b": 9_007_199_254_740_993_u64}, {"type": "a", "b": 9_007_199_254_740_992_u64}]);
         assert_eq!(details(near).len(), 2);
     }
 
@@ -207,8 +208,7 @@ mod tests {
         for covered in [json!([{"type": "b"}]), json!([{"type": "b"}, {"limit": 1.0, "type": "a"}, {"type": "b"}])] {
             assert!(is_covered(&details(covered), &granted));
         }
-        for more in
-            [json!([{"type": "a"}]), json!([{"type": "b"}, {"type": "a", "limit": 2}]), json!([{"type": "c"}])]
+        for more in [json!([{"type": "a"}]), json!([{"type": "b"}, {"type": "a", "limit": 2}]), json!([{"type": "c"}])]
         {
             assert!(!is_covered(&details(more), &granted));
         }

@@ -121,7 +121,8 @@ impl Postgres {
                     };
                     used = Some(row.id);
                 }
-                let through = if used.is_some() { RegisteredThrough::InitialAccessToken } else { RegisteredThrough::Open };
+                let through =
+                    if used.is_some() { RegisteredThrough::InitialAccessToken } else { RegisteredThrough::Open };
                 if !insert_client_through_in_tx(conn, new.client, Some(through), now).await? {
                     return Err(Rollback::Because(RegistrationOutcome::Taken));
                 }
@@ -164,9 +165,8 @@ impl Postgres {
                     .await
                     .optional()?;
                 if changed.is_some() {
-                    let rotate = Statement::new(ROTATE)
-                        .bind::<Text, _>(id.as_str())
-                        .bind::<Binary, _>(new.token_hash.to_vec());
+                    let rotate =
+                        Statement::new(ROTATE).bind::<Text, _>(id.as_str()).bind::<Binary, _>(new.token_hash.to_vec());
                     rotate.execute(conn).await?;
                     record_lifetimes_in_tx(conn, id, now).await?;
                     if !new.settings.token_endpoint_auth_method.has_secret() {
@@ -189,7 +189,8 @@ impl RegistrationRow {
     fn into_registration(self) -> Result<Registration, StoreError> {
         let hash = self.token_hash.try_into();
         Ok(Registration {
-            token_hash: hash.map_err(|_| StoreError::corrupt("the hash of a registration access token has another length"))?,
+            token_hash: hash
+                .map_err(|_| StoreError::corrupt("the hash of a registration access token has another length"))?,
             revision: self.revision,
             enabled: self.enabled,
             created_at: self.created_at,
