@@ -10,7 +10,7 @@ use crate::contract::routes;
 use crate::harness::TestApp;
 
 /// The paths that routers name one by one. Those of the admin API and of the console come from their tables.
-const NAMED: [(&str, &[&str]); 39] = [
+const NAMED: [(&str, &[&str]); 41] = [
     ("/", &["GET", "HEAD"]),
     ("/.well-known/oauth-authorization-server", &["GET", "HEAD"]),
     ("/.well-known/oauth-protected-resource", &["GET", "HEAD"]),
