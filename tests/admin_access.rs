@@ -48,7 +48,12 @@ fn is_let_through(answer: &Answer) -> bool {
 fn needed_for(method: &Method, path: &str) -> String {
     let first = path.strip_prefix("/admin/").and_then(|rest| rest.split('/').next()).unwrap_or_default();
     let area = match first {
-        "clients" | "resources" | "scopes" | "authorization-details-types" | "access-requests" => "clients",
+        "clients"
+        | "resources"
+        | "scopes"
+        | "authorization-details-types"
+        | "initial-access-tokens"
+        | "access-requests" => "clients",
         "users" => "users",
         "consents" | "tokens" => "grants",
         "sessions" => "sessions",

@@ -287,7 +287,7 @@ async fn a_scope_or_resource_stays_while_others_name_it_and_never_comes_back() {
     operator.refused(&["apply", "policy.yaml"], "scopes/notes.read: there was one before").await;
     let again = "resources:\n  - {uri: 'https://notes.example/', name: {en: Again}, scopes: []}\n";
     operator.workplace.write("policy.yaml", again);
-    operator.refused(&["apply", "policy.yaml"], "resources/https://notes.example/ before").await;
+    operator.refused(&["apply", "policy.yaml"], "resources/https://notes.example/: there was one before").await;
 }
 
 #[tokio::test]

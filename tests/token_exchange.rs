@@ -824,6 +824,7 @@ async fn a_client_of_fapi_2_gets_bound_tokens_and_proves_who_it_is() {
             settings.profile = Profile::Fapi2Security;
             settings.dpop_bound_access_tokens = true;
             settings.id_token_signed_response_alg = SigningAlg::PS256;
+            settings.authorization_signed_response_alg = SigningAlg::PS256;
         })
         .await;
     let tokens = w.tokens().await;

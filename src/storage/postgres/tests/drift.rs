@@ -57,17 +57,27 @@ fn sql_type(name: &str) -> &str {
     }
 }
 
+/// Column names that are no identifiers of Rust have another one there.
+fn identifier(column: &str) -> String {
+    if column == "type" { format!("{column}_") } else { column.to_owned() }
+}
+
 fn render(columns: &[ColumnRow]) -> String {
     let mut text = String::from(
         "//! The tables, as the migrated database has them. Written by `scripts/schema`; a test compares.\n",
     );
     for table in columns.chunk_by(|a, b| a.table_name == b.table_name) {
         let key = table[0].primary_key.as_deref().expect("a primary key");
+        let key = key.split(", ").map(identifier).collect::<Vec<_>>().join(", ");
         writeln!(text, "\ndiesel::table! {{\n    {} ({key}) {{", table[0].table_name).unwrap();
         for column in table {
             let base = sql_type(&column.type_name);
             let full = if column.is_nullable { format!("Nullable<{base}>") } else { base.to_owned() };
-            writeln!(text, "        {} -> {full},", column.column_name).unwrap();
+            let name = identifier(&column.column_name);
+            if name != column.column_name {
+                writeln!(text, "        #[sql_name = {:?}]", column.column_name).unwrap();
+            }
+            writeln!(text, "        {name} -> {full},").unwrap();
         }
         text.push_str("    }\n}\n");
     }
