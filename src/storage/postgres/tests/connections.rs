@@ -83,6 +83,11 @@ async fn a_transaction_given_up_half_way_is_rolled_back() {
     });
     tokio::time::timeout(Duration::from_millis(300), work).await.expect_err("given up");
     drop(pool);
-    db.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE '%pg_sleep(5)' AND pid <> pg_backend_pid()").await;
+    // Of this database alone: others sleep in theirs.
+    db.execute(
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity \
+         WHERE datname = current_database() AND query LIKE '%pg_sleep(5)' AND pid <> pg_backend_pid()",
+    )
+    .await;
     assert_eq!(db.postgres.find_policy_version().await.unwrap(), 1);
 }
