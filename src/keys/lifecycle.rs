@@ -199,16 +199,19 @@ impl KeyRing {
         now: DateTime<Utc>,
     ) -> Option<String> {
         let key = self.keys.iter_mut().find(|key| key.is_for(alg, purpose) && key.state == KeyState::Active)?;
+        // The one that it follows may have been activated by an instance whose clock is ahead: a time before that one would make
+        // the whole ring one that no instance takes up.
+        let superseded_at = key.activated_at.map_or(now, |activated_at| activated_at.max(now));
         key.state = KeyState::Grace;
-        key.superseded_at = Some(now);
-        key.retire_at = Some(retire_at);
+        key.superseded_at = Some(superseded_at);
+        key.retire_at = Some(retire_at.max(superseded_at));
         Some(key.kid.clone())
     }
 
     fn sign_from(&mut self, kid: &str, now: DateTime<Utc>) {
         for key in self.keys.iter_mut().filter(|key| key.kid == kid) {
             key.state = KeyState::Active;
-            key.activated_at = Some(now);
+            key.activated_at = Some(now.max(key.published_at));
         }
     }
 }

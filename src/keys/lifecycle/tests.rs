@@ -201,16 +201,27 @@ fn each_fault_names_its_key_and_its_mend() {
 }
 
 #[test]
+fn a_change_by_a_clock_that_is_behind_leaves_times_in_order() {
+    let mut ring = ring();
+    ring.begin(KeyEntry { alg: KeyAlg::RS256, ..key("rsa") }, start()).unwrap();
+    let behind = start() - TimeDelta::milliseconds(617);
+    ring.activate("next", &policy(), Insistence::Force, behind).unwrap();
+    assert_eq!(ring.problems("keyset.json"), []);
+    let (first, next) = (ring.find("first").unwrap(), ring.find("next").unwrap());
+    assert_eq!((first.superseded_at, next.activated_at), (Some(start()), Some(start())));
+    assert_eq!(first.retire_at, Some(behind + TimeDelta::hours(2)));
+}
+
+#[test]
 fn times_of_the_future_are_told_and_those_of_another_clock_are_not() {
     let ring = every_state();
     assert_eq!(ring.times_ahead("keyset.json", start() + TimeDelta::days(30)), []);
     let mut ahead = every_state();
-    let last = ahead.keys.iter().map(|key| key.created_at).max().unwrap();
     let now =
         ahead.keys.iter().flat_map(|key| [Some(key.created_at), key.activated_at, key.superseded_at, key.retired_at]);
     let now = now.flatten().max().unwrap();
     ahead.keys[1].created_at = now + TimeDelta::minutes(5);
-    assert_eq!(ahead.times_ahead("keyset.json", now), [], "{last}");
+    assert_eq!(ahead.times_ahead("keyset.json", now), []);
     ahead.keys[1].created_at = now + TimeDelta::minutes(6);
     let [warning] = &ahead.times_ahead("keyset.json", now)[..] else { panic!("one key") };
     assert!(warning.what.contains("the key next has times of the future") && warning.mend.contains("clock"));
