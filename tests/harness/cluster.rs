@@ -12,6 +12,7 @@ use tempfile::TempDir;
 use tokio_postgres::NoTls;
 
 use super::deadline::{eventually, until};
+use super::failure::tell_at_once;
 
 /// A cluster with one database; it ends with its handle.
 pub struct Cluster {
@@ -23,6 +24,7 @@ pub struct Cluster {
 impl Cluster {
     /// A new, empty one that runs.
     pub async fn start() -> Self {
+        tell_at_once();
         // Short: the path of a Unix socket has 107 bytes at most.
         let folder = tempfile::Builder::new().prefix("ostiary-c.").tempdir_in("/tmp").expect("a folder");
         let mut cluster = Self { folder, account: unprivileged(), server: None };

@@ -12,6 +12,7 @@ use url::Url;
 
 use super::catalog;
 use super::cluster::Cluster;
+use super::failure::tell_at_once;
 use super::program;
 
 const VARIABLE: &str = "OSTIARY_TEST_DATABASE_URL";
@@ -63,6 +64,7 @@ impl Database {
     }
 
     async fn create_with(contents: Contents) -> Self {
+        tell_at_once();
         static NEXT: AtomicU32 = AtomicU32::new(0);
         let name = format!("ostiary_test_{}_{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
         let (done, created) = oneshot::channel();

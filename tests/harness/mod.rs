@@ -13,6 +13,7 @@ mod cluster;
 mod console;
 mod database;
 mod deadline;
+mod failure;
 mod journey;
 pub mod jwe;
 pub mod jwt;
