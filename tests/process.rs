@@ -23,7 +23,7 @@ use tokio_postgres::NoTls;
 
 use crate::harness::program::{self, Ended, KEYCTL, OSTIARY, Program, Workplace};
 use crate::harness::{
-    Database, Valkey, basic, ends_at, eventually, free_port, http_client, jwt, server_certificate, tls_client,
+    Database, Valkey, basic, ends_at, eventually, free_port, http_client, jwt, server_certificate, tls_client, until,
 };
 
 /// Nothing that this finds may be in any report.
@@ -287,6 +287,29 @@ async fn an_installation_is_made_step_by_step_and_serves() {
     for line in ended.stderr.lines() {
         serde_json::from_str::<Value>(line).unwrap_or_else(|_| panic!("JSON: {line}"));
     }
+}
+
+/// A clock that was wrong for a day would otherwise be noticed when the key should have been renewed and was not.
+#[tokio::test]
+async fn keys_that_a_wrong_clock_made_are_told_of_in_the_log() {
+    let installation = Installation::new().await;
+    assert_eq!(installation.migrate().await.code, Some(0));
+    let file = installation.workplace.path("keys").join("keyset.json");
+    let mut keyset: Value = serde_json::from_str(&fs::read_to_string(&file).unwrap()).unwrap();
+    let key = &mut keyset["keys"][0];
+    for time in ["created_at", "published_at", "activated_at"] {
+        assert!(key[time].is_string(), "{key}");
+        key[time] = json!("2099-01-01T00:00:00Z");
+    }
+    let kid = key["kid"].as_str().unwrap().to_owned();
+    fs::write(&file, keyset.to_string()).unwrap();
+    let mut server = installation.start(&[]);
+    installation.is_ready(&mut server).await;
+    until("the key is named", || server.stderr().contains("a signing key is not renewed")).await;
+    let log = server.stderr();
+    let warning = log.lines().find(|line| line.contains("a signing key is not renewed")).unwrap();
+    assert!(warning.contains(&kid) && warning.contains("times of the future"), "{warning}");
+    assert!(warning.contains("correct the times in the key directory"), "{warning}");
 }
 
 #[tokio::test]

@@ -23,7 +23,7 @@ pub(super) async fn run_once(app: &App, now: DateTime<Utc>) -> Result<Progress, 
         return Ok(Progress::Done);
     }
     let policy = open::policy(&config.keys, &config.tokens, &app.postgres).await?;
-    app.keys.ask_for_successors(&policy, now);
+    app.keys.ask_the_operator(&policy, now);
     // As this instance knows the keys: usually nothing is due, and then nobody needs to lead.
     if !app.keys.status(&policy, now).timeline.iter().any(|step| step.is_automatic() && step.is_due(now)) {
         return Ok(Progress::Done);

@@ -201,11 +201,14 @@ impl Keys {
         self.shared.obstacle.get_or_init(|| look).await.as_ref()
     }
 
-    /// Says in the log which external keys need a successor soon, once a day. They go on signing until they have one.
-    pub fn ask_for_successors(&self, policy: &RotationPolicy, now: DateTime<Utc>) {
-        let wanted = self.current().ring().successors_wanted(policy, now);
+    /// Says in the log, once a day, what nobody but the operator can do: external keys that need a successor soon (they go on
+    /// signing until they have one), and keys that are not renewed because a clock that was wrong left times of the future.
+    pub fn ask_the_operator(&self, policy: &RotationPolicy, now: DateTime<Utc>) {
+        let keyset = self.current();
+        let wanted = keyset.ring().successors_wanted(policy, now);
+        let ahead = keyset.ring().times_ahead(&self.shared.store.place(), now);
         let mut asked_at = self.shared.asked_at.lock().unwrap_or_else(PoisonError::into_inner);
-        if wanted.is_empty() || asked_at.is_some_and(|asked_at| now < asked_at + ASKED_EVERY) {
+        if (wanted.is_empty() && ahead.is_empty()) || asked_at.is_some_and(|asked_at| now < asked_at + ASKED_EVERY) {
             return;
         }
         *asked_at = Some(now);
@@ -215,6 +218,9 @@ impl Keys {
                 register_by = %at,
                 "an external key needs a successor, which nobody makes here; mend: `ostiary-keyctl register-external`"
             );
+        }
+        for Problem { what, mend, .. } in ahead {
+            tracing::warn!(what, mend, "a signing key is not renewed; mend: as said");
         }
     }
 

@@ -6,9 +6,10 @@ use ostiary::keys::change::{self, ChangeError, RotationOutcome};
 use ostiary::keys::kek;
 use ostiary::keys::lifecycle::Refusal;
 use ostiary::keys::master_key::MasterKeys;
+use ostiary::keys::private_file;
 use ostiary::keys::problem::Problem;
 use ostiary::keys::store::{Author, Inspection, KeyStoreError, inspect};
-use ostiary::model::signing_key::KeyPurpose;
+use ostiary::model::signing_key::{KeyPurpose, KeyState};
 use serde_json::json;
 
 use super::answer::{Answer, instant, table};
@@ -63,9 +64,7 @@ pub async fn run(arguments: &Arguments, clock: &Clock) -> Answered {
         }
         Command::ExportPublic { kid, format } => export::export(&place, kid.as_deref(), *format).await,
         Command::Import { file, alg, purpose } => {
-            let pem = std::fs::read_to_string(file).map(zeroize::Zeroizing::new).map_err(|error| {
-                vec![Problem::new(format!("{} cannot be read ({error})", file.display()), "name a PEM file")]
-            })?;
+            let pem = private_file::read(file).map_err(|error| vec![error.into()])?;
             let made = change::import(&*place.store, (*alg, *purpose), &pem, now).await.map_err(problems)?;
             Ok(Answer::prepublished(&[made], now + place.policy.prepublish))
         }
@@ -135,6 +134,10 @@ async fn revoke(place: &Place, kid: &str, reason: &str, yes: bool, now: DateTime
     let stored = place.store.read().await.map_err(|error| error.problems())?;
     let missing = || problems(Refusal::UnknownKey { kid: kid.to_owned() }.into());
     let key = stored.ring.find(kid).ok_or_else(missing)?;
+    if key.state == KeyState::Retired {
+        let refusal = Refusal::WrongState { kid: kid.to_owned(), found: key.state, wanted: KeyState::Active };
+        return Err(problems(refusal.into()));
+    }
     let damage = revocation::damage(place, &stored.ring, key, now).await;
     let told = damage.lines.join("\n") + "\n";
     if !yes {

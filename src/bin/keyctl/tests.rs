@@ -105,6 +105,9 @@ async fn each_step_by_itself() {
     assert_good(&done);
     assert!(done.json["successor"].is_string(), "{}", done.json);
     assert!(keyctl(&place, &["list"]).await.text.contains("revoked: laptop lost"));
+    let again = keyctl(&place, &["revoke", &made, "--reason", "laptop lost"]).await;
+    assert_eq!(again.outcome, Outcome::Failed, "nothing is told of what it would break, since it breaks nothing");
+    assert!(again.text.contains("is retired"), "{}", again.text);
     assert_good(&keyctl(&place, &["validate"]).await);
 }
 
@@ -141,6 +144,10 @@ async fn public_keys_go_out_and_private_keys_come_in() {
     keyctl(&other, &["generate"]).await;
     let theirs = keyctl(&other, &["export-public"]).await.json["keys"][1]["kid"].as_str().unwrap().to_owned();
     let file = other.path.join(format!("es256-{theirs}.pem"));
+    fs::set_permissions(&file, fs::Permissions::from_mode(0o640)).unwrap();
+    let exposed = keyctl(&place, &["import", "--alg", "ES256", "--file", file.to_str().unwrap()]).await;
+    assert!(exposed.outcome == Outcome::Failed && exposed.text.contains("chmod 0600"), "{}", exposed.text);
+    fs::set_permissions(&file, fs::Permissions::from_mode(0o600)).unwrap();
     let answer = keyctl(&place, &["import", "--alg", "ES256", "--file", file.to_str().unwrap()]).await;
     assert_eq!(kid_of_first(&answer), theirs);
     let wrong = keyctl(&place, &["import", "--alg", "RS256", "--file", file.to_str().unwrap()]).await;
