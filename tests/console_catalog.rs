@@ -96,3 +96,52 @@ async fn a_resource_is_registered_changed_and_deleted() {
     let done = browser.submit(&question, "confirm", &[]).await;
     done.assert_done("/console/resources", "The resource https://invoices.example/api is deleted.");
 }
+
+#[tokio::test]
+async fn a_type_of_authorization_details_is_registered_changed_and_deleted() {
+    let app = TestApp::start().await;
+    let mut browser = app.console().await;
+    let list = browser.open("/console/details-types").await;
+    list.assert_shown("/console/details-types", &["details-types", "details-type-new"]);
+    let page = browser.click(&list, "details-type-new").await;
+    let wrong = browser.submit(&page, "save", &[("schema", "{\"type\": \"object\"")]).await;
+    assert_eq!(wrong.answer.status, 422, "{wrong:?}");
+    assert!(wrong.has("type-notes") && wrong.has("schema-notes"), "{wrong:?}");
+    assert!(wrong.text("name-notes").contains("English"), "{wrong:?}");
+    assert_eq!(wrong.text("schema"), "{\"type\": \"object\"", "what was typed stays");
+    let schema = r#"{"type": "object", "additionalProperties": false, "required": ["amount"],
+        "properties": {"amount": {"type": "string", "maxLength": 20}, "currency": {"enum": ["EUR"]}}}"#;
+    let mut form = wrong.form("save");
+    form.set("type", "https://pay.example/transfer");
+    form.set("name.en", "Transfer");
+    form.set("sentence.en", "Pay {amount} {currency}");
+    form.set("schema", schema);
+    form.tick("resources", PHOTOS_API);
+    let path = "/console/details-types/https%3A%2F%2Fpay.example%2Ftransfer";
+    let page = browser.send_form(&wrong, form).await;
+    page.assert_done(path, "The type is registered.");
+    assert_eq!(page.text("record"), "Transfer");
+
+    // What the schema says is typed whole: what is left out is gone, and the sentence may not name it any more.
+    let form = browser.click(&page, "edit").await;
+    let narrower = r#"{"type": "object", "additionalProperties": false, "properties": {"amount": {"type": "string"}}}"#;
+    let refused = browser.submit(&form, "save", &[("schema", narrower)]).await;
+    assert_eq!(refused.answer.status, 422, "{refused:?}");
+    assert!(refused.has("sentence-notes"), "{refused:?}");
+    let typed = [("schema", narrower), ("sentence.en", "Pay {amount}")];
+    browser.submit(&refused, "save", &typed).await.assert_done(path, "The type was saved.");
+    let admin = app.admin(&["admin:clients"]).await;
+    let known =
+        admin.get("/admin/authorization-details-types/https%3A%2F%2Fpay.example%2Ftransfer").await.document(200);
+    let schema: serde_json::Value = serde_json::from_str(narrower).unwrap();
+    assert_eq!(known["schema"], schema);
+    assert_eq!((&known["sentence"], &known["resources"]), (&json!({ "en": "Pay {amount}" }), &json!([PHOTOS_API])));
+    let stale = browser.submit(&form, "save", &[("name.en", "Mine")]).await;
+    assert_eq!(stale.answer.status, 412, "{stale:?}");
+
+    let page = browser.open(path).await;
+    let question = browser.click(&page, "delete").await;
+    let done = browser.submit(&question, "confirm", &[]).await;
+    done.assert_done("/console/details-types", "The type https://pay.example/transfer is deleted.");
+    browser.open(path).await.assert_refused(404);
+}

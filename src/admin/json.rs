@@ -43,6 +43,14 @@ impl MergePatch {
         Self(changes)
     }
 
+    /// Makes that member what the changes say it is, whole: what they leave out of `before` is taken away.
+    pub(super) fn replacing(mut self, member: &str, before: &Value) -> Self {
+        if let (Some(Value::Object(after)), Value::Object(before)) = (self.0.get_mut(member), before) {
+            take_away(after, before);
+        }
+        self
+    }
+
     /// The document with the changes.
     pub(super) fn apply(self, document: Map<String, Value>) -> Map<String, Value> {
         merge(document, self.0)
@@ -125,6 +133,17 @@ fn object(bytes: &[u8]) -> Result<Map<String, Value>, Problem> {
         Ok(Value::Object(object)) => Ok(object),
         Ok(_) => Err(Problem::invalid_body(vec![Violation::new("", "an object is expected")])),
         Err(error) => Err(Problem::new(ProblemType::InvalidJson).with_detail(error.to_string())),
+    }
+}
+
+/// Adds a null for everything of `before` that `after` lacks.
+fn take_away(after: &mut Map<String, Value>, before: &Map<String, Value>) {
+    for (name, old) in before {
+        match (after.get_mut(name), old) {
+            (None, _) => drop(after.insert(name.clone(), Value::Null)),
+            (Some(Value::Object(new)), Value::Object(old)) => take_away(new, old),
+            (Some(_), _) => {}
+        }
     }
 }
 

@@ -88,12 +88,25 @@ async fn the_pages_of_scopes_resources_and_keys() {
     let folder = copied_directory();
     let app = TestApp::with_config(|config| config.keys.directory = folder.path().to_owned()).await;
     let chromium = start(&app).await;
-    for (room, thing) in [
-        ("scopes", "/console/scopes/photos.read"),
-        ("resources", "/console/resources/https%3A%2F%2Fphotos.example%2Fapi"),
+    let known = json!({
+        "type": "payment",
+        "name": { "en": "Payment" },
+        "sentence": { "en": "Pay {amount} to {creditor}" },
+        "schema": {
+            "type": "object",
+            "additionalProperties": false,
+            "required": ["amount", "creditor"],
+            "properties": {"amount": {"type": "string"}, "creditor": {"type": "string", "maxLength": 70}}
+        },
+    });
+    app.admin(&["admin:clients"]).await.post("/admin/authorization-details-types", &known).await.document(201);
+    for (room, list, thing) in [
+        ("scopes", "/console/scopes", "/console/scopes/photos.read"),
+        ("resources", "/console/resources", "/console/resources/https%3A%2F%2Fphotos.example%2Fapi"),
+        ("details", "/console/details-types", "/console/details-types/payment"),
     ] {
         chromium.click(&format!("room-{room}")).await;
-        chromium.shows(&format!("/console/{room}")).await;
+        chromium.shows(list).await;
         chromium.assert_fit(&format!("console-{room}")).await;
         chromium.open(thing).await;
         chromium.assert_fit(&format!("console-{room}-one")).await;
@@ -103,7 +116,7 @@ async fn the_pages_of_scopes_resources_and_keys() {
         chromium.open(&format!("{thing}/delete")).await;
         chromium.assert_fit(&format!("console-{room}-delete")).await;
     }
-    for new in ["scope", "resource"] {
+    for new in ["scope", "resource", "details-type"] {
         chromium.open(&format!("/console/new/{new}")).await;
         chromium.assert_fit(&format!("console-new-{new}")).await;
     }

@@ -7,6 +7,7 @@ pub(super) mod view;
 use serde_json::{Map, Value};
 
 use crate::http::problem::Problem;
+use crate::model::authorization_details::AuthorizationDetailsType;
 use crate::model::catalog::{Resource, Scope};
 use crate::protocol::form::Form;
 
@@ -71,6 +72,12 @@ impl Choice {
     pub(super) fn scope(scope: &Scope) -> Self {
         let sentence = scope.description.get("en").map(|text| format!(" – {text}")).unwrap_or_default();
         Self::new(&scope.name, format!("{}{sentence}", scope.name))
+    }
+
+    /// A type of authorization details.
+    pub(super) fn details_type(known: &AuthorizationDetailsType) -> Self {
+        let label = known.name.get("en").map(|name| format!("{name} – {}", known.name_of_type));
+        Self::new(&known.name_of_type, label.unwrap_or_else(|| known.name_of_type.clone()))
     }
 
     /// A resource.

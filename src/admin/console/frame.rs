@@ -37,6 +37,8 @@ pub(super) enum Room {
     Scopes,
     /// Registered resources.
     Resources,
+    /// Registered types of authorization details.
+    DetailsTypes,
     /// Signing keys.
     Keys,
     /// What was done.
@@ -47,7 +49,7 @@ pub(super) enum Room {
 
 impl Room {
     /// Those that the navigation names, in its order.
-    const NAMED: [Self; 11] = [
+    const NAMED: [Self; 12] = [
         Self::Overview,
         Self::Clients,
         Self::Requests,
@@ -57,6 +59,7 @@ impl Room {
         Self::Tokens,
         Self::Scopes,
         Self::Resources,
+        Self::DetailsTypes,
         Self::Keys,
         Self::Audit,
     ];
@@ -82,6 +85,7 @@ impl Room {
             Self::Requests => ("/console/requests", "Requests"),
             Self::Scopes => ("/console/scopes", "Scopes"),
             Self::Resources => ("/console/resources", "Resources"),
+            Self::DetailsTypes => ("/console/details-types", "Details"),
             Self::Keys => ("/console/keys", "Keys"),
             Self::Audit => ("/console/audit", "Audit"),
             Self::Elsewhere => ("", ""),

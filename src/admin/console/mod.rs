@@ -37,6 +37,8 @@ mod listing;
 mod overview;
 // Registered resources.
 mod resources;
+// Registered types of authorization details.
+mod details_types;
 // Registered scopes.
 mod scopes;
 // People.
@@ -76,7 +78,7 @@ const PATH: &str = "/console";
 fn pages() -> Pages {
     let pages = Pages::default().with(overview::pages).with(clients::pages);
     let pages = pages.with(requests::pages).with(people::pages).with(sessions::pages).with(grants::pages);
-    pages.with(scopes::pages).with(resources::pages).with(keys::pages).with(audit::pages)
+    pages.with(scopes::pages).with(resources::pages).with(details_types::pages).with(keys::pages).with(audit::pages)
 }
 
 /// Who may see and send what: the table as data.

@@ -54,6 +54,8 @@ async fn get(State(app): State<App>, visit: Visit) -> Result<Response, Problem> 
     counts.push(count("count-sessions", bounded(counted.sessions), "sessions", Room::Sessions.path()));
     counts.push(count("count-scopes", catalog.scopes.len().to_string(), "scopes", Room::Scopes.path()));
     counts.push(count("count-resources", catalog.resources.len().to_string(), "resources", Room::Resources.path()));
+    let types = catalog.authorization_details_types.len().to_string();
+    counts.push(count("count-details-types", types, "types of details", Room::DetailsTypes.path()));
     let frame = visit.frame(&app, Room::Overview).await?;
     Ok(visit.page(&OverviewPage { frame, counts, open_requests: counted.open_requests, step }))
 }

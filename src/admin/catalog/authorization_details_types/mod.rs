@@ -102,9 +102,84 @@ pub(super) fn endpoints(endpoints: Endpoints) -> Endpoints {
         )
 }
 
-async fn find(app: &App, name: &str) -> Result<AuthorizationDetailsTypeDocument, Problem> {
+/// One page of the types.
+pub(in crate::admin) async fn list_types(
+    app: &App,
+    query: &ListQuery,
+) -> Result<Page<AuthorizationDetailsTypeDocument>, Problem> {
+    let span = Span::<String>::read(query.limit, query.cursor.as_deref())?;
+    let read = app.postgres.list_authorization_details_type_records(span.after.as_deref(), span.to_read()).await?;
+    span.page(read, |record| record.value.name_of_type.clone(), AuthorizationDetailsTypeDocument::of)
+}
+
+/// The type with that identifier.
+pub(in crate::admin) async fn find_type(app: &App, name: &str) -> Result<AuthorizationDetailsTypeDocument, Problem> {
     let found = app.postgres.find_authorization_details_type_record(name).await?;
     found.map(AuthorizationDetailsTypeDocument::of).ok_or_else(Problem::not_found)
+}
+
+/// Registers a type.
+pub(in crate::admin) async fn register_type(
+    app: &App,
+    caller: &Caller,
+    input: AuthorizationDetailsTypeInput,
+    key: Option<IdempotencyKey>,
+    now: DateTime<Utc>,
+) -> Result<Created, Problem> {
+    let known = AuthorizationDetailsType::from(input);
+    check_resources(app, &known, now).await?;
+    let document =
+        AuthorizationDetailsTypeDocument { value: known.clone(), created_at: now, updated_at: now, revision: 1 };
+    let answer = Answer::new(app, caller, key, &document, now)?;
+    let event = AuditEvent::new(AuditEventKind::AuthorizationDetailsTypeRegistered).to_object(&known.name_of_type);
+    let recording = caller.recording(app, event, now);
+    let outcome = recording.register_authorization_details_type(&known, answer.kept(), now).await?;
+    app.registry.forget();
+    answer.settle(app, outcome)
+}
+
+/// Changes a type.
+pub(in crate::admin) async fn change_type(
+    app: &App,
+    caller: &Caller,
+    name: &str,
+    (expected, patch): (Expected, MergePatch),
+    now: DateTime<Utc>,
+) -> Result<AuthorizationDetailsTypeDocument, Problem> {
+    let found = find_type(app, name).await?;
+    let revision = expected.check(found.revision)?;
+    let Value::Object(mut document) = serde_json::to_value(&found.value)? else {
+        return Err(Problem::new(ProblemType::Internal));
+    };
+    document.remove("type");
+    let mut patched = patch.apply(document);
+    if patched.contains_key("type") {
+        return Err(Problem::invalid_body(vec![Violation::new("/type", "an identifier cannot be changed")]));
+    }
+    patched.insert("type".to_owned(), name.into());
+    let input = AuthorizationDetailsTypeInput::from_object(patched).map_err(Problem::invalid_body)?;
+    let known = AuthorizationDetailsType::from(input);
+    check_resources(app, &known, now).await?;
+    let event = AuditEvent::new(AuditEventKind::AuthorizationDetailsTypeChanged).to_object(name);
+    let outcome = caller.recording(app, event, now).change_authorization_details_type(&known, revision, now).await?;
+    app.registry.forget();
+    changed(outcome)?;
+    find_type(app, name).await
+}
+
+/// Takes a type away for good.
+pub(in crate::admin) async fn remove_type(
+    app: &App,
+    caller: &Caller,
+    name: &str,
+    expected: Expected,
+    now: DateTime<Utc>,
+) -> Result<(), Problem> {
+    let revision = expected.check(find_type(app, name).await?.revision)?;
+    let event = AuditEvent::new(AuditEventKind::AuthorizationDetailsTypeRemoved).to_object(name);
+    let outcome = caller.recording(app, event, now).remove_authorization_details_type(name, revision, now).await?;
+    app.registry.forget();
+    removed(outcome)
 }
 
 async fn check_resources(app: &App, known: &AuthorizationDetailsType, now: DateTime<Utc>) -> Result<(), Problem> {
@@ -120,13 +195,11 @@ async fn list(
     State(app): State<App>,
     Query(query): Query<ListQuery>,
 ) -> Result<Page<AuthorizationDetailsTypeDocument>, Problem> {
-    let span = Span::<String>::read(query.limit, query.cursor.as_deref())?;
-    let read = app.postgres.list_authorization_details_type_records(span.after.as_deref(), span.to_read()).await?;
-    span.page(read, |record| record.value.name_of_type.clone(), AuthorizationDetailsTypeDocument::of)
+    list_types(&app, &query).await
 }
 
 async fn show(State(app): State<App>, Path(name): Path<String>) -> Result<AuthorizationDetailsTypeDocument, Problem> {
-    find(&app, &name).await
+    find_type(&app, &name).await
 }
 
 async fn create(
@@ -134,25 +207,7 @@ async fn create(
     caller: Caller,
     Creation { body, key }: Creation<AuthorizationDetailsTypeInput>,
 ) -> Result<Created, Problem> {
-    register(&app, &caller, body.into(), key, app.clock.now()).await
-}
-
-async fn register(
-    app: &App,
-    caller: &Caller,
-    known: AuthorizationDetailsType,
-    key: Option<IdempotencyKey>,
-    now: DateTime<Utc>,
-) -> Result<Created, Problem> {
-    check_resources(app, &known, now).await?;
-    let document =
-        AuthorizationDetailsTypeDocument { value: known.clone(), created_at: now, updated_at: now, revision: 1 };
-    let answer = Answer::new(app, caller, key, &document, now)?;
-    let event = AuditEvent::new(AuditEventKind::AuthorizationDetailsTypeRegistered).to_object(&known.name_of_type);
-    let recording = caller.recording(app, event, now);
-    let outcome = recording.register_authorization_details_type(&known, answer.kept(), now).await?;
-    app.registry.forget();
-    answer.settle(app, outcome)
+    register_type(&app, &caller, body, key, app.clock.now()).await
 }
 
 async fn change(
@@ -162,26 +217,7 @@ async fn change(
     expected: Expected,
     patch: MergePatch,
 ) -> Result<AuthorizationDetailsTypeDocument, Problem> {
-    let now = app.clock.now();
-    let found = find(&app, &name).await?;
-    let revision = expected.check(found.revision)?;
-    let Value::Object(mut document) = serde_json::to_value(&found.value)? else {
-        return Err(Problem::new(ProblemType::Internal));
-    };
-    document.remove("type");
-    let mut patched = patch.apply(document);
-    if patched.contains_key("type") {
-        return Err(Problem::invalid_body(vec![Violation::new("/type", "an identifier cannot be changed")]));
-    }
-    patched.insert("type".to_owned(), name.as_str().into());
-    let input = AuthorizationDetailsTypeInput::from_object(patched).map_err(Problem::invalid_body)?;
-    let known = AuthorizationDetailsType::from(input);
-    check_resources(&app, &known, now).await?;
-    let event = AuditEvent::new(AuditEventKind::AuthorizationDetailsTypeChanged).to_object(&name);
-    let outcome = caller.recording(&app, event, now).change_authorization_details_type(&known, revision, now).await?;
-    app.registry.forget();
-    changed(outcome)?;
-    find(&app, &name).await
+    change_type(&app, &caller, &name, (expected, patch), app.clock.now()).await
 }
 
 async fn delete(
@@ -190,11 +226,6 @@ async fn delete(
     Path(name): Path<String>,
     expected: Expected,
 ) -> Result<StatusCode, Problem> {
-    let now = app.clock.now();
-    let revision = expected.check(find(&app, &name).await?.revision)?;
-    let event = AuditEvent::new(AuditEventKind::AuthorizationDetailsTypeRemoved).to_object(&name);
-    let outcome = caller.recording(&app, event, now).remove_authorization_details_type(&name, revision, now).await?;
-    app.registry.forget();
-    removed(outcome)?;
+    remove_type(&app, &caller, &name, expected, app.clock.now()).await?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -209,8 +209,8 @@ fn rights(catalog: &Catalog) -> Group {
             Field::new(
                 "authorization_details_types",
                 "Types of authorization details",
-                "What it may ask for in particular, such as one payment (RFC 9396); one on each line.",
-                Kind::Lines,
+                "What it may ask for in particular, such as one payment (RFC 9396).",
+                Kind::Several(catalog.authorization_details_types.iter().map(Choice::details_type).collect()),
             ),
             Field::new("resources", "Resources", "None: every resource that is not restricted.", resources()),
             Field::new(
