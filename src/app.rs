@@ -24,6 +24,7 @@ use crate::keys::master_key::MasterKeys;
 use crate::storage::postgres::Postgres;
 use crate::storage::registry::{Catalog, Registry};
 use crate::storage::state::StateStore;
+use crate::telemetry::metrics::Metrics;
 
 /// A handle on everything a request may use; cloning it costs one reference count.
 #[derive(Clone)]
@@ -41,6 +42,8 @@ pub struct Parts {
     pub registry: Registry,
     /// Short-lived state.
     pub state: Arc<dyn StateStore>,
+    /// What is counted.
+    pub metrics: Metrics,
     /// Who signs now.
     pub keys: Keys,
     /// Where MACs and seals come from.

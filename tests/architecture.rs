@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 const LAYERS: [(&str, &[&str]); 7] = [
     ("model", &["model"]),
     ("protocol", &["model", "protocol"]),
-    ("storage", &["model", "protocol", "config", "random", "clock", "storage"]),
+    ("storage", &["model", "protocol", "config", "random", "clock", "telemetry", "storage"]),
     ("keys", &["model", "protocol", "storage", "config", "random", "clock", "keys"]),
     ("identity", &["model", "protocol", "storage", "config", "random", "clock", "fetch", "keys", "identity"]),
     (

@@ -17,6 +17,7 @@ use crate::harness::{
     Answer, Authorization, Receiver, TestApp, TestClient, Tokens, copied_directory, eventually, jwt, parameters, until,
 };
 use crate::key_rotation::Pair;
+use crate::metrics::{Scraped, collected};
 
 /// What the program does is in the file `conduct`, so that it can change while a server runs. It leaves a line in `started`.
 const PROGRAM: &str = r#"
@@ -298,6 +299,7 @@ async fn a_program_that_keeps_failing_is_left_alone_and_asked_again_later() {
         config.keys.directory = keys;
         config.keys.external.programs = vec![PathBuf::from("/bin/sh")];
         (config.keys.external.failures, config.keys.external.pause) = (3, TimeDelta::seconds(20));
+        collected(config);
     })
     .await;
     let (client, alice) = (client(&app).await, app.alice().await);
@@ -329,6 +331,12 @@ async fn a_program_that_keeps_failing_is_left_alone_and_asked_again_later() {
     assert_failed(&app.token(&client, &form).await);
     let (state, [signed, failed, refused]) = told("is not asked for a while").await;
     assert!((state.as_str(), signed, failed) == ("open", made, 3) && refused >= 4, "{refused}");
+    let seen = Scraped::of(&app).await;
+    assert_eq!(seen.value("ostiary_external_signer_paused", &[("kid", &kid)]), 1.0);
+    for (outcome, count) in [("signed", signed), ("failed", failed), ("refused", refused)] {
+        let labels = [("kid", kid.as_str()), ("outcome", outcome)];
+        assert_eq!(seen.value("ostiary_external_signatures_total", &labels), count as f64, "{outcome}");
+    }
     app.pass_seconds(20);
     assert_eq!(told("one request finds out").await.0, "probing");
     app.assert_family_stands(&client, &Tokens { body: app.token(&client, &form).await.json() }).await;

@@ -73,6 +73,7 @@ mod key_rotation;
 mod least_work;
 mod logout;
 mod methods;
+mod metrics;
 mod migrate;
 mod migrations_lint;
 mod mtls;

@@ -34,8 +34,10 @@ use crate::storage::postgres::migrate::{self, SchemaStanding};
 use crate::storage::postgres::{Postgres, PostgresOptions};
 use crate::storage::registry::{Catalog, Registry};
 use crate::storage::state::memory::MemoryState;
+use crate::storage::state::timed::TimedState;
 use crate::storage::state::valkey::ValkeyState;
 use crate::storage::state::{StateStore, epoch};
+use crate::telemetry::metrics::Metrics;
 
 /// The bell rings in the instance that wrote the row; what is due again, or was left by another, is found this much later.
 const OUTBOX_PERIOD: Duration = Duration::from_secs(5);
@@ -83,6 +85,8 @@ pub async fn build(config: Config, clock: Clock) -> anyhow::Result<App> {
     else {
         return Err(ConfigErrors(problems.0).into());
     };
+    let metrics = Metrics::default();
+    let state = Arc::new(TimedState::new(state, metrics.state.clone()));
     Ok(App::new(Parts {
         registry: Registry::new(postgres.clone(), admin_catalog(&config)),
         people: Some(LocalPeople::new(passwords.clone(), config.passwords.min_length)),
@@ -91,6 +95,7 @@ pub async fn build(config: Config, clock: Clock) -> anyhow::Result<App> {
         clock,
         postgres,
         state,
+        metrics,
         keys,
         master_keys,
         fetch,

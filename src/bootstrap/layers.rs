@@ -6,12 +6,12 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use axum::body::Body;
-use axum::extract::{DefaultBodyLimit, Request, State};
-use axum::middleware::{Next, from_fn, from_fn_with_state, map_response};
+use axum::extract::{DefaultBodyLimit, MatchedPath, Request, State};
+use axum::middleware::{Next, from_fn_with_state, map_response};
 use axum::response::{IntoResponse, Response};
 use axum::{Extension, Router};
 use futures_util::FutureExt;
-use http::{HeaderName, HeaderValue, header};
+use http::{HeaderName, HeaderValue, Method, header};
 use http_body_util::Limited;
 use tower_http::request_id::RequestId;
 use tracing::Instrument;
@@ -21,16 +21,18 @@ use super::local_names::{LocalNames, answer_local_names};
 use crate::admin;
 use crate::config::{Config, Installation};
 use crate::http::headers::secure;
+use crate::http::oauth_error::FailureCode;
 use crate::http::problem::Problem;
 use crate::http::{cors, error_page};
 use crate::protocol::error::OAuthError;
 use crate::random;
+use crate::telemetry::metrics::HttpMetrics;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const QUIET_PATHS: [&str; 2] = ["/health", "/ready"];
 
 /// Puts the layers around `router`.
-pub fn around(router: Router, config: &Config, draining: Draining) -> Router {
+pub fn around(router: Router, config: &Config, metrics: HttpMetrics, draining: Draining) -> Router {
     // The size is limited below, for every way of reading a body and not only axum's.
     let shared = Arc::new(config.clone());
     let mut router = router
@@ -41,13 +43,13 @@ pub fn around(router: Router, config: &Config, draining: Draining) -> Router {
     if config.installation == Installation::Dev {
         router = router.layer(from_fn_with_state(LocalNames::of(&config.server.issuer), answer_local_names));
     }
-    router.layer(map_response(secure)).layer(from_fn(observe))
+    router.layer(map_response(secure)).layer(from_fn_with_state(metrics, observe))
 }
 
 /// Gives the request an id (never one from outside, which could forge lines of the log) and logs how it went.
 ///
 /// The query is not logged: it carries codes, states and hints.
-async fn observe(mut request: Request, next: Next) -> Response {
+async fn observe(State(metrics): State<HttpMetrics>, mut request: Request, next: Next) -> Response {
     let id = random::id();
     let value = HeaderValue::try_from(&id).ok();
     if let Some(value) = value.clone() {
@@ -55,11 +57,15 @@ async fn observe(mut request: Request, next: Next) -> Response {
         request.extensions_mut().insert(RequestId::new(value));
     }
     let span = tracing::info_span!("request", id, method = %request.method(), path = request.uri().path());
+    // The route and not the path, which has ids in it that anybody can make up.
+    let route = request.extensions().get::<MatchedPath>().map_or("(none)", MatchedPath::as_str);
+    let in_flight = metrics.begin(route, method_name(request.method()));
     let is_quiet = QUIET_PATHS.contains(&request.uri().path());
     async move {
         let start = Instant::now();
         let mut response = next.run(request).await;
         let (status, duration_ms) = (response.status().as_u16(), start.elapsed().as_millis());
+        in_flight.end(status, response.extensions().get().map(|FailureCode(code)| *code));
         if is_quiet {
             tracing::debug!(status, duration_ms, "answered");
         } else {
@@ -72,6 +78,12 @@ async fn observe(mut request: Request, next: Next) -> Response {
     }
     .instrument(span)
     .await
+}
+
+/// The methods that routes know; nobody else's words become labels.
+fn method_name(method: &Method) -> &'static str {
+    let known = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"];
+    known.into_iter().find(|name| method.as_str() == *name).unwrap_or("(other)")
 }
 
 /// A request that ran out of time may have had its effect: 503, as for every other outage. The message of a panic is for the
@@ -152,7 +164,7 @@ mod tests {
             .route("/panic", get(panics))
             .route("/slow", get(|| tokio::time::sleep(Duration::from_secs(60))))
             .route("/echo", post(|body: Bytes| async move { body }));
-        around(router, &config, Draining::default())
+        around(router, &config, HttpMetrics::default(), Draining::default())
     }
 
     async fn send(
@@ -255,7 +267,7 @@ mod tests {
     async fn every_answer_says_how_it_may_be_used() {
         let panics = get(async || -> StatusCode { panic!("as a handler of ours must not") });
         let router = Router::new().route("/", get(async || "x")).route("/panic", panics);
-        let router = around(router, &Config::default(), Draining::default());
+        let router = around(router, &Config::default(), HttpMetrics::default(), Draining::default());
         for (path, length, status) in
             [("/", "0", 200), ("/nothing", "0", 404), ("/panic", "0", 500), ("/", "99999999", 413)]
         {

@@ -21,6 +21,8 @@ mod local_names;
 pub mod probe;
 // `ostiary config check --clients --profile`.
 pub mod profile_check;
+// What Prometheus collects.
+mod metrics;
 // How many connections may be open.
 mod places;
 // Listeners, jobs, graceful end.

@@ -14,9 +14,9 @@ use tokio_rustls::TlsAcceptor;
 
 use super::connection::Connections;
 use super::health::Draining;
-use super::layers;
 use super::places::Places;
 use super::tls::TlsListeners;
+use super::{layers, metrics};
 use crate::app::App;
 use crate::{jobs, routes};
 
@@ -47,7 +47,8 @@ pub async fn serve_all(
     let clock = app.clock.clone();
     let tls = TlsListeners::open(&app.config.tls, clock.now()).await?;
     let draining = Draining::default();
-    let router = layers::around(routes::router(app.clone()), &app.config, draining.clone());
+    let router = layers::around(routes::router(app.clone()), &app.config, app.metrics.http.clone(), draining.clone());
+    let metrics = metrics::listen(&app.config.metrics).await?.map(|listener| (listener, metrics::router(app.clone())));
     let (stop, stopped) = watch::channel(None);
     let stopped = Stopped(stopped);
     let jobs = tokio::spawn(jobs::spawn(app, stopped.clone().has_come()));
@@ -56,6 +57,11 @@ pub async fn serve_all(
     let mut accepting = JoinSet::new();
     if let Some(certificate) = tls.certificate() {
         accepting.spawn(TlsListeners::keep_current(certificate, clock, stopped.clone().has_come()));
+    }
+    if let Some((listener, router)) = metrics {
+        tracing::info!(address = %listener.local_addr()?, "listening for whoever collects metrics");
+        let server = Server { connections: Connections::new(router, &config), places: Places::new(&config) };
+        accepting.spawn(accept(Arc::new(server), listener, None, stopped.clone()));
     }
     let plain = listeners.into_iter().map(|listener| (listener, None));
     for (listener, tls) in plain.chain(tls.listeners.into_iter().map(|(listener, tls)| (listener, Some(tls)))) {

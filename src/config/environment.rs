@@ -72,6 +72,7 @@ pub const VARIABLES: &[Variable] = &[
     plain("CLIENT_CA_FILE", "mtls.client_ca_file"),
     plain("MTLS_ALIAS_BASE_URL", "mtls.alias_base_url"),
     plain("DEFAULT_LOCALE", "pages.default_locale"),
+    plain("METRICS_BIND", "metrics.bind"),
     plain("LOG_FORMAT", "log.format"),
     plain("LOG_FILTER", "log.filter"),
 ];

@@ -26,6 +26,8 @@ pub mod keys;
 mod load;
 // Logs.
 pub mod log;
+// What a monitoring system collects.
+pub mod metrics;
 // Certificates of clients.
 pub mod mtls;
 // OpenID Connect.
@@ -68,6 +70,7 @@ pub use self::interactions::InteractionsConfig;
 pub use self::keys::{ExternalKeysConfig, KeyRotationConfig, KeyStoreKind, KeysConfig};
 pub use self::load::{Sources, examine, load};
 pub use self::log::{LogConfig, LogFormat};
+pub use self::metrics::MetricsConfig;
 pub use self::mtls::{ClientCertificateHeader, MtlsConfig};
 pub use self::oidc::{AcrValue, OidcConfig};
 pub use self::outbound::{OutboundConfig, OutboundException, OutboundPurpose};
@@ -125,6 +128,8 @@ pub struct Config {
     pub outbound: OutboundConfig,
     /// The admin API.
     pub admin: AdminConfig,
+    /// What a monitoring system collects.
+    pub metrics: MetricsConfig,
     /// Logs.
     pub log: LogConfig,
     /// What the database is for. Not a setting: the command decides it, and the database remembers it.

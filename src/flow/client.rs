@@ -8,10 +8,12 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 use http::HeaderMap;
 use http::header::AUTHORIZATION;
+use serde_json::Value;
 
 use super::replay::{self, Burnt, Mark};
 use crate::app::App;
 use crate::model::client::{Client, ClientAuthMethod};
+use crate::model::id::ClientId;
 use crate::model::lifetimes::CLOCK_TOLERANCE;
 use crate::model::profile::Profile;
 use crate::model::signing_alg::SigningAlg;
@@ -27,6 +29,11 @@ use crate::storage::StoreError;
 /// What `client` is held to: what it registered, or what everybody is, whichever is stricter.
 pub fn profile(app: &App, client: &Client) -> Profile {
     client.settings.profile.max(app.config.oidc.profile)
+}
+
+/// An answer to a client that is known; an error is counted as its.
+pub fn counted<T>(app: &App, client_id: &ClientId, answer: Result<T, OAuthError>) -> Result<T, OAuthError> {
+    answer.inspect_err(|error| app.metrics.clients.note_error(client_id.as_str(), error.code().as_str()))
 }
 
 /// The client that sent a request, verified (RFC 6749 section 2.3). `endpoints` are the paths whose URLs may be the audience of
@@ -74,11 +81,16 @@ pub async fn verify(
     if let Err(refusal) = client_auth::verify(&presented, client.as_deref(), proven, mac, now) {
         // Whether the secret was right cannot be said without the key that its MAC was made with. Told that it is wrong, the
         // client would throw it away.
-        return Err(if client.is_some_and(|client| lacks_key(app, &client)) {
-            StoreError::corrupt("a client secret was made with a master key that this server does not have").into()
-        } else {
-            refusal
-        });
+        let Some(client) = client else { return Err(refusal) };
+        return counted(
+            app,
+            &client.id,
+            Err(if lacks_key(app, &client) {
+                StoreError::corrupt("a client secret was made with a master key that this server does not have").into()
+            } else {
+                refusal
+            }),
+        );
     }
     // `verify` refuses an unknown client; the compiler does not know it.
     let client = client.ok_or_else(|| OAuthError::invalid_client("the client could not be authenticated"))?;
@@ -198,6 +210,10 @@ fn mark(
         let aliases = endpoints.iter().filter_map(|path| app.config.mtls.alias(path));
         AudienceRule::AnyOf(endpoints.iter().map(|path| app.url(path)).chain(aliases).chain([issuer]).collect())
     };
+    // Also of an assertion that is refused for it.
+    if let Some(issued_at) = assertion.claims.get("iat").and_then(Value::as_f64) {
+        app.metrics.clients.note_clock("client_assertion", issued_at, now);
+    }
     let assertion = private_key_jwt::check(&assertion.claims, &client.id, &audience, now)?;
     let until = assertion.expires_at + CLOCK_TOLERANCE;
     Ok(Mark::new(&["client assertion", client.id.as_str(), &assertion.jti], assertion.issued_at, until))

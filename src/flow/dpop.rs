@@ -8,6 +8,7 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use chrono::{DateTime, Utc};
 use http::HeaderMap;
+use serde_json::Value;
 
 use super::client;
 use super::replay::{self, Burnt, Mark};
@@ -55,6 +56,10 @@ pub fn verify(
         .map_err(|_| OAuthError::invalid_dpop_proof("the jwk of the DPoP proof is not a public key for its alg"))?;
     if !key.is_valid(presented.jwt.signing_input.as_bytes(), &presented.jwt.signature) {
         return Err(OAuthError::invalid_dpop_proof("the signature of the DPoP proof is wrong"));
+    }
+    // Also of a proof that is refused for it.
+    if let Some(issued_at) = presented.jwt.claims.get("iat").and_then(Value::as_f64) {
+        app.metrics.clients.note_clock("dpop_proof", issued_at, now);
     }
     let claims = presented.check(request, now)?;
     let next_nonce = match app.config.dpop.nonces {

@@ -1,9 +1,11 @@
 //! How an authorization attempt goes on, whoever was asked last: the authorization endpoint and every page end here.
 
-use axum::response::Response;
+use axum::Extension;
+use axum::response::{IntoResponse, Response};
 use chrono::{DateTime, Utc};
 
 use super::browser::{Browser, Csp};
+use super::oauth_error::{FailureCode, log_failure};
 use super::pages::error::ErrorKind;
 use super::pages::view::{ClientView, Link};
 use super::{authorization_response, error_page};
@@ -37,13 +39,15 @@ pub async fn error_response(
     error: &OAuthError,
     now: DateTime<Utc>,
 ) -> Response {
-    super::oauth_error::log_failure(error);
+    log_failure(error);
+    let code = error.code().as_str();
+    app.metrics.clients.note_error(to.client_id.as_str(), code);
     if to.is_device {
         // The device is told when it asks; here is only the person.
         return error_page(browser, error);
     }
     match AuthorizationResponse::error(app, to, error, now).await {
-        Ok(response) => authorization_response::send(browser, response),
+        Ok(response) => (Extension(FailureCode(code)), authorization_response::send(browser, response)).into_response(),
         // It could not be signed, and nothing else may be sent.
         Err(error) => error_page(browser, &error),
     }

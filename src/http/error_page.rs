@@ -7,7 +7,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 
 use super::accept;
 use super::browser::{self, Csp, REQUEST_ID};
-use super::oauth_error::log_failure;
+use super::oauth_error::{FailureCode, log_failure};
 use super::pages;
 use super::pages::error::{ErrorKind, ErrorPage};
 use super::pages::locale::Locale;
@@ -35,6 +35,7 @@ pub(super) fn send(
     if let Some(wait) = error.retry_after() {
         response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(wait.as_secs().max(1)));
     }
+    response.extensions_mut().insert(FailureCode(code));
     response
 }
 

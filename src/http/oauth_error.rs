@@ -3,6 +3,7 @@
 
 use std::error::Error;
 
+use axum::Extension;
 use axum::response::{IntoResponse, Response};
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, PRAGMA, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderMap, HeaderValue, StatusCode};
@@ -16,9 +17,14 @@ use crate::protocol::error::{Challenge, OAuthError};
 /// What both challenges call the protected space (RFC 9110 section 11.5).
 const REALM: &str = "ostiary";
 
+/// The code of the error that a response tells, for whoever counts: an extension of the response.
+#[derive(Clone, Copy, Debug)]
+pub struct FailureCode(pub &'static str);
+
 impl IntoResponse for OAuthError {
     fn into_response(self) -> Response {
         log_failure(&self);
+        let code = Extension(FailureCode(self.code().as_str()));
         let status = StatusCode::from_u16(self.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         let mut headers = HeaderMap::new();
         headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
@@ -34,11 +40,11 @@ impl IntoResponse for OAuthError {
         }
         // RFC 6750 section 3.1: who sent no token learns no error code, in the body neither.
         if self.challenge() == Challenge::BearerMissing {
-            return (status, headers).into_response();
+            return (status, headers, code).into_response();
         }
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
         let body = json!({"error": self.code().as_str(), "error_description": self.detail()});
-        (status, headers, body.to_string()).into_response()
+        (status, headers, code, body.to_string()).into_response()
     }
 }
 

@@ -134,6 +134,11 @@ impl Keys {
         self.shared.external.find_status(kid)
     }
 
+    /// The RSA signatures that wait for a thread.
+    pub fn waiting_rsa_signatures(&self) -> usize {
+        self.shared.rsa.waiting()
+    }
+
     /// Where they are kept.
     pub fn store(&self) -> &dyn KeyStore {
         &*self.shared.store

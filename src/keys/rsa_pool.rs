@@ -53,6 +53,11 @@ impl RsaPool {
         (Self { queue, places: Arc::new(Semaphore::new(places)) }, jobs)
     }
 
+    /// The signatures that wait for a thread, and those that somebody will ask for in a moment.
+    pub(super) fn waiting(&self) -> usize {
+        QUEUE.saturating_sub(self.places.available_permits())
+    }
+
     /// Takes a place, or says that there is none.
     pub(super) fn reserve(&self) -> Result<RsaPlace, SigningError> {
         let permit = Arc::clone(&self.places).try_acquire_owned().map_err(|_| SigningError::Busy)?;

@@ -1,22 +1,28 @@
 //! `/device_authorization` (RFC 8628 section 3.1): a device without a keyboard or a browser asks, and gets a code to show to a
 //! person, who goes on with it in a browser of their own.
 
+use std::sync::Arc;
+
 use axum::Json;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
+use chrono::{DateTime, Utc};
 use http::HeaderMap;
 use serde::Serialize;
 
 use super::{authorize, paths};
 use crate::app::App;
 use crate::flow::device_code::{self, Begun, DeviceRequest};
+use crate::flow::replay::Mark;
+use crate::flow::throttle::Network;
 use crate::flow::{audience, authorization_details, client, dpop, throttle};
 use crate::http::client_certificate::ClientCertificate;
 use crate::http::client_ip::ClientIp;
 use crate::http::form::OAuthForm;
 use crate::http::headers;
-use crate::model::client::GrantType;
+use crate::model::client::{Client, GrantType};
 use crate::protocol::error::OAuthError;
+use crate::protocol::form::Form;
 use crate::protocol::resource;
 
 /// RFC 8628 section 3.2.
@@ -43,31 +49,43 @@ pub async fn post(
     let endpoints = [paths::DEVICE_AUTHORIZATION, paths::TOKEN];
     let presented = (&request_headers, certificate.as_ref());
     let (client, assertion) = client::verify(&app, &endpoints, presented, &form, now).await?;
-    let proof = dpop::verify_optional(&app, paths::DEVICE_AUTHORIZATION, &request_headers, now)?;
+    let id = client.id.clone();
+    let network = client_ip.network();
+    client::counted(&app, &id, answer(&app, (client, assertion), (&request_headers, &network), &form, now).await)
+}
+
+/// The answer to a client that has authenticated, or needs not.
+async fn answer(
+    app: &App,
+    (client, assertion): (Arc<Client>, Option<Mark>),
+    (request_headers, network): (&HeaderMap, &Network),
+    form: &Form,
+    now: DateTime<Utc>,
+) -> Result<Response, OAuthError> {
+    let proof = dpop::verify_optional(app, paths::DEVICE_AUTHORIZATION, request_headers, now)?;
     if !client.has_grant(GrantType::DeviceCode) {
         return Err(OAuthError::unauthorized_client("the client may not use the device authorization grant"));
     }
     // There is no such thing as a signed device authorization request.
     let settings = &client.settings;
-    if settings.require_signed_request_object || client::profile(&app, &client).requires_signed_requests() {
+    if settings.require_signed_request_object || client::profile(app, &client).requires_signed_requests() {
         return Err(OAuthError::unauthorized_client("the client has to sign its requests, which a device cannot"));
     }
     // A public client is anybody who knows its name, and each request is a record.
-    if client.is_public() {
-        let network = client_ip.network();
-        if let Some(wait) = throttle::count_beginning(app.state.as_ref(), &app.config.throttle, &network, now).await? {
-            let error = OAuthError::temporarily_unavailable("too many devices were begun from this network");
-            return Err(error.with_wait(wait));
-        }
+    if client.is_public()
+        && let Some(wait) = throttle::count_beginning(app.state.as_ref(), &app.config.throttle, network, now).await?
+    {
+        let error = OAuthError::temporarily_unavailable("too many devices were begun from this network");
+        return Err(error.with_wait(wait));
     }
-    dpop::burn(&app, assertion, proof.as_ref(), now).await?;
-    let authorization_details = authorization_details::requested(&app, &client, &form, now).await?;
-    let scopes = authorize::scopes(&app, &client, &form, !authorization_details.is_empty(), now).await?;
+    dpop::burn(app, assertion, proof.as_ref(), now).await?;
+    let authorization_details = authorization_details::requested(app, &client, form, now).await?;
+    let scopes = authorize::scopes(app, &client, form, !authorization_details.is_empty(), now).await?;
     let resources = resource::parse_all(form.all("resource"))?;
-    audience::check(&app, &client, &resources, now).await?;
+    audience::check(app, &client, &resources, now).await?;
     let dpop_jkt = proof.as_ref().map(|proof| proof.jkt.clone());
     let request = DeviceRequest { scopes, resources, authorization_details, dpop_jkt };
-    let Begun { device_code, user_code } = device_code::begin(&app, &client, request, now).await?;
+    let Begun { device_code, user_code } = device_code::begin(app, &client, request, now).await?;
     let (user_code, verification_uri) = (user_code.display(), app.url(device_code::PAGE));
     let answer = DeviceAuthorization {
         device_code,

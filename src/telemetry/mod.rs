@@ -2,6 +2,9 @@
 //!
 //! Never in a log: tokens, secrets, bodies, queries, personal data. A failure is logged once, where it becomes an answer.
 
+// What is counted.
+pub mod metrics;
+
 use std::error::Error;
 use std::panic;
 

@@ -255,6 +255,7 @@ fn parts(built: &App, state: Arc<dyn StateStore>) -> Parts {
         postgres: built.postgres.clone(),
         registry: Registry::new(built.postgres.clone(), bootstrap::admin_catalog(&built.config)),
         state,
+        metrics: built.metrics.clone(),
         keys: built.keys.clone(),
         master_keys: built.master_keys.clone(),
         identity: built.identity.clone(),

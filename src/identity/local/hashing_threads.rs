@@ -68,6 +68,11 @@ impl HashingThreads {
         Ok(threads)
     }
 
+    /// The jobs that wait for a thread.
+    pub fn waiting(&self) -> usize {
+        self.queue.lock().jobs.len()
+    }
+
     /// Runs `work` on one of the threads. A caller that goes away takes its job along, unless it has begun.
     pub async fn run<T: Send + 'static>(
         &self,

@@ -88,6 +88,11 @@ impl Passwords {
         Ok(Self { threads: Arc::new(threads), params, dummy })
     }
 
+    /// The passwords that wait for a thread.
+    pub fn waiting(&self) -> usize {
+        self.threads.waiting()
+    }
+
     /// A hash of a new password.
     pub async fn hash(&self, password: &SecretString) -> Result<Phc, PasswordError> {
         let (password, params) = (password.clone(), self.params.clone());

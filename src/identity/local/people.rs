@@ -29,6 +29,11 @@ pub enum NewPassword {
 }
 
 impl LocalPeople {
+    /// The passwords that wait for a thread to be hashed or checked.
+    pub fn waiting_passwords(&self) -> usize {
+        self.passwords.waiting()
+    }
+
     /// People who choose passwords of at least `min_length` characters.
     pub fn new(passwords: Passwords, min_length: usize) -> Self {
         Self { passwords, min_length }

@@ -3,22 +3,27 @@
 // The grants: one file each.
 pub mod grants;
 
+use std::sync::Arc;
+
 use axum::Json;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
+use chrono::{DateTime, Utc};
 use http::HeaderMap;
 
 use super::paths;
 use crate::app::App;
 use crate::flow::access_token::Binding;
 use crate::flow::exchange::Possession;
+use crate::flow::replay::Mark;
 use crate::flow::{client, dpop, issue};
 use crate::http::client_certificate::ClientCertificate;
 use crate::http::form::OAuthForm;
 use crate::http::headers;
-use crate::model::client::GrantType;
+use crate::model::client::{Client, GrantType};
 use crate::protocol::error::OAuthError;
 use crate::protocol::form::Form;
+use crate::protocol::mtls::Certificate;
 use crate::protocol::token_exchange;
 
 /// A token request.
@@ -32,16 +37,28 @@ pub async fn post(
     refuse_repeats(&form)?;
     let caller = (&request_headers, certificate.as_ref());
     let (client, assertion) = client::verify(&app, &[paths::TOKEN], caller, &form, now).await?;
-    let proof = dpop::verify_optional(&app, paths::TOKEN, &request_headers, now)?;
+    let id = client.id.clone();
+    client::counted(&app, &id, answer(&app, (client, assertion), caller, &form, now).await)
+}
+
+/// The answer to a client that has authenticated.
+async fn answer(
+    app: &App,
+    (client, assertion): (Arc<Client>, Option<Mark>),
+    (request_headers, certificate): (&HeaderMap, Option<&Certificate>),
+    form: &Form,
+    now: DateTime<Utc>,
+) -> Result<Response, OAuthError> {
+    let proof = dpop::verify_optional(app, paths::TOKEN, request_headers, now)?;
     let settings = &client.settings;
     let by_certificate = settings.tls_client_certificate_bound_access_tokens;
-    let is_bound = client::profile(&app, &client).is_fapi2() && !by_certificate;
+    let is_bound = client::profile(app, &client).is_fapi2() && !by_certificate;
     if (is_bound || settings.dpop_bound_access_tokens) && proof.is_none() {
         return Err(OAuthError::invalid_dpop_proof(
             "the tokens of the client are bound to a key: a DPoP proof is required",
         ));
     }
-    dpop::burn(&app, assertion, proof.as_ref(), now).await?;
+    dpop::burn(app, assertion, proof.as_ref(), now).await?;
     let jkt = proof.as_ref().map(|proof| proof.jkt.as_str());
     let grant_type = form.required("grant_type", "the parameter grant_type is missing")?;
     let grant = GrantType::from_name(grant_type)
@@ -49,19 +66,19 @@ pub async fn post(
     if !client.has_grant(grant) {
         return Err(OAuthError::unauthorized_client("the client may not use this grant_type"));
     }
-    let x5t = client::certificate_to_bind(&client, certificate.as_ref(), now)?;
+    let x5t = client::certificate_to_bind(&client, certificate, now)?;
     let issuance = match grant {
-        GrantType::AuthorizationCode => grants::authorization_code::decide(&app, client, &form, jkt, now).await?,
-        GrantType::RefreshToken => grants::refresh_token::decide(&app, client, &form, now).await?,
-        GrantType::ClientCredentials => grants::client_credentials::decide(&app, client, &form, now).await?,
-        GrantType::DeviceCode => grants::device_code::decide(&app, client, &form, jkt, now).await?,
+        GrantType::AuthorizationCode => grants::authorization_code::decide(app, client, form, jkt, now).await?,
+        GrantType::RefreshToken => grants::refresh_token::decide(app, client, form, now).await?,
+        GrantType::ClientCredentials => grants::client_credentials::decide(app, client, form, now).await?,
+        GrantType::DeviceCode => grants::device_code::decide(app, client, form, jkt, now).await?,
         GrantType::TokenExchange => {
-            let possession = Possession { jkt, certificate: certificate.as_ref() };
-            grants::token_exchange::decide(&app, client, &form, possession, now).await?
+            let possession = Possession { jkt, certificate };
+            grants::token_exchange::decide(app, client, form, possession, now).await?
         }
     };
     let binding = Binding { jkt, x5t: x5t.as_deref() };
-    let response = issue::tokens(&app, issuance, binding, now).await?;
+    let response = issue::tokens(app, issuance, binding, now).await?;
     // RFC 6749 section 5.1.
     let nonce = headers::dpop_nonce(proof.as_ref().and_then(|proof| proof.next_nonce.as_deref()));
     Ok((headers::no_store(), nonce, Json(response)).into_response())

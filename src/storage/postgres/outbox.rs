@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 use diesel::prelude::*;
-use diesel::sql_types::{Array, BigInt, Integer, Jsonb, Text, Timestamptz};
+use diesel::sql_types::{Array, BigInt, Integer, Jsonb, Nullable, Text, Timestamptz};
 use diesel_async::RunQueryDsl;
 
 use super::Postgres;
@@ -76,6 +76,26 @@ const TAKE: &str = "
     )
     RETURNING id, kind, payload, attempts";
 
+const BACKLOG: &str = "
+    SELECT
+        (SELECT count(*) FROM outbox WHERE done_at IS NULL AND failed_at IS NULL) AS waiting,
+        (SELECT min(due_at) FROM outbox WHERE done_at IS NULL AND failed_at IS NULL) AS due_since,
+        (SELECT count(*) FROM outbox WHERE failed_at IS NOT NULL) AS given_up";
+
+/// What waits in the outbox.
+#[derive(QueryableByName)]
+pub struct Backlog {
+    /// The rows that are still to be done.
+    #[diesel(sql_type = BigInt)]
+    pub waiting: i64,
+    /// When the oldest of them is due.
+    #[diesel(sql_type = Nullable<Timestamptz>)]
+    pub due_since: Option<DateTime<Utc>>,
+    /// The rows that were given up.
+    #[diesel(sql_type = BigInt)]
+    pub given_up: i64,
+}
+
 impl Postgres {
     /// Takes up to `limit` rows that are due. Nobody else gets them until `lease` is over or they were put back.
     pub async fn take_outbox(
@@ -91,6 +111,11 @@ impl Postgres {
             .bind::<Array<Text>, _>(OutboxKind::ALL.map(OutboxKind::as_str).to_vec());
         let taken: Vec<TakenRow> = self.run(async |conn| statement.load(conn).await).await?;
         taken.into_iter().map(OutboxRow::try_from).collect()
+    }
+
+    /// What is not delivered yet, and what never will be.
+    pub async fn count_outbox(&self) -> Result<Backlog, StoreError> {
+        self.run(async |conn| diesel::sql_query(BACKLOG).get_result(conn).await).await
     }
 
     /// It is done.

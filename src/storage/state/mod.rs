@@ -7,6 +7,8 @@
 pub mod epoch;
 // State in the memory of this process.
 pub mod memory;
+// Any of them, with a clock beside it.
+pub mod timed;
 // State in Valkey, shared by every instance.
 pub mod valkey;
 

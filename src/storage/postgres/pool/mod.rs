@@ -11,7 +11,7 @@ mod tls;
 
 use std::fmt;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use deadpool::Runtime;
 use diesel::QueryResult;
@@ -27,9 +27,23 @@ pub(super) use target::Target;
 
 use crate::model::audit::AuditRecord;
 use crate::storage::StoreError;
+use crate::telemetry::metrics::CallTimes;
 
 /// How long a statement may go on at the server after we gave up on it.
 const SERVER_MARGIN: Duration = Duration::from_millis(500);
+
+/// The connections of a pool at one moment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PoolStatus {
+    /// The most there may be.
+    pub most: usize,
+    /// Those that are open.
+    pub open: usize,
+    /// Those of them that nobody uses.
+    pub idle: usize,
+    /// Who waits for one.
+    pub waiting: usize,
+}
 
 /// How to reach Postgres, and how patient to be.
 #[derive(Clone, Debug)]
@@ -54,6 +68,7 @@ pub struct Postgres {
     statement_timeout: Duration,
     /// What the next change is recorded as; nothing: it is not.
     pub(super) records: Arc<[AuditRecord]>,
+    times: CallTimes,
 }
 
 impl fmt::Debug for Postgres {
@@ -84,7 +99,7 @@ impl Postgres {
             .runtime(Runtime::Tokio1)
             .build()
             .map_err(StoreError::unavailable)?;
-        Ok(Self { pool, target, statement_timeout, records: Arc::default() })
+        Ok(Self { pool, target, statement_timeout, records: Arc::default(), times: CallTimes::default() })
     }
 
     /// Whether the server answers.
@@ -105,13 +120,31 @@ impl Postgres {
     where
         Verb: AsyncFnOnce(&mut AsyncPgConnection) -> QueryResult<T>,
     {
-        let mut conn = self.pool.get().await.map_err(StoreError::unavailable)?;
-        match tokio::time::timeout(self.statement_timeout, verb(&mut conn)).await {
+        let start = Instant::now();
+        let conn = self.pool.get().await;
+        self.times.note("connection", start.elapsed(), conn.is_err());
+        let mut conn = conn.map_err(StoreError::unavailable)?;
+        let start = Instant::now();
+        let result = match tokio::time::timeout(self.statement_timeout, verb(&mut conn)).await {
             Ok(result) => result.map_err(failure),
             Err(elapsed) => {
                 drop(Object::take(conn));
                 Err(StoreError::unavailable(elapsed))
             }
-        }
+        };
+        let has_failed = matches!(result, Err(StoreError::Unavailable(_)));
+        self.times.note("statement", start.elapsed(), has_failed);
+        result
+    }
+
+    /// How long it takes to get a connection (`connection`), and what is done with it (`statement`).
+    pub fn times(&self) -> &CallTimes {
+        &self.times
+    }
+
+    /// The connections now.
+    pub fn pool_status(&self) -> PoolStatus {
+        let status = self.pool.status();
+        PoolStatus { most: status.max_size, open: status.size, idle: status.available, waiting: status.waiting }
     }
 }
