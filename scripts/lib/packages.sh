@@ -322,7 +322,7 @@ need_chromium() {
 need_python() {
     has python3 && return 0
     say "Python 3 is missing."
-    install_from_packages python && has python3 || { say "Install Python 3.9 or later."; return 1; }
+    install_from_packages python && has python3 || { say "Install Python 3.10 or later."; return 1; }
 }
 
 # Not the headers, but what makes keys and certificates.

@@ -12,7 +12,7 @@ from typing import Any
 from . import configuration, plans, preparation, private_files, report
 from .ostiary import Admin, Ostiary
 from .plans import Configuration
-from .problem import Exit, Problem
+from .problem import Exit, Problem, Unreachable
 from .report import ExpectedSkips
 from .suite import Outcome, Pace, Suite
 from .web import Web, tls
@@ -123,8 +123,15 @@ def _run(suite: Suite, chosen: list[Configuration], folder: Path, skips: Expecte
     for each in chosen:
         mend = "run the step config first"
         document = private_files.read_json(folder / "configurations" / f"{each.name}.json", mend)
-        if not _run_one(suite, each, document, results, skips):
-            bad.append(each.name)
+        try:
+            is_good = _run_one(suite, each, document, results, skips)
+        except Unreachable:
+            raise
+        except Problem as problem:
+            # A plan that is refused keeps none of the others from running.
+            print(f"{each.name}: {problem}", file=sys.stderr)
+            is_good = False
+        bad += [] if is_good else [each.name]
     print(f"\nResults are in {results}.")
     if bad:
         print(f"Not as certification wants it: {' '.join(bad)}")

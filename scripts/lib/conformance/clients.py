@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Optional
+from typing import Any
 
 from . import keys, plans
 from .plans import Configuration, Fapi
@@ -27,7 +27,7 @@ class Client:
     role: str
     settings: dict[str, Any]
     # For whoever has keys: its FAPI combination.
-    fapi: Optional[Fapi] = None
+    fapi: Fapi | None = None
 
     @property
     def has_secret(self) -> bool:

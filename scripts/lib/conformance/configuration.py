@@ -19,6 +19,9 @@ def document(configuration: Configuration, alias: str, prepared: dict[str, Any])
     """The configuration of a plan. It holds secrets."""
     person = prepared["person"]
     script = Script(prepared["issuer"], prepared["suite"], person["username"], person["password"])
+    # The modules of a plan are named after its family.
+    family = configuration.plan.split("-")[0]
+    steps = {name: steps for name, steps in script.of_modules().items() if name.startswith(family)}
     found: dict[str, Any] = {
         "alias": alias,
         "description": f"Ostiary: {configuration.name}",
@@ -26,7 +29,7 @@ def document(configuration: Configuration, alias: str, prepared: dict[str, Any])
         # Its browser knows no layout, and the styles of today even less.
         "options": {"browsercontrol_css_enable": False},
         "browser": script.everywhere(),
-        "override": {name: {"browser": steps} for name, steps in script.of_modules().items()},
+        "override": {name: {"browser": entries} for name, entries in steps.items()},
     }
     if configuration.registers_clients:
         token = prepared["initial_access_token"]

@@ -7,8 +7,9 @@ import hashlib
 import os
 import subprocess
 import tempfile
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, Iterator
+from typing import Any
 
 from .problem import Problem
 
@@ -79,7 +80,7 @@ def _jwk(pem: str, prefix: str) -> dict[str, Any]:
     numbers = [value for _, value in _elements(next(_elements(inner))[1])]
     jwk: dict[str, Any] = {"kty": "RSA"}
     # The first number is the version, and two primes are all that OpenSSL makes.
-    for name, number in zip(MEMBERS, numbers[1:]):
+    for name, number in zip(MEMBERS, numbers[1:], strict=True):
         jwk[name] = base64.urlsafe_b64encode(number.lstrip(b"\0")).rstrip(b"=").decode()
     # RFC 7638: short enough to read in a log, and another one for every key.
     thumbprint = hashlib.sha256(f'{{"e":"{jwk["e"]}","kty":"RSA","n":"{jwk["n"]}"}}'.encode()).digest()

@@ -5,8 +5,9 @@ from __future__ import annotations
 import base64
 import os
 import urllib.parse
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, Iterator, Mapping, Optional
+from typing import Any
 
 from . import private_files
 from .problem import Problem, Unreachable
@@ -55,12 +56,12 @@ class Ostiary:
 class Admin:
     """Its admin API (docs/admin-api.md)."""
 
-    def __init__(self, server: Ostiary, credentials: Optional[Path]) -> None:
+    def __init__(self, server: Ostiary, credentials: Path | None) -> None:
         self.server = server
         self.web = server.web
         self.web.authorization = f"Bearer {os.environ.get(TOKEN_VARIABLE) or self._new_token(credentials)}"
 
-    def _new_token(self, credentials: Optional[Path]) -> str:
+    def _new_token(self, credentials: Path | None) -> str:
         client_id, secret = self._client(credentials)
         pair = ":".join(urllib.parse.quote(part, safe="") for part in (client_id, secret))
         form = {"grant_type": "client_credentials", "resource": f"{self.server.issuer}/admin", "scope": SCOPES}
@@ -81,7 +82,7 @@ class Admin:
             )
         return str(document["access_token"])
 
-    def _client(self, credentials: Optional[Path]) -> tuple[str, str]:
+    def _client(self, credentials: Path | None) -> tuple[str, str]:
         if credentials is not None:
             mend = "give --credentials the file that `ostiary bootstrap --output FILE` wrote"
             document = private_files.read_json(credentials, mend)
@@ -108,7 +109,7 @@ class Admin:
         kind = Unreachable if answer.status in (401, 403) else Problem
         raise kind(f"{method} {path} of {self.server.issuer} is refused: {answer.said()}")
 
-    def every(self, path: str, query: Optional[Mapping[str, str]] = None) -> Iterator[dict[str, Any]]:
+    def every(self, path: str, query: Mapping[str, str] | None = None) -> Iterator[dict[str, Any]]:
         """Everything of a list, page by page."""
         asked = dict(query or {}, limit="200")
         while True:

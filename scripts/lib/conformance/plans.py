@@ -8,7 +8,6 @@ are not repeated.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Optional
 
 from .problem import Problem
 
@@ -74,7 +73,7 @@ class Configuration:
     variant: tuple[tuple[str, str], ...]
     # The clients that it uses, see `clients`. Configurations that differ only in what they ask for share them.
     clients: str
-    fapi: Optional[Fapi] = None
+    fapi: Fapi | None = None
 
     @property
     def registers_clients(self) -> bool:

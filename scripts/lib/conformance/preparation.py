@@ -99,27 +99,19 @@ def _register_all(admin: Admin, sets: dict[str, list[Client]]) -> dict[str, dict
     every = [client for pair in sets.values() for client in pair]
     # Most of the time goes into keys, which OpenSSL makes beside us.
     with ThreadPoolExecutor() as pool:
-        all_keys = list(pool.map(Client.new_keys, every))
-    secret_of = {client.client_id: _register(admin, client, own) for client, own in zip(every, all_keys)}
-    keys_of = {client.client_id: own for client, own in zip(every, all_keys)}
-    return {
-        name: {
-            client.role: {
-                "client_id": client.client_id,
-                "client_secret": secret_of[client.client_id],
-                **keys_of[client.client_id],
-            }
-            for client in pair
-        }
-        for name, pair in sets.items()
-    }
+        keyed = list(zip(every, pool.map(Client.new_keys, every), strict=True))
+    known = {}
+    for client, own in keyed:
+        secret = _register(admin, client, own)
+        known[client.client_id] = {"client_id": client.client_id, "client_secret": secret, **own}
+    return {name: {client.role: known[client.client_id] for client in pair} for name, pair in sets.items()}
 
 
 def _register(admin: Admin, client: Client, own: clients.Keys) -> str | None:
     path, registration = f"/admin/clients/{client.client_id}", client.registration(own)
     if admin.call("GET", path, takes=(404,)).status == 404:
         made = admin.call("POST", "/admin/clients", {"client_id": client.client_id, **registration}).json()
-        return made.get("client_secret")
+        return str(made["client_secret"]) if client.has_secret else None
     admin.call("PATCH", path, {"enabled": True, **registration})
     if not client.has_secret:
         return None

@@ -6,7 +6,7 @@ import json
 import os
 import time
 from dataclasses import dataclass, field
-from typing import Any, Optional
+from typing import Any
 
 from .plans import Configuration
 from .problem import Problem, Unreachable
@@ -37,7 +37,8 @@ class Outcome:
     module: str
     variant: dict[str, str]
     test_id: str
-    # PASSED, REVIEW, SKIPPED, WARNING, FAILED, UNKNOWN; or INTERRUPTED, or TIMEOUT if we did not wait any longer.
+    # PASSED, REVIEW, SKIPPED, WARNING, FAILED, UNKNOWN; or INTERRUPTED, TIMEOUT if we did not wait any longer, NOT_RUN if the
+    # suite refused.
     result: str
     findings: list[Finding] = field(default_factory=list)
     # Addresses that its browser has no steps for.
@@ -84,7 +85,13 @@ class Suite:
         query = {"test": name, "plan": plan_id}
         if variant:
             query["variant"] = json.dumps(variant)
-        test_id = self._ask("POST", "/api/runner", query, 201).json()["id"]
+        try:
+            test_id = self._ask("POST", "/api/runner", query, 201).json()["id"]
+        except Unreachable:
+            raise
+        except Problem as problem:
+            # The others may go better.
+            return Outcome(name, variant, "", "NOT_RUN", [Finding("FAILURE", "scripts/conformance", str(problem))])
         result = self._wait(test_id)
         outcome = Outcome(name, variant, test_id, result, self._findings(test_id))
         if result == "TIMEOUT":
@@ -127,7 +134,7 @@ class Suite:
         return [str(url) for url in (document or {}).get("urls", [])]
 
     def _ask(
-        self, method: str, path: str, query: dict[str, str], expected: int, document: Optional[dict[str, Any]] = None
+        self, method: str, path: str, query: dict[str, str], expected: int, document: dict[str, Any] | None = None
     ) -> Answer:
         answer = self.web.send(method, path, document, query=query)
         if answer.status == expected:

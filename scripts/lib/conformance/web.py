@@ -8,8 +8,9 @@ import ssl
 import urllib.error
 import urllib.parse
 import urllib.request
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Mapping, Optional
+from typing import Any
 
 from .problem import Unreachable
 
@@ -22,7 +23,6 @@ class Answer:
     """A response, read to its end."""
 
     status: int
-    headers: Mapping[str, str]
     body: bytes
 
     def json(self) -> Any:
@@ -50,7 +50,7 @@ class _StayHere(urllib.request.HTTPRedirectHandler):
         return None
 
 
-def tls(ca_file: Optional[str] = None, *, insecure: bool = False) -> ssl.SSLContext:
+def tls(ca_file: str | None = None, *, insecure: bool = False) -> ssl.SSLContext:
     """Whom to believe: the authorities of this machine and those of a file, or whoever answers."""
     context = ssl.create_default_context()
     if ca_file is not None:
@@ -67,7 +67,7 @@ class Web:
     def __init__(self, base: str, context: ssl.SSLContext, name: str) -> None:
         self.base = base.rstrip("/")
         self.name = name
-        self.authorization: Optional[str] = None
+        self.authorization: str | None = None
         self._opener = urllib.request.build_opener(urllib.request.HTTPSHandler(context=context), _StayHere())
 
     def request(
@@ -75,9 +75,9 @@ class Web:
         method: str,
         path: str,
         *,
-        query: Optional[Mapping[str, str]] = None,
-        headers: Optional[Mapping[str, str]] = None,
-        body: Optional[bytes] = None,
+        query: Mapping[str, str] | None = None,
+        headers: Mapping[str, str] | None = None,
+        body: bytes | None = None,
     ) -> Answer:
         """Sends a request; `path` may be a whole address of the same server. Raises `Unreachable`."""
         address = path if path.startswith(("http://", "https://")) else self.base + path
@@ -90,10 +90,10 @@ class Web:
             request.add_header("Authorization", self.authorization)
         try:
             with self._opener.open(request, timeout=TIMEOUT) as response:
-                return Answer(response.status, response.headers, response.read())
+                return Answer(response.status, response.read())
         except urllib.error.HTTPError as error:
             with error:
-                return Answer(error.code, error.headers, error.read())
+                return Answer(error.code, error.read())
         except (OSError, http.client.HTTPException) as error:
             reason = getattr(error, "reason", error)
             raise Unreachable(f"{self.name} at {self.base} cannot be reached: {reason}") from None
@@ -104,8 +104,8 @@ class Web:
         path: str,
         document: Any = None,
         *,
-        query: Optional[Mapping[str, str]] = None,
-        headers: Optional[Mapping[str, str]] = None,
+        query: Mapping[str, str] | None = None,
+        headers: Mapping[str, str] | None = None,
     ) -> Answer:
         """The same with a JSON document."""
         body = None if document is None else json.dumps(document).encode()
