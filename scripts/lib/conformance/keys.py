@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import os
 import subprocess
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from .problem import Problem
@@ -45,11 +45,11 @@ def certificate(name: str) -> Certificate:
     """A new certificate for a client of that name."""
     key_pem = _openssl(["genpkey", *KEY])
     with tempfile.TemporaryDirectory() as folder:
-        path = os.path.join(folder, "key.pem")
-        with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="ascii") as file:
-            file.write(key_pem)
+        # Nobody else can enter it.
+        path = Path(folder) / "key.pem"
+        path.write_text(key_pem, encoding="ascii")
         pem = _openssl([
-            "req", "-x509", "-new", "-key", path, "-sha256", "-days", str(DAYS), "-subj", f"/O=Conformance/CN={name}",
+            "req", "-x509", "-new", "-key", str(path), "-sha256", "-days", str(DAYS), "-subj", f"/O=Conformance/CN={name}",
             "-addext", "extendedKeyUsage=clientAuth",
         ])
     return Certificate(pem, key_pem)
