@@ -21,6 +21,9 @@ const SCRIPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/scripts/conformance")
 
 const ADMIN_SCOPES: [&str; 2] = ["admin:clients", "admin:users"];
 
+/// Variables by name.
+type Environment<'a> = &'a [(&'a str, &'a str)];
+
 /// A server that is ready for every plan, a suite, and a folder.
 struct Setup {
     app: TestApp,
@@ -62,7 +65,7 @@ impl Setup {
         .await
     }
 
-    async fn start(&self, arguments: &[&str], environment: &[(&str, &str)]) -> Ended {
+    async fn start(&self, arguments: &[&str], environment: Environment<'_>) -> Ended {
         self.workplace.run(SCRIPT, arguments, environment).await
     }
 
@@ -348,6 +351,7 @@ async fn what_goes_wrong_with_one_keeps_none_of_the_others_from_running() {
         assert!(ended.stdout.contains(text), "{text} in {ended:?}");
     }
     assert!(ended.stdout.contains("wants it: oidcc-config oidcc-rp-initiated-logout"), "{ended:?}");
+    assert_eq!(setup.suite.cancelled(), ["slow-module"]);
 }
 
 #[tokio::test]
@@ -356,7 +360,7 @@ async fn a_suite_that_is_away_or_does_not_let_us_in_changes_nothing_at_the_serve
     let issuer = setup.app.issuer().to_owned();
     let (away, here) = (format!("http://127.0.0.1:{}", free_port()), setup.suite.url());
     let admin = ("OSTIARY_ADMIN_TOKEN", setup.token.as_str());
-    let cases: [(&str, &[(&str, &str)], &str); 3] = [
+    let cases: [(&str, Environment<'_>, &str); 3] = [
         (&away, &[admin, ("CONFORMANCE_TOKEN", TOKEN)], "cannot be reached"),
         (&here, &[admin, ("CONFORMANCE_TOKEN", "another")], "does not let us in"),
         (&here, &[admin], "put a token of its page"),
@@ -408,6 +412,19 @@ async fn a_server_that_is_not_ready_is_told_everything_that_it_lacks_and_left_al
     assert_eq!((&clients["items"], setup.suite.plans().len()), (&json!([]), 0));
     // Those that need none of it go on.
     assert_eq!(setup.run(&["oidcc-config"], &[]).await.code, Some(0));
+}
+
+#[tokio::test]
+async fn clients_that_register_themselves_have_to_get_by_without_pkce() {
+    let setup = setup_with(|config| config.registration.pkce_required = true).await;
+    let ended = setup.run(&["oidcc-basic-dynamic"], &[]).await;
+    assert_eq!((ended.code, setup.suite.plans().len()), (Some(2), 0), "{ended:?}");
+    assert!(ended.stderr.contains("registration.pkce_required: false"), "{ended:?}");
+    let clients = setup.admin().get("/admin/clients?limit=200").await.document(200);
+    let is_its_own = |client: &Value| client.get("registered_through").is_some();
+    assert!(!clients["items"].as_array().unwrap().iter().any(is_its_own), "the one that was tried is gone: {clients}");
+    // No other plan minds.
+    assert_eq!(setup.run(&["oidcc-3rdparty-init-login"], &[]).await.code, Some(0));
 }
 
 #[tokio::test]

@@ -3,13 +3,18 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use ostiary::config::ClientCertificateHeader;
 use ostiary::model::client::ClientAuthMethod;
 use serde_json::{Value, json};
 
 use super::browser::Scripted;
-use super::{Setup, setup};
+use super::{Setup, setup, setup_with};
 use crate::harness::proof::ath;
-use crate::harness::{Authorization, ClientKey, Page, TestClient, byte_sequence, encode, jwt, parameters};
+use crate::harness::{
+    Authorization, ClientCert, ClientKey, Page, TestClient, byte_sequence, encode, free_port, jwt, parameters,
+    server_certificate, tls_client,
+};
+use crate::mtls_listener::first_token;
 
 /// A client of a configuration.
 fn client_of(setup: &Setup, name: &str, role: &str) -> TestClient {
@@ -337,5 +342,66 @@ async fn the_clients_that_act_for_themselves_go_the_whole_way() {
         let tokens = call.send().await.json();
         assert_eq!((&tokens["scope"], tokens.get("refresh_token")), (&json!(scope), None), "{name}");
         assert_at_resource(&setup, &tokens, key.as_ref(), shown.as_deref().filter(|_| key.is_none())).await;
+    }
+}
+
+/// RFC 8705 over a connection, without a proxy: the certificate and its key belong together, and aliases are used.
+#[tokio::test]
+async fn a_generated_certificate_is_shown_in_a_handshake() {
+    let (name, folder) = ("fapi2-cc-mtls-mtls", tempfile::tempdir().expect("a folder"));
+    let (server, port, mtls_port) = (server_certificate(folder.path()), free_port(), free_port());
+    let setup = setup_with(|config| {
+        config.server.trusted_proxy_cidrs = Vec::new();
+        config.mtls.header = ClientCertificateHeader::None;
+        config.mtls.alias_base_url = Some(format!("https://localhost:{mtls_port}"));
+        config.tls.bind = Some(([127, 0, 0, 1], port).into());
+        config.tls.mtls_bind = Some(([127, 0, 0, 1], mtls_port).into());
+        config.tls.certificate_file = Some(folder.path().join("tls.pem"));
+        config.tls.private_key_file = Some(folder.path().join("tls.key"));
+    })
+    .await;
+    setup.prepared(&[name, "fapi2-sp-mtls-dpop-oauth"]).await;
+    for role in ["client", "client2"] {
+        let shown = &setup.configuration(name)[role.replace("client", "mtls")];
+        let own = ClientCert::from_pem(shown["cert"].as_str().unwrap(), shown["key"].as_str().unwrap());
+        let tls = tls_client(&server, Some(&own), &rustls::version::TLS13);
+        let (status, body) = first_token(mtls_port, &tls, &client_of(&setup, name, role)).await;
+        assert_eq!(status, 200, "{body}");
+        let claims = jwt::read(body["access_token"].as_str().unwrap()).claims;
+        assert_eq!(claims["cnf"], json!({"x5t#S256": own.thumbprint()}));
+    }
+    let resource = |name: &str| setup.configuration(name)["resource"]["resourceUrl"].clone();
+    assert_eq!(resource(name), format!("https://localhost:{mtls_port}/resource"));
+    assert_eq!(resource("fapi2-sp-mtls-dpop-oauth"), format!("{}/resource", setup.app.issuer()));
+}
+
+/// RFC 7591: what the suite registers itself.
+#[tokio::test]
+async fn a_client_that_the_suite_registers_goes_the_whole_way() {
+    let (setup, name) = (setup().await, "oidcc-basic-dynamic");
+    setup.prepared(&[name]).await;
+    let configuration = setup.configuration(name);
+    let returns_to = format!("{}/test/a/ostiary/callback", setup.suite.url());
+    for role in ["client", "client2"] {
+        let given = &configuration[role];
+        let wanted = json!({
+            "client_name": given["client_name"], "redirect_uris": [returns_to], "response_types": ["code"],
+            "grant_types": ["authorization_code"], "token_endpoint_auth_method": "client_secret_basic",
+            "contacts": ["certification@suite.example"],
+        });
+        let token = given["initial_access_token"].as_str().unwrap();
+        let registered = setup.app.post("/register").bearer(token).json(&wanted).send().await;
+        assert_eq!(registered.status, 201, "{registered:?}");
+        let registered: Value = serde_json::from_str(&registered.body).unwrap();
+        let text = |member: &str| registered[member].as_str().unwrap();
+        let method = ClientAuthMethod::ClientSecretBasic;
+        let client = setup.app.known_client(text("client_id"), method, &returns_to).with_secret(text("client_secret"));
+        let request = Authorization::of(&client).without_pkce().without("nonce");
+        let code = visit(&setup, &mut scripted(&setup, name, "any"), &request).await.returned_code(&returns_to);
+        let form = [("grant_type", "authorization_code"), ("code", &code), ("redirect_uri", &returns_to)];
+        assert!(setup.app.token(&client, &form).await.json()["id_token"].is_string());
+        let path = text("registration_client_uri").strip_prefix(setup.app.issuer()).unwrap();
+        let deleted = setup.app.request(http::Method::DELETE, path).bearer(text("registration_access_token"));
+        assert_eq!(deleted.send().await.status, 204);
     }
 }

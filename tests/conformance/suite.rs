@@ -54,6 +54,7 @@ struct Kept {
     /// The plan, the module and the variant of each that ran.
     runs: Vec<(usize, String, Value)>,
     started: Vec<usize>,
+    cancelled: Vec<usize>,
     polls: HashMap<usize, usize>,
     requests: usize,
 }
@@ -109,6 +110,12 @@ impl Suite {
         self.kept().started.len()
     }
 
+    /// The modules that were ended before they were over.
+    pub fn cancelled(&self) -> Vec<String> {
+        let kept = self.kept();
+        kept.cancelled.iter().map(|id| kept.runs[*id].1.clone()).collect()
+    }
+
     pub fn requests(&self) -> usize {
         self.kept().requests
     }
@@ -140,6 +147,10 @@ async fn answer(State(kept): State<Arc<Mutex<Kept>>>, request: Request) -> Respo
         (&Method::POST, ["api", "runner"]) => kept.create_test(&query, &body),
         (&Method::POST, ["api", "runner", id]) => {
             kept.started.push(id.parse().expect("a number"));
+            Json(json!({})).into_response()
+        }
+        (&Method::DELETE, ["api", "runner", id]) => {
+            kept.cancelled.push(id.parse().expect("a number"));
             Json(json!({})).into_response()
         }
         (&Method::GET, ["api", "runner", "browser", _]) => {
@@ -202,7 +213,7 @@ impl Kept {
 
     fn ending(&self, id: usize) -> Ending {
         let ending = self.endings.get(self.runs[id].1.as_str()).cloned();
-        ending.unwrap_or_else(|| ending_of_most())
+        ending.unwrap_or_else(ending_of_most)
     }
 }
 

@@ -96,6 +96,8 @@ class Suite:
         outcome = Outcome(name, variant, test_id, result, self._findings(test_id))
         if result == "TIMEOUT":
             outcome.unvisited = self._unvisited(test_id)
+            # The alias is for the next one.
+            self.web.send("DELETE", f"/api/runner/{test_id}")
         return outcome
 
     def archive(self, plan_id: str) -> bytes:
