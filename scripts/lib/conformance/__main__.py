@@ -32,7 +32,7 @@ def main(arguments: list[str]) -> Exit:
         print(problem, file=sys.stderr)
         return problem.ends_with
     except KeyboardInterrupt:
-        return Exit(Exit.NOT_READY)
+        return Exit.NOT_READY
 
 
 def _parser() -> argparse.ArgumentParser:
