@@ -393,6 +393,32 @@ async fn a_certificate_that_nobody_knows_is_taken_only_if_that_is_said() {
         assert_eq!(ended.code, Some(3), "{ended:?}");
         assert!(ended.stderr.contains(said), "{said} in {ended:?}");
     }
+    // Somebody else lives there.
+    peer.serve("text/html", b"<title>Welcome</title>");
+    let ended = setup.start(&[&arguments[..], &["--insecure-suite"]].concat(), &[]).await;
+    assert_eq!(ended.code, Some(2), "{ended:?}");
+    assert!(ended.stderr.contains("is no suite"), "{ended:?}");
+}
+
+#[tokio::test]
+async fn files_that_cannot_be_used_are_named() {
+    let setup = setup().await;
+    let empty = setup.workplace.write("empty.json", "[{}]");
+    let empty = empty.to_str().unwrap();
+    let cases: [(&[&str], &str); 4] = [
+        (&["--skips", empty], "is no list of modules with reasons"),
+        (&["--issuer-ca", empty], "has no certificates to believe"),
+        (&["--issuer-ca", "missing.pem"], "has no certificates to believe"),
+        (&["--credentials", "missing.json"], "missing.json cannot be read"),
+    ];
+    for (more, said) in cases {
+        let (suite, issuer) = (setup.suite.url(), setup.app.issuer().to_owned());
+        let arguments = ["oidcc-config", "--suite", &suite, "--issuer", &issuer, "--output", "out"];
+        let ended = setup.start(&[&arguments, more].concat(), &[("CONFORMANCE_TOKEN", TOKEN)]).await;
+        assert_eq!(ended.code, Some(2), "{more:?} {ended:?}");
+        assert!(ended.stderr.contains(said) && !ended.stderr.contains("Traceback"), "{said} in {ended:?}");
+    }
+    assert!(setup.suite.plans().is_empty());
 }
 
 #[tokio::test]

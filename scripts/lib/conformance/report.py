@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from . import private_files
+from .problem import Problem
 from .suite import Outcome
 
 GOOD = ("PASSED", "REVIEW")
@@ -17,8 +18,12 @@ class ExpectedSkips:
     """The modules that may be skipped, each with a reason."""
 
     def __init__(self, path: Path) -> None:
-        listed = private_files.read_json(path, "give --skips a list of {module, reason}")
-        self._reasons = {str(entry["module"]): str(entry["reason"]) for entry in listed}
+        mend = "give --skips a list of {module, reason}"
+        listed = private_files.read_json(path, mend)
+        try:
+            self._reasons = {str(entry["module"]): str(entry["reason"]) for entry in listed}
+        except (KeyError, TypeError):
+            raise Problem(f"{path} is no list of modules with reasons\n  mend: {mend}") from None
 
     def reason(self, outcome: Outcome) -> str | None:
         """Why this one may be skipped."""

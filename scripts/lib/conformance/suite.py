@@ -69,14 +69,14 @@ class Suite:
 
     def check(self) -> None:
         """Whether it is there, and lets us in."""
-        self._ask("GET", "/api/plan", {"length": "1"}, 200)
+        self._read("GET", "/api/plan", {"length": "1"}, 200)
 
     def create_plan(self, configuration: Configuration, document: dict[str, Any]) -> tuple[str, list[dict[str, Any]]]:
         """A new plan: its identifier and its modules."""
         query = {"planName": configuration.plan}
         if configuration.variant:
             query["variant"] = json.dumps(dict(configuration.variant))
-        made = self._ask("POST", "/api/plan", query, 201, document).json()
+        made = self._read("POST", "/api/plan", query, 201, document)
         return made["id"], made["modules"]
 
     def run(self, plan_id: str, module: dict[str, Any]) -> Outcome:
@@ -86,7 +86,7 @@ class Suite:
         if variant:
             query["variant"] = json.dumps(variant)
         try:
-            test_id = self._ask("POST", "/api/runner", query, 201).json()["id"]
+            test_id = self._read("POST", "/api/runner", query, 201)["id"]
         except Unreachable:
             raise
         except Problem as problem:
@@ -112,7 +112,7 @@ class Suite:
         # While it waits for its browser (WAITING) there is nothing to do for us: the steps are in the configuration.
         until, is_started = time.monotonic() + self.pace.limit, False
         while True:
-            info = self._ask("GET", f"/api/info/{test_id}", {}, 200).json()
+            info = self._read("GET", f"/api/info/{test_id}", {}, 200)
             status = info.get("status")
             if status in OVER:
                 return "INTERRUPTED" if status == "INTERRUPTED" else str(info.get("result") or "UNKNOWN")
@@ -125,7 +125,7 @@ class Suite:
             time.sleep(self.pace.poll)
 
     def _findings(self, test_id: str) -> list[Finding]:
-        log = self._ask("GET", f"/api/log/{test_id}", {}, 200).json()
+        log = self._read("GET", f"/api/log/{test_id}", {}, 200)
         bad = [entry for entry in log if entry.get("result") in ("FAILURE", "WARNING")]
         return [Finding(entry["result"], str(entry.get("src", "")), str(entry.get("msg", ""))) for entry in bad]
 
@@ -134,6 +134,14 @@ class Suite:
         answer = self.web.send("GET", f"/api/runner/browser/{test_id}")
         document = answer.json() if answer.status == 200 else None
         return [str(url) for url in (document or {}).get("urls", [])]
+
+    def _read(
+        self, method: str, path: str, query: dict[str, str], expected: int, document: dict[str, Any] | None = None
+    ) -> Any:
+        found = self._ask(method, path, query, expected, document).json()
+        if not isinstance(found, (dict, list)):
+            raise Problem(f"what answers at {self.web.base} is no suite: {method} {path} is answered without JSON")
+        return found
 
     def _ask(
         self, method: str, path: str, query: dict[str, str], expected: int, document: dict[str, Any] | None = None

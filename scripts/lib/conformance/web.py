@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from .problem import Unreachable
+from .problem import Problem, Unreachable
 
 # How long one request may take, in seconds. The suite makes archives while it is waited for.
 TIMEOUT = 60
@@ -54,7 +54,10 @@ def tls(ca_file: str | None = None, *, insecure: bool = False) -> ssl.SSLContext
     """Whom to believe: the authorities of this machine and those of a file, or whoever answers."""
     context = ssl.create_default_context()
     if ca_file is not None:
-        context.load_verify_locations(ca_file)
+        try:
+            context.load_verify_locations(ca_file)
+        except OSError as error:
+            raise Problem(f"{ca_file} has no certificates to believe: {error.strerror or error}") from None
     if insecure:
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE
