@@ -34,6 +34,7 @@ mod chromium;
 mod client_authentication;
 mod client_logo;
 mod clock_skew;
+mod conformance;
 mod connections;
 mod console;
 mod console_audit;

@@ -80,7 +80,7 @@ async fn token(
 }
 
 /// The same once the listener is there.
-async fn first_token(port: u16, config: &Arc<ClientConfig>, client: &TestClient) -> (u16, Value) {
+pub async fn first_token(port: u16, config: &Arc<ClientConfig>, client: &TestClient) -> (u16, Value) {
     eventually("an answer over TLS", || async { token(port, Arc::clone(config), client, "").await.ok() }).await
 }
 

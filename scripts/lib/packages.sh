@@ -56,6 +56,7 @@ packages_of() {
         "brew python") echo python@3 ;;
         *" curl") echo curl ;;
         *" python") echo python3 ;;
+        *" openssl-program") echo openssl ;;
         "dnf chromium") echo chromium chromedriver ;;
         "apk chromium") echo chromium chromium-chromedriver ;;
     esac
@@ -83,7 +84,7 @@ install_packages() {
     esac
 }
 
-# Installs the compiler, openssl, postgres, valkey, chromium, python or curl, under the first name that the package manager knows.
+# Installs the compiler, openssl, openssl-program, postgres, valkey, chromium, python or curl, under the first name that the package manager knows.
 install_from_packages() {
     local names manager
     manager="$(package_manager)" || { say "This account may not use apt, dnf, apk or brew."; return 1; }
@@ -316,6 +317,19 @@ need_chromium() {
     has chromedriver && { has chromium || has chromium-browser || has google-chrome; } && return 0
     say "Chromium and its driver are missing."
     install_from_packages chromium || say "Without them the browser tests cannot pass."
+}
+
+need_python() {
+    has python3 && return 0
+    say "Python 3 is missing."
+    install_from_packages python && has python3 || { say "Install Python 3.10 or later."; return 1; }
+}
+
+# Not the headers, but what makes keys and certificates.
+need_openssl_program() {
+    has openssl && return 0
+    say "The program openssl is missing."
+    install_from_packages openssl-program && has openssl || { say "Install the program openssl."; return 1; }
 }
 
 need_curl() {

@@ -35,6 +35,11 @@ impl TestApp {
         Admin { app: self, token }
     }
 
+    /// Whoever has that token.
+    pub fn admin_with(&self, token: &str) -> Admin<'_> {
+        Admin { app: self, token: token.to_owned() }
+    }
+
     /// A machine with every scope in full: whatever an administrator in person may do, it may.
     pub async fn admin_of_everything(&self) -> Admin<'_> {
         let every: Vec<String> = AdminArea::ALL.map(|area| area.full().name()).into();

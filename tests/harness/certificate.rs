@@ -74,6 +74,12 @@ impl Authority {
 }
 
 impl ClientCert {
+    /// One that somebody else made, with its key, both as PEM files.
+    pub fn from_pem(certificate: &str, key: &str) -> Self {
+        let der = CertificateDer::from_pem_slice(certificate.as_bytes()).expect("a certificate").to_vec();
+        Self { der, key: KeyPair::from_pem(key).expect("a key") }
+    }
+
     /// A certificate that nobody else signed.
     pub fn self_signed(change: impl FnOnce(&mut CertificateParams)) -> Self {
         let key = KeyPair::generate().expect("a key");

@@ -159,6 +159,18 @@ impl TestApp {
         }
     }
 
+    /// A client that was registered elsewhere. Its secret or its key has to be added.
+    pub fn known_client(&self, id: &str, method: ClientAuthMethod, redirect_uri: &str) -> TestClient {
+        TestClient {
+            id: id.to_owned(),
+            secret: None,
+            redirect_uri: redirect_uri.to_owned(),
+            method,
+            key: None,
+            server: (self.issuer().to_owned(), Clock::manual(&self.clock)),
+        }
+    }
+
     fn client_secret(&self, id: &str, secret: &str) -> ClientSecret {
         let key_id = self.app.master_keys.current();
         let mac = self.app.master_keys.client_secret_mac(key_id, &ClientId::new(id), secret).expect("a MAC");

@@ -10,7 +10,7 @@ use aws_lc_rs::signature::{
 };
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use rsa::pkcs1::DecodeRsaPublicKey;
+use rsa::pkcs1::{DecodeRsaPublicKey, EncodeRsaPrivateKey};
 use rsa::traits::PublicKeyParts;
 use serde_json::{Value, json};
 
@@ -37,6 +37,21 @@ impl ClientKey {
             alg => panic!("{alg}"),
         };
         Self { kid: format!("key-{}", ostiary::random::id()), alg, pair }
+    }
+
+    /// An RSA key for PS256 that somebody else made, as a private JWK with all of its members.
+    pub fn from_jwk(jwk: &Value) -> Self {
+        let text = |member: &str| jwk[member].as_str().expect("a member");
+        let number = |member: &str| {
+            let bytes = URL_SAFE_NO_PAD.decode(text(member)).expect("base64url");
+            rsa::BoxedUint::from_be_slice_vartime(&bytes)
+        };
+        let primes = vec![number("p"), number("q")];
+        let key = rsa::RsaPrivateKey::from_components(number("n"), number("e"), number("d"), primes).expect("a key");
+        let der = key.to_pkcs1_der().expect("DER");
+        let pair = RsaKeyPair::from_der(der.as_bytes()).expect("a key");
+        assert_eq!(text("alg"), "PS256");
+        Self { kid: text("kid").to_owned(), alg: "PS256", pair: Pair::Rsa(Box::new(pair)) }
     }
 
     /// Its public half, with its name and its algorithm.

@@ -32,7 +32,7 @@ mod valkey;
 
 pub use admin::Admin;
 pub use answer::{Answer, assert_description, parameters};
-pub use app::{TestApp, encode, http_client};
+pub use app::{Call, TestApp, encode, http_client};
 pub use authorization::Authorization;
 pub use browser::Browser;
 pub use catalog::{ADMIN_API, MAIL_API, PHOTOS_API};
