@@ -51,6 +51,9 @@ pub fn check_document(document: &[u8], redirect_uris: &[String]) -> Result<(), &
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+    use serde_json::json;
+
     use super::*;
 
     fn of(redirect_uris: &[&str], sector_identifier_uri: Option<&str>) -> Option<String> {
@@ -104,5 +107,24 @@ mod tests {
             assert!(check(document).unwrap_err().contains(says), "{document}");
         }
         assert_eq!(check_document(b"[]", &[]), Ok(()));
+    }
+
+    proptest! {
+        #[test]
+        fn an_array_is_accepted_exactly_if_it_has_them_all(
+            listed in prop::collection::vec("[ab]:/[cd]{0,2}", 0..6),
+            wanted in prop::collection::vec("[ab]:/[cd]{0,2}", 0..3),
+        ) {
+            let is_accepted = check_document(json!(listed).to_string().as_bytes(), &wanted).is_ok();
+            prop_assert_eq!(is_accepted, wanted.iter().all(|uri| listed.contains(uri)));
+        }
+
+        #[test]
+        fn a_sector_is_the_host_of_each_address(uris in prop::collection::vec("(https|http|com\\.a)://(a|b|localhost|127\\.0\\.0\\.1)(:1)?/", 0..4)) {
+            let settings = ClientSettings { redirect_uris: uris.clone(), ..ClientSettings::default() };
+            let is_one = |host: &str| !uris.is_empty() && uris.iter().all(|uri| uri.starts_with(&format!("https://{host}")));
+            let expected = ["a", "b"].into_iter().find(|host| is_one(host)).map(ToOwned::to_owned);
+            prop_assert_eq!(sector(&settings), expected);
+        }
     }
 }
