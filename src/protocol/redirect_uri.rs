@@ -8,7 +8,7 @@ use super::uri::AbsoluteUri;
 use crate::model::client::ApplicationType;
 
 /// Hosts that never leave the machine.
-pub(super) const LOOPBACK_HOSTS: [&str; 3] = ["127.0.0.1", "[::1]", "localhost"];
+const LOOPBACK_HOSTS: [&str; 3] = ["127.0.0.1", "[::1]", "localhost"];
 
 /// Why a redirect URI cannot be registered.
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]

@@ -1,14 +1,15 @@
 //! The sector of a client (OpenID Connect Core section 8.1, Dynamic Registration section 5): the clients of one sector call people
 //! by the same pairwise identifiers, those of another by others.
 //!
-//! A sector is the host that the client proved to be at home on, because its authorization responses go there. A loopback address
-//! is everybody's, and a scheme of its own is whoever's that takes it: neither is a sector, or the applications of strangers would
+//! A sector is the host that the client proved to be at home on, because its authorization responses go there. A loopback or private
+//! address is everybody's, and a scheme of its own is whoever's that takes it: neither is a sector, or the applications of strangers would
 //! share one. Clients with such addresses, or without any, need a `sector_identifier_uri`.
 
-use serde_json::Value;
-use url::Url;
+use std::net::IpAddr;
 
-use super::redirect_uri::LOOPBACK_HOSTS;
+use serde_json::Value;
+use url::{Host, Url};
+
 use super::strict_json;
 use crate::model::client::ClientSettings;
 
@@ -28,9 +29,25 @@ pub fn https_host(uri: &str) -> Option<String> {
     url.host_str().filter(|host| !host.is_empty()).map(ToOwned::to_owned)
 }
 
-/// The same, unless it is a loopback address.
+/// The same, unless it is on this machine or in a private network, of which there are many.
 pub fn own_host(uri: &str) -> Option<String> {
-    https_host(uri).filter(|host| !LOOPBACK_HOSTS.contains(&host.as_str()))
+    let url = Url::parse(uri).ok()?;
+    let is_anybodys = match url.host()? {
+        Host::Domain(name) => {
+            let name = name.trim_end_matches('.');
+            name == "localhost" || name.ends_with(".localhost")
+        }
+        Host::Ipv4(ip) => is_local(ip.into()),
+        Host::Ipv6(ip) => is_local(IpAddr::V6(ip).to_canonical()),
+    };
+    https_host(uri).filter(|_| !is_anybodys)
+}
+
+fn is_local(ip: IpAddr) -> bool {
+    match ip {
+        IpAddr::V4(ip) => ip.is_loopback() || ip.is_private() || ip.is_link_local() || ip.is_unspecified(),
+        IpAddr::V6(ip) => ip.is_loopback() || ip.is_unique_local() || ip.is_unicast_link_local() || ip.is_unspecified(),
+    }
 }
 
 /// Whether what is at a `sector_identifier_uri` is a JSON array that has all of `redirect_uris`, byte for byte (Dynamic
@@ -82,6 +99,13 @@ mod tests {
             "http://localhost:8080/",
             "https://localhost/",
             "https://[::1]/",
+            "https://127.1/",
+            "https://127.9.9.9/",
+            "https://localhost./",
+            "https://app.localhost/",
+            "https://192.168.0.1/",
+            "https://[fd00::1]/",
+            "https://[::ffff:10.0.0.1]/",
             "com.example.app:/callback",
             "com.example.app://a.example/callback",
         ] {
