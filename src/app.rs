@@ -21,6 +21,7 @@ use crate::keys::Keys;
 use crate::keys::client_authorities::ClientAuthorities;
 use crate::keys::keyset::Keyset;
 use crate::keys::master_key::MasterKeys;
+use crate::keys::pairwise::PairwiseSalt;
 use crate::storage::postgres::Postgres;
 use crate::storage::registry::{Catalog, Registry};
 use crate::storage::state::StateStore;
@@ -48,6 +49,8 @@ pub struct Parts {
     pub keys: Keys,
     /// Where MACs and seals come from.
     pub master_keys: MasterKeys,
+    /// Where pairwise identifiers come from.
+    pub pairwise: PairwiseSalt,
     /// The people.
     pub identity: Arc<dyn IdentityBackend>,
     /// The people again, where they are kept and can be managed: absent where they are kept elsewhere.

@@ -107,7 +107,7 @@ async fn the_metadata_is_exactly_this_under_both_names() {
             ["authorization_code", "refresh_token", "client_credentials", "urn:ietf:params:oauth:grant-type:device_code",
              "urn:ietf:params:oauth:grant-type:token-exchange"],
         "acr_values_supported": ["urn:ostiary:acr:pwd"],
-        "subject_types_supported": ["public"],
+        "subject_types_supported": ["public", "pairwise"],
         "id_token_signing_alg_values_supported": ["RS256", "PS256", "ES256", "EdDSA"],
         "id_token_encryption_alg_values_supported": ENCRYPTION_ALGS,
         "id_token_encryption_enc_values_supported": ENCRYPTION_ENCS,
@@ -277,9 +277,9 @@ async fn userinfo_endpoint_is_there() {
 }
 
 #[tokio::test]
-async fn subject_types_supported_is_public() {
+async fn subject_types_supported_are_public_and_pairwise() {
     let (_app, metadata) = public_metadata().await;
-    assert_eq!(list(&metadata, "subject_types_supported"), ["public"]);
+    assert_eq!(list(&metadata, "subject_types_supported"), ["public", "pairwise"]);
 }
 
 #[tokio::test]

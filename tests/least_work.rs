@@ -1,7 +1,7 @@
 //! What each request may cost the stores: commands of Valkey, statements and commits of Postgres, counted by the
 //! stores. A request that begins to cost more has to say so here.
 
-use ostiary::model::client::{AccessTokenFormat, ConsentPolicy, GrantType};
+use ostiary::model::client::{AccessTokenFormat, ConsentPolicy, GrantType, SubjectType};
 use ostiary::model::id::ResourceUri;
 use serde_json::json;
 
@@ -129,11 +129,18 @@ async fn the_life_of_tokens_costs_one_statement_each() {
     let app = meter.server(|_| {}).await;
     let mut bill = Bill::default();
     let alice = app.alice().await;
-    for format in [AccessTokenFormat::Jwt, AccessTokenFormat::Opaque] {
-        let client = app.web_client_with(|settings| settings.access_token_format = format).await;
+    let (jwt, opaque) = (AccessTokenFormat::Jwt, AccessTokenFormat::Opaque);
+    for (format, subject_type) in
+        [(jwt, SubjectType::Public), (opaque, SubjectType::Public), (jwt, SubjectType::Pairwise)]
+    {
+        let client = app.web_client_with(|settings| {
+            settings.access_token_format = format;
+            settings.subject_type = subject_type;
+        });
+        let client = client.await;
         let mut families = families(&app, &client, &alice).await;
         let last = families.last().unwrap().clone();
-        let name = |what: &str| format!("{what}, {format:?}");
+        let name = |what: &str| format!("{what}, {format:?}, {subject_type:?}");
         let cost = meter.cost(async || drop(app.userinfo(last.access()).await.json())).await;
         bill.item(&name("userinfo"), &cost, (0, 1, 0));
         let cost = meter.cost(async || drop(app.introspect(&client, last.access()).await.json())).await;

@@ -82,6 +82,8 @@ mod mtls_listener;
 mod openid_client;
 mod operator;
 mod pages;
+mod pairwise;
+mod pairwise_registration;
 mod par;
 mod password_queue;
 mod password_ticket;

@@ -195,7 +195,7 @@ async fn metadata_that_cannot_be_registered_are_refused() {
     let table = [
         (json!({"jwks": {"keys": [{"kty": "EC"}]}, "jwks_uri": "https://album.example/jwks"}), "/jwks_uri"),
         (json!({"jwks": keys}), "/jwks/keys/0"),
-        (json!({"subject_type": "pairwise"}), "/subject_type"),
+        (json!({"subject_type": "ephemeral"}), "/subject_type"),
         (json!({"token_endpoint_auth_method": "self_signed_tls_client_auth"}), "/token_endpoint_auth_method"),
         (json!({"token_endpoint_auth_method": "private_key_jwt"}), "/token_endpoint_auth_method"),
         (json!({"grant_types": ["implicit"]}), "/grant_types"),

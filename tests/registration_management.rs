@@ -118,7 +118,7 @@ async fn rfc_7592_section_2_2_what_only_the_server_gives_is_refused() {
         json!({"client_id_issued_at": client.0["client_id_issued_at"]}),
         json!({"client_secret": "another"}),
         json!({"client_secret": 5}),
-        json!({"subject_type": "pairwise"}),
+        json!({"subject_type": "ephemeral"}),
     ];
     for more in table {
         let body = client.put(&app, more.clone()).await.document(400);

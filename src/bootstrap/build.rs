@@ -24,6 +24,7 @@ use crate::identity::local::people::LocalPeople;
 use crate::keys::client_authorities::ClientAuthorities;
 use crate::keys::external::ExternalSigners;
 use crate::keys::master_key::MasterKeys;
+use crate::keys::pairwise::{PairwiseError, PairwiseSalt};
 use crate::keys::store::KeyStore;
 use crate::keys::{self, Keys};
 use crate::model::admin_scope;
@@ -57,6 +58,10 @@ pub async fn build(config: Config, clock: Clock) -> anyhow::Result<App> {
         None => None,
     };
     let master_keys = problems.keep(open_master_keys(&config.keys));
+    let pairwise = match (&postgres, &master_keys) {
+        (Some(postgres), Some(master_keys)) => problems.keep(open_pairwise(&config.keys, postgres, master_keys).await),
+        _ => None,
+    };
     let passwords = problems.keep(
         Passwords::new(&config.passwords)
             .map_err(|error| problem("passwords", &error, "correct memory_kib, iterations, parallelism and threads")),
@@ -77,11 +82,12 @@ pub async fn build(config: Config, clock: Clock) -> anyhow::Result<App> {
         Some(state),
         Some(keys),
         Some(master_keys),
+        Some(pairwise),
         Some(passwords),
         Some(fetch),
         Some(client_authorities),
         Some(()),
-    ) = (postgres, state, keys, master_keys, passwords, fetch, client_authorities, own_certificate)
+    ) = (postgres, state, keys, master_keys, pairwise, passwords, fetch, client_authorities, own_certificate)
     else {
         return Err(ConfigErrors(problems.0).into());
     };
@@ -98,6 +104,7 @@ pub async fn build(config: Config, clock: Clock) -> anyhow::Result<App> {
         metrics,
         keys,
         master_keys,
+        pairwise,
         fetch,
         client_keys: ClientKeys::default(),
         client_authorities,
@@ -240,6 +247,19 @@ fn open_master_keys(config: &KeysConfig) -> Result<MasterKeys, ConfigError> {
         let text = error.to_string();
         let (what, mend) = text.split_once("; mend: ").unwrap_or((&text, "make one with `ostiary-keyctl master-key`"));
         ConfigError::new(key, what, mend)
+    })
+}
+
+async fn open_pairwise(
+    config: &KeysConfig,
+    postgres: &Postgres,
+    master_keys: &MasterKeys,
+) -> Result<PairwiseSalt, ConfigError> {
+    let of_master_key = if config.master_key.is_some() { "keys.master_key" } else { "keys.master_key_file" };
+    PairwiseSalt::open(postgres, master_keys).await.map_err(|error| match &error {
+        PairwiseError::Store(_) => problem("database.url", &error, "see that Postgres answers and may be written"),
+        PairwiseError::Lost => problem("database.url", &error, error.mend()),
+        PairwiseError::Unreadable(_) => problem(of_master_key, &error, error.mend()),
     })
 }
 

@@ -58,6 +58,8 @@ pub enum OutboundPurpose {
     ClientKeys,
     /// A request object of a client (OpenID Connect Core section 6.2).
     RequestObject,
+    /// The redirect URIs of a sector (OpenID Connect Dynamic Registration section 5).
+    SectorIdentifier,
 }
 
 #[cfg(test)]

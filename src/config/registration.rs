@@ -4,7 +4,7 @@ use chrono::TimeDelta;
 use serde::{Deserialize, Serialize};
 
 use super::duration::lifetime;
-use crate::model::client::{ClientAuthMethod, GrantType};
+use crate::model::client::{ClientAuthMethod, GrantType, SubjectType};
 use crate::model::id::ResourceUri;
 
 /// Who may register clients.
@@ -30,6 +30,8 @@ pub struct RegistrationConfig {
     pub grant_types: Vec<GrantType>,
     /// The ways in which they may authenticate.
     pub token_endpoint_auth_methods: Vec<ClientAuthMethod>,
+    /// What they may call people: the first, unless they ask for another of these.
+    pub subject_types: Vec<SubjectType>,
     /// The scopes that they may have, and have unless they ask for fewer. Never those of the admin API.
     pub scopes: Vec<String>,
     /// The resources that they may ask for. Empty: every one that is not restricted.
@@ -51,6 +53,7 @@ impl Default for RegistrationConfig {
             mode: RegistrationMode::default(),
             grant_types: vec![GrantType::AuthorizationCode, GrantType::RefreshToken],
             token_endpoint_auth_methods: ClientAuthMethod::ALL.into(),
+            subject_types: SubjectType::ALL.into(),
             scopes: ["openid", "profile", "email", "address", "phone", "offline_access"].map(String::from).into(),
             resources: Vec::new(),
             pkce_required: true,

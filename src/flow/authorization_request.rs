@@ -39,7 +39,7 @@ pub struct AuthorizationRequest {
     pub max_age: Option<u32>,
     /// Who is probably signing in.
     pub login_hint: Option<String>,
-    /// Who must be signed in: the `sub` of the `id_token_hint`, or of the `claims` parameter.
+    /// Who must be signed in, as the client calls them: the `sub` of the `id_token_hint`, or of the `claims` parameter.
     pub required_subject: Option<SubjectId>,
     /// The authentication context classes asked for, in order of preference.
     pub acr_values: Vec<String>,

@@ -15,6 +15,7 @@ use super::dpop::{self, Proof};
 use crate::app::App;
 use crate::identity::backend::Person;
 use crate::model::family::TokenFamily;
+use crate::model::id::SubjectId;
 use crate::protocol::bearer::{PresentedToken, TokenScheme};
 use crate::protocol::dpop::ProvenRequest;
 use crate::protocol::error::{Challenge, ErrorCode, OAuthError};
@@ -51,6 +52,15 @@ pub struct Bearer {
     pub person: Person,
     /// The nonce for the next proof, if there is one to be told.
     pub next_nonce: Option<String>,
+}
+
+/// On whose behalf a token is used.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Principal {
+    /// A person, by their own identifier, whatever the token calls them.
+    Person(SubjectId),
+    /// A client that acts for itself.
+    Machine,
 }
 
 impl PossessedToken {
@@ -131,19 +141,24 @@ pub async fn verify_person(app: &App, token: PossessedToken, now: DateTime<Utc>)
 
 /// Anybody's access token, a machine's too.
 pub async fn verify_standing(app: &App, token: &PossessedToken, now: DateTime<Utc>) -> Result<(), OAuthError> {
-    let (is_standing, burnt) = join(is_standing(app, &token.claims, now), token.burn(app, now)).await;
+    let (principal, burnt) = join(find_principal(app, &token.claims, now), token.burn(app, now)).await;
     burnt?;
-    if is_standing? { Ok(()) } else { Err(invalid().with_challenge(token.claims.scheme().challenge())) }
+    if principal?.is_some() { Ok(()) } else { Err(invalid().with_challenge(token.claims.scheme().challenge())) }
 }
 
-/// Whether an access token that we made was neither revoked nor ended with its family, or with the client that it is for.
-pub async fn is_standing(app: &App, claims: &AccessTokenClaims, now: DateTime<Utc>) -> Result<bool, StoreError> {
+/// On whose behalf an access token that we made is used. `None`: it was revoked, or ended with its family or with the client that
+/// it is for.
+pub async fn find_principal(
+    app: &App,
+    claims: &AccessTokenClaims,
+    now: DateTime<Utc>,
+) -> Result<Option<Principal>, StoreError> {
     let dependencies = claims.dependencies();
     match claims.family() {
         Some(family) => {
             let found = app.postgres.find_family(family, Some(&dependencies), now).await?;
-            Ok(found.is_some_and(|family| family.is_alive))
+            Ok(found.filter(|family| family.is_alive).map(|family| Principal::Person(family.grant.subject)))
         }
-        None => app.postgres.is_token_standing(&dependencies, now).await,
+        None => Ok(app.postgres.is_token_standing(&dependencies, now).await?.then_some(Principal::Machine)),
     }
 }

@@ -9,7 +9,7 @@ use chrono::{DateTime, Utc};
 use futures_util::future::try_join;
 
 use super::access_token::AccessTokenClaims;
-use super::bearer;
+use super::{bearer, subject};
 use crate::app::App;
 use crate::model::client::Client;
 use crate::model::id::ResourceUri;
@@ -30,7 +30,7 @@ pub struct Possession<'a> {
     pub certificate: Option<&'a Certificate>,
 }
 
-/// The tokens of a request, verified.
+/// The tokens of a request, verified. They name people as the client that exchanges them does.
 pub struct Parties {
     /// On whose behalf.
     pub subject: AccessTokenClaims,
@@ -91,17 +91,22 @@ pub async fn verify(
             return Err(OAuthError::invalid_request("the actor_token came of an exchange itself"));
         }
     }
-    let actor_stands = async {
+    let of_actor = async {
         match &actor {
-            Some(actor) => bearer::is_standing(app, actor, now).await,
-            None => Ok(true),
+            Some(actor) => bearer::find_principal(app, actor, now).await,
+            None => Ok(None),
         }
     };
-    match try_join(bearer::is_standing(app, &subject, now), actor_stands).await? {
-        (true, true) => Ok(Parties { subject, actor }),
-        (false, _) => Err(invalid_subject()),
-        (true, false) => Err(invalid_actor()),
-    }
+    let (of_subject, of_actor) = try_join(bearer::find_principal(app, &subject, now), of_actor).await?;
+    let of_subject = of_subject.ok_or_else(invalid_subject)?;
+    // Whom the client is told of from here on, it is told of by the names of its own sector.
+    let subject = subject::claims_seen_by(app, client, (subject, &of_subject), now).await?;
+    let actor = match (actor, of_actor) {
+        (None, _) => None,
+        (Some(_), None) => return Err(invalid_actor()),
+        (Some(actor), Some(of_actor)) => Some(subject::claims_seen_by(app, client, (actor, &of_actor), now).await?),
+    };
+    Ok(Parties { subject, actor })
 }
 
 /// What a token says that is ours and concerns `client`.

@@ -6,6 +6,7 @@ use serde_json::{Map, Value};
 
 use super::issue;
 use super::signatures::Reserved;
+use super::subject;
 use crate::app::App;
 use crate::model::client::Client;
 use crate::model::family::Grant;
@@ -14,6 +15,7 @@ use crate::protocol::claims::ClaimsRequest;
 use crate::protocol::claims::release::release_id_token;
 use crate::protocol::error::OAuthError;
 use crate::protocol::jwt;
+use crate::storage::StoreError;
 
 #[derive(Serialize)]
 struct IdTokenClaims<'a> {
@@ -38,6 +40,8 @@ struct IdTokenClaims<'a> {
 pub struct About<'a> {
     /// What the person allowed.
     pub grant: &'a Grant,
+    /// What the client calls the person and the session.
+    pub named: (&'a SubjectId, Sid),
     /// When it is issued.
     pub issued_at: DateTime<Utc>,
     /// What the client will recognise its request by.
@@ -50,14 +54,14 @@ pub struct About<'a> {
 pub(super) async fn issue(
     app: &App,
     client: &Client,
-    About { grant, issued_at, nonce, told }: About<'_>,
+    About { grant, named: (sub, sid), issued_at, nonce, told }: About<'_>,
     access_token: &str,
     reserved: &mut Reserved,
 ) -> Result<String, OAuthError> {
     let alg = client.settings.id_token_signed_response_alg;
     let claims = IdTokenClaims {
         iss: app.issuer(),
-        sub: grant.subject.as_str(),
+        sub: sub.as_str(),
         aud: client.id.as_str(),
         iat: issued_at.timestamp(),
         exp: (issued_at + issue::lifetimes(app, client).id_token).timestamp(),
@@ -65,7 +69,7 @@ pub(super) async fn issue(
         nonce,
         acr: &grant.authentication.acr,
         amr: &grant.authentication.amr,
-        sid: grant.sid.to_string(),
+        sid: sid.to_string(),
         at_hash: jwt::at_hash(alg, access_token),
         requested: told,
     };
@@ -92,7 +96,7 @@ pub fn claims_request(grant: &Grant) -> ClaimsRequest {
 pub struct IdTokenHint {
     /// The client it was made for.
     pub client_id: ClientId,
-    /// Whom it speaks of.
+    /// Whom it speaks of, as the client calls them.
     pub subject: SubjectId,
     /// The session it was made in.
     pub sid: Sid,
@@ -100,7 +104,18 @@ pub struct IdTokenHint {
 
 /// Reads an `id_token_hint`. An expired one is still good (RP-Initiated Logout section 2): the signature and the issuer
 /// are what count.
-pub fn verify_hint(app: &App, token: &str) -> Option<IdTokenHint> {
+pub async fn verify_hint(app: &App, token: &str, now: DateTime<Utc>) -> Result<Option<IdTokenHint>, StoreError> {
+    let Some(hint) = read_hint(app, token) else { return Ok(None) };
+    // A client that is gone has nobody's session any more.
+    let sid = match app.registry.find_client(&hint.client_id, now).await? {
+        Some(client) => subject::session_meant_by(app, &client, hint.sid)?,
+        None => hint.sid,
+    };
+    Ok(Some(IdTokenHint { sid, ..hint }))
+}
+
+/// What it says in the words of its client.
+fn read_hint(app: &App, token: &str) -> Option<IdTokenHint> {
     let verified = app.keys.current().verify_jwt(token, &["JWT"])?;
     let text = |name: &str| verified.claims.get(name).and_then(Value::as_str);
     if text("iss") != Some(app.issuer()) {

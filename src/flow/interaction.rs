@@ -20,7 +20,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 
 pub use self::answer::{answer, deny, end, finish};
-use self::missing::{consent_scopes, missing_sign_in, question, refused_page, requires_consent};
+use self::missing::{consent_scopes, missing_sign_in, question, refused_page, requires_consent, wrong_person};
 use self::record::{change, kept_until, key, read};
 use super::authorization_request::AuthorizationRequest;
 use super::device_code::{self, Outcome};
@@ -265,6 +265,9 @@ async fn missing(
     let Some(standing) = standing else {
         return Ok(Next::Login { reauthenticate: request.required_subject.clone() });
     };
+    if let Some(login) = wrong_person(app, request, &client, &standing.session)? {
+        return Ok(login);
+    }
     if let Some(login) = missing_sign_in(request, &steps, &standing.session, now) {
         return Ok(login);
     }

@@ -4,6 +4,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use serde::Serialize;
 use serde_json::{Value, json};
 
+use super::subject;
 use crate::app::App;
 use crate::model::client::Client;
 use crate::model::id::{Sid, SubjectId};
@@ -23,7 +24,7 @@ const LOGOUT_TOKEN_LIFETIME: TimeDelta = TimeDelta::minutes(2);
 #[derive(Serialize)]
 struct LogoutTokenClaims<'a> {
     iss: &'a str,
-    sub: &'a str,
+    sub: String,
     aud: &'a str,
     iat: i64,
     exp: i64,
@@ -43,12 +44,12 @@ pub async fn logout_token(
 ) -> Result<String, OAuthError> {
     let claims = LogoutTokenClaims {
         iss: app.issuer(),
-        sub: subject.as_str(),
+        sub: subject::seen_by(app, client, subject)?.to_string(),
         aud: client.id.as_str(),
         iat: now.timestamp(),
         exp: (now + LOGOUT_TOKEN_LIFETIME).timestamp(),
         jti: random::id(),
-        sid: sid.to_string(),
+        sid: subject::session_seen_by(app, client, sid)?.to_string(),
         events: json!({ EVENT: {} }),
     };
     let alg = client.settings.id_token_signed_response_alg;
@@ -76,5 +77,7 @@ fn frontchannel_uri(app: &App, client: &Client, sid: Sid) -> Option<String> {
     if !client.settings.frontchannel_logout_session_required {
         return Some(uri.to_owned());
     }
+    // One that cannot be told which session ended is told nothing; the others are.
+    let sid = subject::session_seen_by(app, client, sid).ok()?;
     Some(append_query(uri, [("iss", app.issuer()), ("sid", &sid.to_string())]))
 }

@@ -50,11 +50,15 @@ pub mod reach;
 pub mod request_object;
 // What may be used once.
 pub mod replay;
+// What is at the `sector_identifier_uri` of a client.
+pub mod sector;
 // Whether a sign-in still stands.
 pub mod session;
 // What a token response needs, reserved beforehand.
 mod signatures;
 // Signing in with a username and a password.
 pub mod sign_in;
+// What a client calls people and sessions.
+pub mod subject;
 // Limits on password attempts.
 pub mod throttle;

@@ -5,12 +5,12 @@ use chrono::{DateTime, Utc};
 use serde_json::{Map, Value};
 
 use super::access_token::Audience;
-use super::{audience, authorization_details, id_token};
+use super::{audience, authorization_details, id_token, subject};
 use crate::app::App;
 use crate::model::authorization_details::AuthorizationDetail;
 use crate::model::client::Client;
 use crate::model::family::Grant;
-use crate::model::id::ResourceUri;
+use crate::model::id::{ResourceUri, Sid, SubjectId};
 use crate::protocol::error::OAuthError;
 
 /// What a client asks for of what it was granted.
@@ -26,6 +26,10 @@ pub struct AskedFor {
 
 /// What a token of a grant is good for today: what was granted, less what was taken from the client since.
 pub(super) struct Reach {
+    /// What the client calls the person.
+    pub(super) sub: SubjectId,
+    /// What it calls the session.
+    pub(super) sid: Sid,
     /// Where it is good.
     pub(super) aud: Audience,
     /// The `scope` of the access token: what means something at its audience.
@@ -65,7 +69,9 @@ impl Reach {
         } else {
             None
         };
-        Ok(Self { aud, scope, authorization_details, told })
+        let sub = subject::seen_by(app, client, &grant.subject)?;
+        let sid = subject::session_seen_by(app, client, grant.sid)?;
+        Ok(Self { sub, sid, aud, scope, authorization_details, told })
     }
 }
 

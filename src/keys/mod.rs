@@ -29,6 +29,8 @@ pub mod lifecycle;
 pub mod master_key;
 // Opening what the settings name.
 pub mod open;
+// What clients call people and sessions that they must not compare.
+pub mod pairwise;
 // Files that only their owner may read.
 pub mod private_file;
 // Private keys as material.

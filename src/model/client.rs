@@ -123,6 +123,30 @@ pub enum ApplicationType {
     Native,
 }
 
+/// What a client calls people (OpenID Connect Core section 8).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum SubjectType {
+    /// The same as every other client of this type: the person's own identifier.
+    #[default]
+    Public,
+    /// What only the clients of its sector call them.
+    Pairwise,
+}
+
+impl SubjectType {
+    /// Every type, in the order in which discovery lists them.
+    pub const ALL: [Self; 2] = [Self::Public, Self::Pairwise];
+
+    /// The registered name.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Public => "public",
+            Self::Pairwise => "pairwise",
+        }
+    }
+}
+
 /// When the consent page is shown.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
@@ -175,6 +199,11 @@ pub struct ClientSettings {
     pub redirect_uris: Vec<String>,
     /// Where a browser may go after logout (OpenID Connect RP-Initiated Logout section 3.1).
     pub post_logout_redirect_uris: Vec<String>,
+    /// See [`SubjectType`].
+    pub subject_type: SubjectType,
+    /// An https address whose host is its sector, where a JSON array lists the redirect URIs of all the clients of that sector
+    /// (OpenID Connect Registration section 5). Absent: the sector is the one host of its redirect URIs.
+    pub sector_identifier_uri: Option<String>,
     /// What it may do at the token endpoint.
     pub grant_types: Vec<GrantType>,
     /// How it authenticates.
@@ -318,6 +347,8 @@ impl Default for ClientSettings {
             software_version: None,
             redirect_uris: Vec::new(),
             post_logout_redirect_uris: Vec::new(),
+            subject_type: SubjectType::default(),
+            sector_identifier_uri: None,
             grant_types: vec![GrantType::AuthorizationCode],
             token_endpoint_auth_method: ClientAuthMethod::ClientSecretBasic,
             token_endpoint_auth_signing_alg: None,

@@ -38,7 +38,8 @@ text_id! {
     ClientId
 }
 text_id! {
-    /// A subject: the `sub` of a person, at most 255 ASCII characters (OpenID Connect Core section 2).
+    /// A subject: the `sub` of a person, or what the clients of one sector call them; at most 255 ASCII characters (OpenID Connect
+    /// Core section 2).
     SubjectId
 }
 text_id! {

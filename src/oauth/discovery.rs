@@ -16,7 +16,7 @@ use crate::http::pages::locale::Locale;
 use crate::keys::keyset::Keyset;
 use crate::keys::lifecycle::RotationPolicy;
 use crate::model::catalog::Scope;
-use crate::model::client::{ClientAuthMethod, GrantType};
+use crate::model::client::{ClientAuthMethod, GrantType, SubjectType};
 use crate::model::encryption_alg::{ContentEncryption, EncryptionAlg};
 use crate::model::key_alg::KeyAlg;
 use crate::model::signing_alg::SigningAlg;
@@ -58,7 +58,7 @@ struct Metadata {
     grant_types_supported: Vec<&'static str>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     acr_values_supported: Vec<String>,
-    subject_types_supported: [&'static str; 1],
+    subject_types_supported: [&'static str; 2],
     id_token_signing_alg_values_supported: Vec<&'static str>,
     id_token_encryption_alg_values_supported: [&'static str; 5],
     id_token_encryption_enc_values_supported: [&'static str; 4],
@@ -171,7 +171,7 @@ fn metadata(app: &App, keyset: &Keyset, catalog: &Catalog) -> Metadata {
         response_modes_supported: ResponseMode::ALL.into_iter().map(ResponseMode::as_str).collect(),
         grant_types_supported: GrantType::ALL.into_iter().map(GrantType::as_str).collect(),
         acr_values_supported: app.config.oidc.acr_names().map(ToOwned::to_owned).collect(),
-        subject_types_supported: ["public"],
+        subject_types_supported: SubjectType::ALL.map(SubjectType::as_str),
         id_token_signing_alg_values_supported: signing.clone(),
         id_token_encryption_alg_values_supported: encryption.0,
         id_token_encryption_enc_values_supported: encryption.1,

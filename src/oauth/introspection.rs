@@ -18,7 +18,8 @@ use serde_json::Value;
 use super::paths;
 use crate::app::App;
 use crate::flow::access_token::{AccessTokenClaims, Audience};
-use crate::flow::{authorization_details, bearer, client};
+use crate::flow::bearer::Principal;
+use crate::flow::{authorization_details, bearer, client, subject};
 use crate::http::client_certificate::ClientCertificate;
 use crate::http::form::OAuthForm;
 use crate::http::headers::no_store;
@@ -112,15 +113,8 @@ async fn access_token(
     if !concerns {
         return Ok(None);
     }
-    let username = match claims.family().filter(|_| claims.has_scope(PROFILE)) {
-        Some(family) => match app.identity.find_family_and_person(family, &claims.dependencies(), now).await? {
-            Some((family, person)) if family.is_alive => person.and_then(username),
-            _ => return Ok(None),
-        },
-        None if bearer::is_standing(app, &claims, now).await? => None,
-        None => return Ok(None),
-    };
-    let mut claims = as_told_to(app, caller, claims, now).await?;
+    let Some((principal, username)) = standing(app, &claims, now).await? else { return Ok(None) };
+    let mut claims = as_told_to(app, caller, (claims, &principal), now).await?;
     let token_type = Some(claims.scheme().as_str());
     // What it came of is for this server alone.
     claims.lineage = Lineage::default();
@@ -128,14 +122,36 @@ async fn access_token(
     Ok(Some(Introspection { claims: Some(claims), ..introspection }))
 }
 
-/// RFC 9396 section 9.2: one of several resource servers is told no more than what means something there.
+/// On whose behalf the token is used, and their name where it is told. `None`: it does not stand.
+async fn standing(
+    app: &App,
+    claims: &AccessTokenClaims,
+    now: DateTime<Utc>,
+) -> Result<Option<(Principal, Option<Value>)>, OAuthError> {
+    let Some(family) = claims.family().filter(|_| claims.has_scope(PROFILE)) else {
+        return Ok(bearer::find_principal(app, claims, now).await?.map(|principal| (principal, None)));
+    };
+    Ok(match app.identity.find_family_and_person(family, &claims.dependencies(), now).await? {
+        Some((family, person)) if family.is_alive => {
+            Some((Principal::Person(family.grant.subject), person.and_then(username)))
+        }
+        _ => None,
+    })
+}
+
+/// What a token says to a resource server: of people by the names that it has for them itself (OpenID Connect Core section 8), and
+/// to one of several no more than what means something there (RFC 9396 section 9.2).
 async fn as_told_to(
     app: &App,
     caller: &Client,
-    mut claims: AccessTokenClaims,
+    (claims, principal): (AccessTokenClaims, &Principal),
     now: DateTime<Utc>,
 ) -> Result<AccessTokenClaims, OAuthError> {
-    if claims.client_id != caller.id.as_str() && matches!(claims.aud, Audience::Many(_)) {
+    if claims.client_id == caller.id.as_str() {
+        return Ok(claims);
+    }
+    let mut claims = subject::claims_seen_by(app, caller, (claims, principal), now).await?;
+    if matches!(claims.aud, Audience::Many(_)) {
         let served = caller.settings.serves.iter().filter(|resource| claims.aud.contains(resource.as_str()));
         let served: Vec<ResourceUri> = served.cloned().collect();
         claims.authorization_details =
@@ -171,7 +187,7 @@ async fn refresh_token(
     }
     let refresh = RefreshTokenFacts {
         iss: app.issuer().to_owned(),
-        sub: grant.subject.to_string(),
+        sub: subject::seen_by(app, caller, &grant.subject)?.to_string(),
         client_id: grant.client_id.to_string(),
         scope: grant.scopes.join(" "),
         exp: ends.timestamp(),

@@ -96,7 +96,8 @@ fn released(bearer: &Bearer) -> Map<String, Value> {
     let request = if bearer.claims.is_exchanged() { ClaimsRequest::default() } else { claims_request(grant) };
     let scopes: Vec<String> = bearer.claims.scope.split(' ').map(ToOwned::to_owned).collect();
     let mut released = release_userinfo(&scopes, &request, &bearer.person.claims);
-    released.insert("sub".to_owned(), grant.subject.as_str().into());
+    // Section 5.3.2: exactly what the ID token said that was issued with it.
+    released.insert("sub".to_owned(), bearer.claims.sub.as_str().into());
     released
 }
 

@@ -7,6 +7,8 @@
 mod encryption;
 // What a profile asks.
 mod profile;
+// What it calls people.
+mod sector;
 
 use std::collections::BTreeSet;
 
@@ -17,6 +19,7 @@ use url::Url;
 use self::encryption::encryption_violations;
 pub use self::encryption::is_key_for_encryption;
 pub use self::profile::{profile_violations, weak_algs};
+use self::sector::sector_violation;
 use super::authorization_details::is_type;
 use super::locale;
 use super::mtls;
@@ -62,6 +65,7 @@ pub fn violations(settings: &ClientSettings) -> Vec<Violation> {
     found.scopes_and_resources(settings);
     found.token_exchange(settings);
     found.lifetimes(settings.lifetimes);
+    found.0.extend(sector_violation(settings));
     found.0.extend(encryption_violations(settings));
     found.0.extend(profile_violations(settings, settings.profile));
     found.0

@@ -44,6 +44,8 @@ pub mod resource;
 pub mod response_mode;
 // Scope lists (RFC 6749 section 3.3).
 pub mod scope;
+// Which clients call people by the same pairwise identifier.
+pub mod sector;
 // JSON without repeated members.
 pub mod strict_json;
 // Token exchange (RFC 8693).

@@ -11,7 +11,7 @@ use serde_json::{Map, Value};
 use super::client_metadata::{self, Violation};
 use super::error::OAuthError;
 use crate::model::catalog::Localized;
-use crate::model::client::{ClientAuthMethod, ClientSettings, GrantType};
+use crate::model::client::{ClientAuthMethod, ClientSettings, GrantType, SubjectType};
 
 /// What a client may have.
 #[derive(Clone, Debug)]
@@ -22,10 +22,12 @@ pub struct Limits {
     pub methods: Vec<ClientAuthMethod>,
     /// The scopes; all of them, unless it asks for fewer.
     pub scopes: Vec<String>,
+    /// What it may call people; the first, unless it asks for another.
+    pub subject_types: Vec<SubjectType>,
 }
 
 /// The members that are called the same here and there, and mean the same.
-const MEMBERS: [&str; 37] = [
+const MEMBERS: [&str; 39] = [
     "application_type",
     "client_uri",
     "logo_uri",
@@ -36,6 +38,8 @@ const MEMBERS: [&str; 37] = [
     "software_version",
     "redirect_uris",
     "post_logout_redirect_uris",
+    "subject_type",
+    "sector_identifier_uri",
     "token_endpoint_auth_method",
     "token_endpoint_auth_signing_alg",
     "tls_client_auth_subject_dn",
@@ -104,6 +108,14 @@ pub fn settings(
     settings.grant_types = grant_types;
     settings.client_name = client_name;
     settings.scopes = scopes;
+    match limits.subject_types.first() {
+        Some(first) if present(metadata, "subject_type").is_none() => settings.subject_type = *first,
+        _ if limits.subject_types.contains(&settings.subject_type) => {}
+        _ => {
+            let what = "clients that register themselves may not call people like that";
+            violations.push(("/subject_type".to_owned(), what.to_owned()));
+        }
+    }
     // RFC 9700 section 2.1.1.
     settings.pkce_required |= settings.token_endpoint_auth_method == ClientAuthMethod::None;
     if !limits.methods.contains(&settings.token_endpoint_auth_method) {
@@ -128,7 +140,6 @@ pub fn metadata(settings: &ClientSettings) -> Result<Map<String, Value>, OAuthEr
     let response_types: Vec<Value> = has_code.then(|| CODE.into()).into_iter().collect();
     metadata.insert("response_types".to_owned(), response_types.into());
     metadata.insert("scope".to_owned(), settings.scopes.join(" ").into());
-    metadata.insert("subject_type".to_owned(), "public".into());
     Ok(metadata)
 }
 
@@ -247,9 +258,6 @@ fn scopes(metadata: &Map<String, Value>, limits: &Limits, violations: &mut Vec<V
 }
 
 fn refuse_unsupported(metadata: &Map<String, Value>, violations: &mut Vec<Violation>) {
-    if present(metadata, "subject_type").is_some_and(|subject_type| subject_type != "public") {
-        violations.push(("/subject_type".to_owned(), "subjects are public here".to_owned()));
-    }
     for name in ENCRYPTED.into_iter().filter(|name| present(metadata, name).is_some()) {
         violations.push((format!("/{name}"), "nothing is encrypted here".to_owned()));
     }
@@ -266,6 +274,7 @@ mod tests {
             grant_types: vec![GrantType::AuthorizationCode, GrantType::RefreshToken],
             methods: vec![ClientAuthMethod::ClientSecretBasic, ClientAuthMethod::None],
             scopes: vec!["openid".into(), "email".into()],
+            subject_types: SubjectType::ALL.into(),
         };
         let mut object = json!({"redirect_uris": ["https://a.example/callback"]}).as_object().unwrap().clone();
         object.extend(metadata.as_object().unwrap().clone());
@@ -337,7 +346,7 @@ mod tests {
             ),
             (json!({"id_token_signed_response_alg": "none"}), "invalid_client_metadata: /id_token_signed_response_alg"),
             (json!({"id_token_encrypted_response_alg": "RSA1_5"}), "invalid_client_metadata: /id_token_encrypted_"),
-            (json!({"subject_type": "pairwise"}), "invalid_client_metadata: /subject_type: "),
+            (json!({"subject_type": "ephemeral"}), "invalid_client_metadata: /subject_type: "),
             (
                 json!({"initiate_login_uri": "http://a.example/secret"}),
                 "invalid_client_metadata: /initiate_login_uri: ",

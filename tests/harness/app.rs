@@ -258,6 +258,7 @@ fn parts(built: &App, state: Arc<dyn StateStore>) -> Parts {
         metrics: built.metrics.clone(),
         keys: built.keys.clone(),
         master_keys: built.master_keys.clone(),
+        pairwise: built.pairwise.clone(),
         identity: built.identity.clone(),
         people: built.people.clone(),
         fetch: built.fetch.clone(),

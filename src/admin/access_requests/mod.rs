@@ -144,6 +144,7 @@ pub(in crate::admin) async fn approve(
     let Approval { client_id, settings, note } = approval;
     let NewClient { client_id, enabled, settings } = changed(&request.settings, client_id, settings)?;
     clients::check(app, caller, &settings, now).await.map_err(|problem| problem.below("/settings"))?;
+    clients::check_sector(app, &settings, None).await.map_err(|problem| problem.below("/settings"))?;
     let client_id = client_id.unwrap_or_else(|| ClientId::new(random::id()));
     let has_secret = settings.token_endpoint_auth_method.has_secret();
     let secret = if has_secret { Some(clients::new_secret(&app.master_keys, &client_id)?) } else { None };

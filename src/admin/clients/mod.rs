@@ -28,6 +28,7 @@ use super::path::Path;
 use super::precondition::{Expected, changed, etag};
 use super::query::Query;
 use crate::app::App;
+use crate::flow::sector;
 use crate::http::problem::{Problem, ProblemType, Violation};
 use crate::keys::master_key::MasterKeys;
 use crate::model::admin_scope::AdminArea;
@@ -167,6 +168,7 @@ pub(in crate::admin) async fn register(
 ) -> Result<Created, Problem> {
     let NewClient { client_id, enabled, settings } = client;
     check(app, caller, &settings, now).await?;
+    check_sector(app, &settings, None).await?;
     let id = client_id.unwrap_or_else(|| ClientId::new(random::id()));
     let has_secret = settings.token_endpoint_auth_method.has_secret();
     let secret = if has_secret { Some(new_secret(&app.master_keys, &id)?) } else { None };
@@ -198,6 +200,7 @@ pub(in crate::admin) async fn change(
     }
     let NewClient { enabled, settings, .. } = NewClient::from_object(patched).map_err(Problem::invalid_body)?;
     check(app, caller, &settings, now).await?;
+    check_sector(app, &settings, Some(&record.settings)).await?;
     let event = AuditEvent::new(AuditEventKind::ClientChanged).to_client(id);
     let outcome = caller.recording(app, event, now).change_client(id, (enabled, &settings), revision, now).await?;
     app.registry.forget();
@@ -256,6 +259,18 @@ pub(in crate::admin) async fn check(
         return Err(Problem::invalid_body(broken));
     }
     check_covers(app, caller, settings)
+}
+
+/// Refuses a `sector_identifier_uri` that does not list the redirect URIs of the client, which had `before`.
+pub(in crate::admin) async fn check_sector(
+    app: &App,
+    settings: &ClientSettings,
+    before: Option<&ClientSettings>,
+) -> Result<(), Problem> {
+    match sector::violation(app, settings, before).await {
+        Some((pointer, what)) => Err(Problem::invalid_body(vec![Violation::new(pointer, what)])),
+        None => Ok(()),
+    }
 }
 
 /// What breaks the profile that everybody is held to. A registration was held to its own one when it was read.

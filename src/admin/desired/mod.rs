@@ -19,6 +19,7 @@ use std::fmt;
 use std::path::Path;
 
 use chrono::{DateTime, Utc};
+use futures_util::future::join_all;
 use secrecy::SecretString;
 use serde::Serialize;
 use serde_json::{Map, Value};
@@ -30,6 +31,7 @@ use super::clients::below_the_floor;
 use super::clients::document::unregistered;
 use super::json::escape;
 use crate::app::App;
+use crate::flow::sector;
 use crate::http::problem::Violation;
 use crate::model::audit::{Actor, AuditEvent, AuditEventKind, AuditRecord, Origin};
 use crate::model::client::ClientSettings;
@@ -186,6 +188,7 @@ pub async fn plan(app: &App, text: &str, folder: &Path, now: DateTime<Utc>) -> R
     let unmanaged = actual.keys().filter(|key| !is_named(key)).cloned().collect();
     let mut changes = PolicyChanges { applied: to_remember(&objects), ..PolicyChanges::default() };
     check_references(app, &desired, &after(&catalog, &desired, &steps, app.registry.built_in()))?;
+    check_sectors(app, &desired, &records).await?;
     let mut generated = Vec::new();
     let mut violations = Vec::new();
     for client in &desired.clients {
@@ -300,6 +303,17 @@ fn check_references(app: &App, desired: &Desired, catalog: &Catalog) -> Result<(
         let at = format!("{}/resources", Key::authorization_details_type(&known.name_of_type));
         violations.extend(missing.map(|uri| Violation::new(&at, format!("there is no resource {}", uri.as_str()))));
     }
+    if violations.is_empty() { Ok(()) } else { Err(DesiredError::Document(violations)) }
+}
+
+/// What is at the `sector_identifier_uri` of each client that gets one, or other redirect URIs.
+async fn check_sectors(app: &App, desired: &Desired, records: &[ClientRecord]) -> Result<(), DesiredError> {
+    let looks = desired.clients.iter().map(async |client| {
+        let before = records.iter().find(|record| record.id == client.id).map(|record| &record.settings);
+        let (pointer, what) = sector::violation(app, &client.settings, before).await?;
+        Some(Violation::new(format!("{}{pointer}", Key::client(&client.id)), what))
+    });
+    let violations: Vec<_> = join_all(looks).await.into_iter().flatten().collect();
     if violations.is_empty() { Ok(()) } else { Err(DesiredError::Document(violations)) }
 }
 

@@ -67,10 +67,12 @@ fn check_registration(config: &Config, found: &mut Findings) {
         "take it out, and register that client over the admin API",
     );
     found.require(
-        !registration.grant_types.is_empty() && !registration.token_endpoint_auth_methods.is_empty(),
+        !registration.grant_types.is_empty()
+            && !registration.token_endpoint_auth_methods.is_empty()
+            && !registration.subject_types.is_empty(),
         "registration",
-        "has no grant or no way to authenticate: nothing could be registered",
-        "name some in grant_types and token_endpoint_auth_methods, or set mode to off",
+        "has no grant, no way to authenticate or nothing to call people: nothing could be registered",
+        "name some in grant_types, token_endpoint_auth_methods and subject_types, or set mode to off",
     );
     found.require(
         (TimeDelta::minutes(1)..=TimeDelta::days(1)).contains(&registration.window),

@@ -7,6 +7,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use super::{ConsentQuestion, Next, Steps};
 use crate::app::App;
 use crate::flow::authorization_request::AuthorizationRequest;
+use crate::flow::subject;
 use crate::identity::backend::Person;
 use crate::model::authorization_details::type_of;
 use crate::model::client::{Client, ConsentPolicy};
@@ -28,6 +29,19 @@ pub(super) fn refused_page(request: &AuthorizationRequest, next: &Next) -> Optio
     request.has_prompt(Prompt::None).then_some(error)
 }
 
+/// OpenID Connect Core section 3.1.2.2: when somebody else is signed in than the client means. It means whom it calls so, and how
+/// its sector calls others cannot be turned back.
+pub(super) fn wrong_person(
+    app: &App,
+    request: &AuthorizationRequest,
+    client: &Client,
+    session: &Session,
+) -> Result<Option<Next>, StoreError> {
+    let Some(required) = &request.required_subject else { return Ok(None) };
+    let is_meant = subject::seen_by(app, client, &session.subject)? == *required;
+    Ok((!is_meant).then(|| Next::Login { reauthenticate: Some(required.clone()) }))
+}
+
 /// OpenID Connect Core section 3.1.2.3: when a live session is still not enough.
 pub(super) fn missing_sign_in(
     request: &AuthorizationRequest,
@@ -35,9 +49,6 @@ pub(super) fn missing_sign_in(
     session: &Session,
     now: DateTime<Utc>,
 ) -> Option<Next> {
-    if request.required_subject.as_ref().is_some_and(|required| *required != session.subject) {
-        return Some(Next::Login { reauthenticate: request.required_subject.clone() });
-    }
     let fresh = steps.signed_in.is_some_and(|(sid, at)| sid == session.sid && at == session.authentication.auth_time);
     let age = now - session.authentication.auth_time;
     let is_too_old = request.max_age.is_some_and(|max_age| age > TimeDelta::seconds(max_age.into()));

@@ -252,7 +252,7 @@ impl Issued<'_> {
         let lifetime = lifetimes(app, client).access_token;
         let expires_at = (self.issued_at + lifetime).min(self.family_expires_at);
         let mut claims = AccessTokenClaims::new(app, client, self.jti.clone(), self.issued_at, expires_at);
-        claims.sub = self.grant.subject.to_string();
+        claims.sub = reach.sub.to_string();
         claims.aud = reach.aud;
         claims.scope = reach.scope;
         claims.authorization_details = reach.authorization_details;
@@ -263,7 +263,8 @@ impl Issued<'_> {
         let access_token = claims.encode(app, client, &mut reserved.signatures).await?;
         let id_token = match reach.told {
             Some(told) => {
-                let about = id_token::About { grant: self.grant, issued_at: self.issued_at, nonce, told };
+                let named = (&reach.sub, reach.sid);
+                let about = id_token::About { grant: self.grant, named, issued_at: self.issued_at, nonce, told };
                 Some(id_token::issue(app, client, about, &access_token, reserved).await?)
             }
             None => None,

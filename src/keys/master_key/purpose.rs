@@ -30,6 +30,8 @@ pub enum Purpose {
     DpopNonce,
     /// Under what the codes that people type for a device are kept.
     UserCode,
+    /// The salt of pairwise identifiers.
+    PairwiseSalt,
 }
 
 impl Purpose {
@@ -47,6 +49,7 @@ impl Purpose {
             Self::SigningKey => b"signing key",
             Self::DpopNonce => b"dpop nonce",
             Self::UserCode => b"user code",
+            Self::PairwiseSalt => b"pairwise salt",
         }
     }
 }
@@ -64,6 +67,7 @@ pub(super) struct VersionKeys {
     signing_key: PurposeKeys,
     dpop_nonce: PurposeKeys,
     user_code: PurposeKeys,
+    pairwise_salt: PurposeKeys,
 }
 
 impl VersionKeys {
@@ -81,6 +85,7 @@ impl VersionKeys {
             signing_key: PurposeKeys::derive(&prk, Purpose::SigningKey)?,
             dpop_nonce: PurposeKeys::derive(&prk, Purpose::DpopNonce)?,
             user_code: PurposeKeys::derive(&prk, Purpose::UserCode)?,
+            pairwise_salt: PurposeKeys::derive(&prk, Purpose::PairwiseSalt)?,
         })
     }
 
@@ -97,6 +102,7 @@ impl VersionKeys {
             Purpose::SigningKey => &self.signing_key,
             Purpose::DpopNonce => &self.dpop_nonce,
             Purpose::UserCode => &self.user_code,
+            Purpose::PairwiseSalt => &self.pairwise_salt,
         }
     }
 }

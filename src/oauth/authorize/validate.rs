@@ -45,7 +45,7 @@ pub async fn validate(
     let resources = resource::parse_all(form.all("resource"))?;
     audience::check(app, &client, &resources, now).await?;
     let claims = claims(form)?;
-    let required_subject = required_subject(app, &client, form, claims.as_ref())?;
+    let required_subject = required_subject(app, &client, form, claims.as_ref(), now).await?;
     let acr_values = acr_values(app, &client, form, claims.as_ref())?;
     Ok(AuthorizationRequest {
         client_id: client.id.clone(),
@@ -148,18 +148,21 @@ fn max_age(client: &Client, form: &Form) -> Result<Option<u32>, OAuthError> {
     }
 }
 
-/// Who must be signed in: `id_token_hint` (section 3.1.2.1) or a `sub` with a value in `claims` (section 5.5.1).
-fn required_subject(
+/// Who must be signed in: `id_token_hint` (section 3.1.2.1) or a `sub` with a value in `claims` (section 5.5.1), each by the
+/// name that the client has for them.
+async fn required_subject(
     app: &App,
     client: &Client,
     form: &Form,
     claims: Option<&ClaimsRequest>,
+    now: DateTime<Utc>,
 ) -> Result<Option<SubjectId>, OAuthError> {
     let claimed = claims.and_then(ClaimsRequest::required_subject).map(SubjectId::new);
     let Some(token) = form.one("id_token_hint")? else {
         return Ok(claimed);
     };
-    let hint = id_token::verify_hint(app, token)
+    let hint = id_token::verify_hint(app, token, now)
+        .await?
         .filter(|hint| hint.client_id == client.id)
         .ok_or_else(|| OAuthError::invalid_request("the id_token_hint is not an ID token of this client"))?;
     if claimed.is_some_and(|claimed| claimed != hint.subject) {

@@ -94,7 +94,8 @@ async fn read(app: &App, form: &Form, now: DateTime<Utc>) -> Result<LogoutReques
     form.refuse_repeats()?;
     let hint = match form.one("id_token_hint")? {
         Some(token) => Some(
-            id_token::verify_hint(app, token)
+            id_token::verify_hint(app, token, now)
+                .await?
                 .ok_or_else(|| OAuthError::invalid_request("the id_token_hint is not an ID token of this server"))?,
         ),
         None => None,

@@ -4,7 +4,8 @@
 use chrono::{DateTime, Utc};
 
 use crate::app::App;
-use crate::model::client::ClientSettings;
+use crate::flow::sector;
+use crate::model::client::{ClientSettings, GrantType, SubjectType};
 use crate::model::registration::RegistrationPolicy;
 use crate::model::signing_alg::SigningAlg;
 use crate::protocol::client_metadata::Violation;
@@ -26,7 +27,8 @@ pub(super) async fn of(
     let mut scopes = policy.scopes.unwrap_or_else(|| config.scopes.clone());
     scopes.retain(|name| !name.starts_with(RESERVED) && catalog.find_scope(name).is_some());
     let grant_types = policy.grant_types.unwrap_or_else(|| config.grant_types.clone());
-    Ok(Limits { grant_types, methods: config.token_endpoint_auth_methods.clone(), scopes })
+    let (methods, subject_types) = (config.token_endpoint_auth_methods.clone(), config.subject_types.clone());
+    Ok(Limits { grant_types, methods, scopes, subject_types })
 }
 
 /// What the server decides for a new client.
@@ -38,6 +40,28 @@ pub(super) fn base(app: &App) -> ClientSettings {
         resources: config.resources.clone(),
         ..defaults
     }
+}
+
+/// Refuses pairwise identifiers of a sector that the client does not prove to be in (OpenID Connect Registration section 5): asked for
+/// last, because it calls an address that the client names. `before` is what it had registered.
+pub(super) async fn check_sector(
+    app: &App,
+    settings: &ClientSettings,
+    before: Option<&ClientSettings>,
+) -> Result<(), OAuthError> {
+    // Where authorization responses go proves the sector. What other grants give goes to whoever asks.
+    let is_elsewhere = |grant: &GrantType| match grant {
+        GrantType::AuthorizationCode | GrantType::RefreshToken | GrantType::ClientCredentials => false,
+        GrantType::DeviceCode | GrantType::TokenExchange => true,
+    };
+    let is_pairwise = settings.subject_type == SubjectType::Pairwise;
+    if is_pairwise && (settings.redirect_uris.is_empty() || settings.grant_types.iter().any(is_elsewhere)) {
+        let what =
+            "a client that registers itself has pairwise subjects only where all of them go to its redirect URIs";
+        return Err(registration::refusal(&[("/subject_type".to_owned(), what.to_owned())]));
+    }
+    let violation = sector::violation(app, settings, before).await;
+    violation.map_or(Ok(()), |violation| Err(registration::refusal(&[violation])))
 }
 
 /// Refuses algorithms that this server has no keys for: nothing could be signed as the client wants it.

@@ -71,6 +71,7 @@ pub async fn put(
         let limits = limits::of(&app, managed.registration.policy.as_ref(), now).await?;
         let settings = registration::settings(&said, &managed.client.settings, &limits)?;
         limits::check(&app, &settings)?;
+        limits::check_sector(&app, &settings, Some(&managed.client.settings)).await?;
         let made =
             if managed.client.secrets.is_empty() { information::new_secret(&app, &id, &settings)? } else { None };
         let (secret, kept) = made.unzip();

@@ -58,6 +58,7 @@ pub async fn post(
     let limits = limits::of(&app, policy, now).await?;
     let settings = registration::settings(&metadata, &limits::base(&app), &limits)?;
     limits::check(&app, &settings)?;
+    limits::check_sector(&app, &settings, None).await?;
     let id = ClientId::new(random::id());
     let secret = information::new_secret(&app, &id, &settings)?;
     let (secret, kept) = secret.unzip();

@@ -1,14 +1,16 @@
 //! Whether the database belongs to the development mode, so that neither mode ever touches the other's data; and the first
-//! administrator, who is made once.
+//! administrator and the salt of pairwise identifiers, each of which is made once.
 
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
+use diesel::sql_types::Bytea;
 use diesel_async::{AsyncConnection, RunQueryDsl};
 
 use super::Postgres;
 use super::catalog::bump_policy_in_tx;
 use super::client_record::insert_client_in_tx;
 use super::person::{NewPerson, insert_person_in_tx};
+use super::pool::Statement;
 use super::rollback::Rollback;
 use super::schema::installation;
 use crate::model::client::Client;
@@ -36,6 +38,11 @@ impl InstallationKind {
         [Self::Dev, Self::Production].into_iter().find(|kind| kind.as_str() == name)
     }
 }
+
+/// Not where clients have pairwise identifiers already: another salt would give everybody others.
+const KEEP_PAIRWISE_SALT: &str = "
+    UPDATE installation SET pairwise_salt = $1
+    WHERE pairwise_salt IS NULL AND NOT EXISTS (SELECT FROM client WHERE settings ->> 'subject_type' = 'pairwise')";
 
 /// What became of making the first administrator.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -88,6 +95,31 @@ impl Postgres {
             .or_else(Rollback::into_outcome)
         })
         .await
+    }
+
+    /// The sealed salt of pairwise identifiers.
+    pub async fn find_pairwise_salt(&self) -> Result<Option<Vec<u8>>, StoreError> {
+        let salt = installation::table.select(installation::pairwise_salt);
+        let salt: Option<Option<Vec<u8>>> = self.run(async |conn| salt.first(conn).await.optional()).await?;
+        Ok(salt.flatten())
+    }
+
+    /// Keeps `sealed` as the salt of pairwise identifiers, and says which one is kept: of two instances at once both have the
+    /// first one's. `None`: there is none, although clients have pairwise identifiers.
+    pub async fn keep_pairwise_salt(&self, sealed: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
+        let statement = Statement::new(KEEP_PAIRWISE_SALT).bind::<Bytea, _>(sealed);
+        self.run(async |conn| statement.execute(conn).await).await?;
+        self.find_pairwise_salt().await
+    }
+
+    /// Puts the salt under another seal, unless somebody did so before.
+    pub async fn reseal_pairwise_salt(&self, before: &[u8], sealed: &[u8]) -> Result<(), StoreError> {
+        let unchanged = installation::table.filter(installation::pairwise_salt.eq(before));
+        self.run(async |conn| {
+            diesel::update(unchanged).set(installation::pairwise_salt.eq(sealed)).execute(conn).await
+        })
+        .await?;
+        Ok(())
     }
 
     /// Marks the database as `kind` if it is not marked yet, and says what it is now.

@@ -124,6 +124,7 @@ diesel::table! {
         kind -> Text,
         created_at -> Timestamptz,
         bootstrapped_at -> Nullable<Timestamptz>,
+        pairwise_salt -> Nullable<Bytea>,
     }
 }
 

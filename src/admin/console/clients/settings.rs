@@ -4,7 +4,7 @@ use super::encryption;
 use crate::admin::catalog::RESERVED;
 use crate::admin::console::field::{Choice, Field, Group, Kind};
 use crate::model::catalog::Resource;
-use crate::model::client::{ClientAuthMethod, GrantType};
+use crate::model::client::{ClientAuthMethod, GrantType, SubjectType};
 use crate::model::profile::Profile;
 use crate::model::signing_alg::SigningAlg;
 use crate::storage::registry::Catalog;
@@ -269,11 +269,32 @@ fn sign_in() -> Group {
             },
         )
     };
+    let subjects = |subject_type: SubjectType| {
+        Choice::new(
+            subject_type.as_str(),
+            match subject_type {
+                SubjectType::Public => "By the identifier that all of these applications know",
+                SubjectType::Pairwise => "By an identifier for its own sector alone",
+            },
+        )
+    };
     Group {
         title: "Signing in",
         hint: "",
         fields: vec![
             Field::new("profile", "Rules", "", Kind::Choice(Profile::ALL.map(profile).into())),
+            Field::new(
+                "subject_type",
+                "It knows people",
+                "Whatever is changed here, the application takes everybody for a stranger afterwards.",
+                Kind::Choice(SubjectType::ALL.map(subjects).into()),
+            ),
+            Field::new(
+                "sector_identifier_uri",
+                "Where the redirect URIs of its sector are",
+                "The https address of a JSON array, whose host is the sector. Empty: the one host of its redirect URIs.",
+                Kind::Line,
+            ),
             Field::new(
                 "default_max_age",
                 "Oldest sign-in, in seconds",
