@@ -58,6 +58,8 @@ pub enum OutboundPurpose {
     ClientKeys,
     /// A request object of a client (OpenID Connect Core section 6.2).
     RequestObject,
+    /// The document of a client whose identifier is its address (draft-ietf-oauth-client-id-metadata-document).
+    ClientDocument,
 }
 
 #[cfg(test)]

@@ -10,7 +10,7 @@ use serde::Serialize;
 use super::{authorize, paths};
 use crate::app::App;
 use crate::flow::device_code::{self, Begun, DeviceRequest};
-use crate::flow::{audience, authorization_details, client, dpop, throttle};
+use crate::flow::{audience, authorization_details, client, client_document, dpop, throttle};
 use crate::http::client_certificate::ClientCertificate;
 use crate::http::client_ip::ClientIp;
 use crate::http::form::OAuthForm;
@@ -41,6 +41,8 @@ pub async fn post(
     let now = app.clock.now();
     form.refuse_repeats()?;
     let endpoints = [paths::DEVICE_AUTHORIZATION, paths::TOKEN];
+    let network = client_ip.network();
+    client_document::refresh_caller(&app, (&request_headers, &form), &network, now).await?;
     let presented = (&request_headers, certificate.as_ref());
     let (client, assertion) = client::verify(&app, &endpoints, presented, &form, now).await?;
     let proof = dpop::verify_optional(&app, paths::DEVICE_AUTHORIZATION, &request_headers, now)?;
@@ -54,7 +56,6 @@ pub async fn post(
     }
     // A public client is anybody who knows its name, and each request is a record.
     if client.is_public() {
-        let network = client_ip.network();
         if let Some(wait) = throttle::count_beginning(app.state.as_ref(), &app.config.throttle, &network, now).await? {
             let error = OAuthError::temporarily_unavailable("too many devices were begun from this network");
             return Err(error.with_wait(wait));

@@ -13,7 +13,7 @@ use super::{authorize, paths};
 use crate::app::App;
 use crate::flow::authorization_request::AuthorizationRequest;
 use crate::flow::dpop::{self, Proof};
-use crate::flow::{client, pushed_request, throttle};
+use crate::flow::{client, client_document, pushed_request, throttle};
 use crate::http::client_certificate::ClientCertificate;
 use crate::http::client_ip::ClientIp;
 use crate::http::form::OAuthForm;
@@ -37,6 +37,8 @@ pub async fn post(
 ) -> Result<Response, OAuthError> {
     let now = app.clock.now();
     form.refuse_repeats()?;
+    let network = client_ip.network();
+    client_document::refresh_caller(&app, (&request_headers, &form), &network, now).await?;
     let presented = (&request_headers, certificate.as_ref());
     let (client, assertion) = client::verify(&app, &[paths::PAR, paths::TOKEN], presented, &form, now).await?;
     let proof = dpop::verify_optional(&app, paths::PAR, &request_headers, now)?;
@@ -46,7 +48,6 @@ pub async fn post(
     }
     // A public client is anybody who knows its name, and each request is a record.
     if client.is_public() {
-        let network = client_ip.network();
         if let Some(wait) = throttle::count_beginning(app.state.as_ref(), &app.config.throttle, &network, now).await? {
             let error = OAuthError::temporarily_unavailable("too many requests were pushed from this network");
             return Err(error.with_wait(wait));

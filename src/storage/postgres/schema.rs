@@ -73,6 +73,16 @@ diesel::table! {
 }
 
 diesel::table! {
+    client_metadata_document (client_id) {
+        client_id -> Text,
+        client_revision -> Int8,
+        fetched_at -> Timestamptz,
+        fresh_until -> Timestamptz,
+        created_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
     client_registration (client_id) {
         client_id -> Text,
         token_hash -> Bytea,

@@ -1,6 +1,8 @@
 //! Registered clients as an administrator sees them: with their revision and times, and changed only in the state that the
 //! change was made for.
 
+// Clients that are named by an address.
+mod document;
 // Clients that register themselves.
 mod registration;
 // Secrets.
@@ -14,6 +16,7 @@ use diesel_async::{AsyncConnection, AsyncPgConnection, RunQueryDsl};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
+pub use self::document::{DocumentOutcome, DocumentStanding, FetchedDocument, StoredDocument};
 pub use self::registration::{NewRegistration, Registration, RegistrationOutcome, Replacement};
 pub use self::secret::SecretRotation;
 use self::secret::insert_secret_in_tx;
