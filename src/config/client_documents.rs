@@ -63,7 +63,9 @@ mod tests {
         for host in ["agent.example", "a.tools.example", "b.a.tools.example"] {
             assert!(allows(&patterns, host), "{host}");
         }
-        for host in ["tools.example", ".tools.example", "atools.example", "x.agent.example", "agent.example.evil.example"] {
+        for host in
+            ["tools.example", ".tools.example", "atools.example", "x.agent.example", "agent.example.evil.example"]
+        {
             assert!(!allows(&patterns, host), "{host}");
         }
     }

@@ -24,7 +24,7 @@ use super::registration;
 use super::throttle::{self, Network};
 use crate::app::App;
 use crate::config::OutboundPurpose;
-use crate::fetch::{Fetched, FetchError};
+use crate::fetch::{FetchError, Fetched};
 use crate::model::audit::{Actor, AuditEvent, AuditEventKind, AuditRecord, Origin};
 use crate::model::client::ClientSettings;
 use crate::model::id::ClientId;
@@ -34,9 +34,7 @@ use crate::protocol::error::OAuthError;
 use crate::protocol::form::Form;
 use crate::protocol::registration::{Limits, refusal, settings};
 use crate::storage::StoreError;
-use crate::storage::postgres::client_record::{
-    DocumentOutcome, DocumentStanding, FetchedDocument, StoredDocument,
-};
+use crate::storage::postgres::client_record::{DocumentOutcome, DocumentStanding, FetchedDocument, StoredDocument};
 
 /// For how long a document is good that does not say it, and the bounds for one that does.
 const FRESH_FOR: TimeDelta = TimeDelta::hours(1);
@@ -274,7 +272,9 @@ async fn read(
 ) -> Result<Result<ClientSettings, Failure>, OAuthError> {
     let unusable = |what: &str| {
         let error = OAuthError::invalid_client("the document at the address that is the client_id cannot be used");
-        Failure::Wrong(error.with_detail(&format!("the document at the address that is the client_id cannot be used: {what}")))
+        Failure::Wrong(
+            error.with_detail(&format!("the document at the address that is the client_id cannot be used: {what}")),
+        )
     };
     let metadata = match url.metadata(document) {
         Ok(metadata) => metadata,

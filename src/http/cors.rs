@@ -18,9 +18,11 @@ const REMEMBERED: Duration = Duration::from_secs(600);
 
 /// For what clients call with tokens, codes or secrets. No cookies: they could only do harm there.
 pub fn for_clients(server: &ServerConfig) -> CorsLayer {
-    layer(&server.cors_allowed_origins)
-        .allow_methods([Method::GET, Method::POST])
-        .allow_headers([AUTHORIZATION, CONTENT_TYPE, DPOP])
+    layer(&server.cors_allowed_origins).allow_methods([Method::GET, Method::POST]).allow_headers([
+        AUTHORIZATION,
+        CONTENT_TYPE,
+        DPOP,
+    ])
 }
 
 /// For the registration of a client, which the client replaces and deletes too (RFC 7592 sections 2.2 and 2.3).

@@ -215,7 +215,8 @@ mod tests {
             assert!(metadata(json!({name: "x"})).is_err_and(|what| what.contains(name)), "{name}");
         }
         let url = DocumentUrl::parse(ID).unwrap();
-        for document in ["", "[]", "7", "{\"client_id\": \"a\", \"client_id\": \"a\"}", "{\"client_id\": \"a\\u0000\"}"] {
+        for document in ["", "[]", "7", "{\"client_id\": \"a\", \"client_id\": \"a\"}", "{\"client_id\": \"a\\u0000\"}"]
+        {
             assert!(url.metadata(document.as_bytes()).is_err(), "{document}");
         }
     }
@@ -228,8 +229,7 @@ mod tests {
         });
         let found = metadata(said).unwrap();
         let names: Vec<&str> = found.keys().map(String::as_str).collect();
-        let expected =
-            ["client_name", "client_name#de", "client_uri", "redirect_uris", "token_endpoint_auth_method"];
+        let expected = ["client_name", "client_name#de", "client_uri", "redirect_uris", "token_endpoint_auth_method"];
         assert!(names.iter().all(|name| expected.contains(name)) && names.len() == expected.len(), "{names:?}");
         assert_eq!(found["token_endpoint_auth_method"], "none");
     }
@@ -238,7 +238,8 @@ mod tests {
     fn the_home_is_at_the_host_that_is_certain() {
         let home = |uri: Value| metadata(json!({"client_uri": uri})).unwrap()["client_uri"].clone();
         assert_eq!(home(json!("https://agent.example/about")), "https://agent.example/about");
-        for other in [json!("https://bank.example/"), json!("http://agent.example/"), json!("x"), json!(7), json!(null)] {
+        for other in [json!("https://bank.example/"), json!("http://agent.example/"), json!("x"), json!(7), json!(null)]
+        {
             assert_eq!(home(other), "https://agent.example/");
         }
     }
@@ -255,8 +256,7 @@ mod tests {
     #[test]
     fn answers_go_to_https_or_to_the_machine_itself() {
         let uris = ["https://a.example/cb", "http://localhost:1/cb", "com.example.app:/cb", "http://a.example/cb"];
-        let settings =
-            ClientSettings { redirect_uris: uris.map(str::to_owned).into(), ..ClientSettings::default() };
+        let settings = ClientSettings { redirect_uris: uris.map(str::to_owned).into(), ..ClientSettings::default() };
         let pointers: Vec<String> = violations(&settings).into_iter().map(|(pointer, _)| pointer).collect();
         assert_eq!(pointers, ["/redirect_uris/2", "/redirect_uris/3"]);
     }
@@ -272,7 +272,8 @@ mod tests {
         #[test]
         fn what_is_called_is_what_was_said(id in "https://[a-zA-Z0-9.:@%-]{1,12}(/[a-z0-9.%#?]{0,4}){0,3}") {
             if let Some(url) = DocumentUrl::parse(&id) {
-                prop_assert_eq!(Url::parse(&id).unwrap().as_str(), id.as_str());
+                let called = Url::parse(&id).unwrap();
+                prop_assert_eq!(called.as_str(), id.as_str());
                 prop_assert!(!url.host().is_empty() && !id.contains('#') && !id.contains('@'));
             }
         }

@@ -159,6 +159,18 @@ impl TestApp {
         }
     }
 
+    /// A client that is named by that address and has no secret, whoever knows it.
+    pub fn client_named_by(&self, id: &str, redirect_uri: &str) -> TestClient {
+        TestClient {
+            id: id.to_owned(),
+            secret: None,
+            redirect_uri: redirect_uri.to_owned(),
+            method: ClientAuthMethod::None,
+            key: None,
+            server: (self.issuer().to_owned(), Clock::manual(&self.clock)),
+        }
+    }
+
     fn client_secret(&self, id: &str, secret: &str) -> ClientSecret {
         let key_id = self.app.master_keys.current();
         let mac = self.app.master_keys.client_secret_mac(key_id, &ClientId::new(id), secret).expect("a MAC");

@@ -92,12 +92,7 @@ pub async fn resume(State(app): State<App>, browser: Browser, query: Result<OAut
     }
 }
 
-async fn read(
-    app: &App,
-    form: &Form,
-    network: &Network,
-    now: DateTime<Utc>,
-) -> Result<AuthorizationRequest, Refusal> {
+async fn read(app: &App, form: &Form, network: &Network, now: DateTime<Utc>) -> Result<AuthorizationRequest, Refusal> {
     if let Some(client_id) = form.one("client_id").map_err(Refusal::Page)? {
         client_document::refresh(app, &ClientId::new(client_id), network, now).await.map_err(Refusal::Page)?;
     }
