@@ -35,6 +35,7 @@ mod chromium;
 mod client_authentication;
 mod client_documents;
 mod client_logo;
+mod client_reaping;
 mod clock_skew;
 mod connections;
 mod console;

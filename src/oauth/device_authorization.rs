@@ -55,11 +55,11 @@ pub async fn post(
         return Err(OAuthError::unauthorized_client("the client has to sign its requests, which a device cannot"));
     }
     // A public client is anybody who knows its name, and each request is a record.
-    if client.is_public() {
-        if let Some(wait) = throttle::count_beginning(app.state.as_ref(), &app.config.throttle, &network, now).await? {
-            let error = OAuthError::temporarily_unavailable("too many devices were begun from this network");
-            return Err(error.with_wait(wait));
-        }
+    if client.is_public()
+        && let Some(wait) = throttle::count_beginning(app.state.as_ref(), &app.config.throttle, &network, now).await?
+    {
+        let error = OAuthError::temporarily_unavailable("too many devices were begun from this network");
+        return Err(error.with_wait(wait));
     }
     dpop::burn(&app, assertion, proof.as_ref(), now).await?;
     let authorization_details = authorization_details::requested(&app, &client, &form, now).await?;

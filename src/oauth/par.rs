@@ -47,11 +47,11 @@ pub async fn post(
         return Err(OAuthError::invalid_request("a pushed request must not have the parameter request_uri"));
     }
     // A public client is anybody who knows its name, and each request is a record.
-    if client.is_public() {
-        if let Some(wait) = throttle::count_beginning(app.state.as_ref(), &app.config.throttle, &network, now).await? {
-            let error = OAuthError::temporarily_unavailable("too many requests were pushed from this network");
-            return Err(error.with_wait(wait));
-        }
+    if client.is_public()
+        && let Some(wait) = throttle::count_beginning(app.state.as_ref(), &app.config.throttle, &network, now).await?
+    {
+        let error = OAuthError::temporarily_unavailable("too many requests were pushed from this network");
+        return Err(error.with_wait(wait));
     }
     // After that limit: each proof that is used up is a record too.
     dpop::burn(&app, assertion, proof.as_ref(), now).await?;

@@ -44,6 +44,7 @@ pub(super) fn check_limits(config: &Config, found: &mut Findings) {
     check_connections(config, found);
     check_registration(config, found);
     check_client_documents(config, found);
+    check_reaping(config, found);
     found.require(
         (1..=1000).contains(&config.database.pool_size),
         "database.pool_size",
@@ -85,6 +86,20 @@ fn check_registration(config: &Config, found: &mut Findings) {
         "is zero: nobody could register",
         "give per_network and per_site at least 1, or set mode to off",
     );
+}
+
+fn check_reaping(config: &Config, found: &mut Findings) {
+    let registration = &config.registration;
+    for (key, after) in
+        [("registration.unused_after", registration.unused_after), ("registration.idle_after", registration.idle_after)]
+    {
+        found.require(
+            after.is_zero() || after >= TimeDelta::days(2),
+            key,
+            "is so short that clients are removed in which somebody is just taking an interest",
+            "2d at least; 0 removes none",
+        );
+    }
 }
 
 fn check_client_documents(config: &Config, found: &mut Findings) {

@@ -88,6 +88,7 @@ diesel::table! {
         token_hash -> Bytea,
         initial_access_token -> Nullable<Uuid>,
         created_at -> Timestamptz,
+        client_revision -> Int8,
     }
 }
 
@@ -100,6 +101,13 @@ diesel::table! {
         key_id -> Int2,
         expires_at -> Nullable<Timestamptz>,
         created_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    client_use (client_id) {
+        client_id -> Text,
+        used_at -> Timestamptz,
     }
 }
 

@@ -3,6 +3,8 @@
 
 // Clients that are named by an address.
 mod document;
+// Removing those that nobody uses.
+mod reap;
 // Clients that register themselves.
 mod registration;
 // Secrets.
@@ -17,6 +19,7 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 pub use self::document::{DocumentOutcome, DocumentStanding, FetchedDocument, StoredDocument};
+pub use self::reap::Reaping;
 pub use self::registration::{NewRegistration, Registration, RegistrationOutcome, Replacement};
 pub use self::secret::SecretRotation;
 use self::secret::insert_secret_in_tx;
