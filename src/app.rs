@@ -13,6 +13,7 @@ use tokio::sync::Notify;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::fetch::Fetch;
+use crate::flow::client_document::ClientDocuments;
 use crate::flow::client_keys::ClientKeys;
 use crate::http::document::Document;
 use crate::identity::backend::IdentityBackend;
@@ -59,6 +60,8 @@ pub struct Parts {
     pub fetch: Fetch,
     /// The public keys of clients, as far as they were needed.
     pub client_keys: ClientKeys,
+    /// When the documents of clients that are named by an address were last looked at.
+    pub client_documents: ClientDocuments,
     /// Who may vouch for the certificates of clients.
     pub client_authorities: ClientAuthorities,
     /// The discovery document as it was last made.

@@ -19,8 +19,8 @@ use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
-use reqwest::header::{ACCEPT, CONTENT_TYPE, HeaderValue};
-use reqwest::{Client, Request, Response, redirect, retry};
+use reqwest::header::{ACCEPT, CACHE_CONTROL, CONTENT_TYPE, HeaderName, HeaderValue};
+use reqwest::{Client, Request, Response, StatusCode, redirect, retry};
 use rustls::ClientConfig;
 use url::Url;
 
@@ -52,9 +52,20 @@ pub enum FetchError {
     /// Another status than a success; a redirect is one too.
     #[error("the answer has the status {0}")]
     Status(u16),
-    /// The body is longer than [`BODY_LIMIT`].
+    /// The body is longer than what is asked for may be, at most [`BODY_LIMIT`].
     #[error("the answer is too long")]
     TooLong,
+}
+
+/// What is at an address.
+#[derive(Clone, Debug)]
+pub struct Fetched {
+    /// Its media type, as the sender calls it.
+    pub media_type: String,
+    /// How long it may be kept (RFC 9111 section 5.2.2), if the sender says so.
+    pub cache_control: Option<String>,
+    /// The bytes.
+    pub body: Bytes,
 }
 
 /// Outbound HTTP.
@@ -106,16 +117,45 @@ impl Fetch {
         url: &str,
         accept: &'static str,
     ) -> Result<(String, Bytes), FetchError> {
+        let (_, fetched) = self.get(purpose, url, accept, BODY_LIMIT).await?;
+        Ok((fetched.media_type, fetched.body))
+    }
+
+    /// Gets what is of `longest` bytes at most, and with 200 and no other status of success.
+    pub async fn get_document(
+        &self,
+        purpose: OutboundPurpose,
+        url: &str,
+        accept: &'static str,
+        longest: usize,
+    ) -> Result<Fetched, FetchError> {
+        match self.get(purpose, url, accept, longest.min(BODY_LIMIT)).await? {
+            (StatusCode::OK, fetched) => Ok(fetched),
+            (status, _) => Err(FetchError::Status(status.as_u16())),
+        }
+    }
+
+    async fn get(
+        &self,
+        purpose: OutboundPurpose,
+        url: &str,
+        accept: &'static str,
+        longest: usize,
+    ) -> Result<(StatusCode, Fetched), FetchError> {
         let call = async {
             let (client, url) = self.prepare(purpose, url).await?;
             let request = client.get(url).header(ACCEPT, HeaderValue::from_static(accept)).build().map_err(failed)?;
             let response = send(&client, request).await?;
-            if !response.status().is_success() {
-                return Err(FetchError::Status(response.status().as_u16()));
+            let status = response.status();
+            if !status.is_success() {
+                return Err(FetchError::Status(status.as_u16()));
             }
-            let media_type = response.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
-            let media_type = media_type.unwrap_or_default().to_owned();
-            Ok((media_type, read(response).await?))
+            let header = |name: HeaderName| {
+                let value = response.headers().get(name).and_then(|value| value.to_str().ok());
+                value.map(ToOwned::to_owned)
+            };
+            let (media_type, cache_control) = (header(CONTENT_TYPE).unwrap_or_default(), header(CACHE_CONTROL));
+            Ok((status, Fetched { media_type, cache_control, body: read(response, longest).await? }))
         };
         self.in_time(call).await
     }
@@ -175,10 +215,10 @@ async fn send(client: &Client, request: Request) -> Result<Response, FetchError>
     client.execute(request).await.map_err(failed)
 }
 
-async fn read(mut response: Response) -> Result<Bytes, FetchError> {
+async fn read(mut response: Response, longest: usize) -> Result<Bytes, FetchError> {
     let mut body = BytesMut::new();
     while let Some(part) = response.chunk().await.map_err(failed)? {
-        if body.len() + part.len() > BODY_LIMIT {
+        if body.len() + part.len() > longest {
             return Err(FetchError::TooLong);
         }
         body.extend_from_slice(&part);

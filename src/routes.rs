@@ -34,16 +34,18 @@ pub fn router(app: App) -> Router {
     if is_dev || app.config.oidc.sample_resource {
         api = api.route(paths::RESOURCE, get(sample_resource::get));
     }
+    // Before each layer, which has to see the preflight: its method is none of the above.
+    let mut api = api.method_not_allowed_fallback(method::not_allowed).layer(cors::for_clients(&app.config.server));
     if app.config.registration.mode != RegistrationMode::Off {
         let one = get(registration::management::get)
             .put(registration::management::put)
             .delete(registration::management::delete);
-        api = api.route(paths::REGISTER, post(registration::post)).route(paths::REGISTRATION, one);
+        let registrations = Router::new()
+            .route(paths::REGISTER, post(registration::post))
+            .route(paths::REGISTRATION, one)
+            .method_not_allowed_fallback(method::not_allowed);
+        api = api.merge(registrations.layer(cors::for_registrations(&app.config.server)));
     }
-    let api = api
-        // Before the layer, which has to see the preflight: its method is none of the above.
-        .method_not_allowed_fallback(method::not_allowed)
-        .layer(cors::for_clients(&app.config.server));
     // What a browser opens: cookies, pages, redirects. Where a GET has effects there is no HEAD.
     let mut browser = Router::new()
         .route(paths::AUTHORIZE, without_head(get(authorize::get).post(authorize::post), "GET,POST"))

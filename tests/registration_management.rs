@@ -150,6 +150,66 @@ async fn rfc_7592_section_2_3_a_client_deletes_itself_and_can_do_nothing_any_mor
 }
 
 #[tokio::test]
+async fn rfc_7592_section_2_3_the_tokens_of_a_deleted_client_end_with_it() {
+    let app = server().await;
+    let more = json!({
+        "token_endpoint_auth_method": "none", "grant_types": ["authorization_code", "refresh_token"],
+    });
+    let client = Registered::new(&app, more).await;
+    let (alice, api) = (app.alice().await, app.resource_server(app.issuer()).await);
+    let known = app.client_named_by(client.text("client_id"), "https://album.example/callback");
+    let tokens = app.tokens(&known, &alice, "openid offline_access").await;
+    assert_eq!(app.introspect(&api, tokens.access()).await.json()["active"], true);
+    assert_eq!(client.call(&app, Method::DELETE).await.status, 204);
+    app.introspect(&api, tokens.access()).await.assert_inactive();
+    let over = "the access token is invalid, expired or revoked";
+    app.userinfo(tokens.access()).await.assert_bearer_error(401, "invalid_token", over);
+    app.refresh(&known, tokens.refresh()).await.assert_error(400, "invalid_client", "client authentication failed");
+    // Not even for another client.
+    app.refresh(&app.public_client().await, tokens.refresh()).await.assert_error(
+        400,
+        "invalid_grant",
+        "the refresh token is not valid",
+    );
+}
+
+#[tokio::test]
+async fn a_script_of_an_allowed_origin_replaces_and_deletes_a_registration() {
+    let origin = "https://spa.example";
+    let app = TestApp::with_config(|config| {
+        config.registration.mode = RegistrationMode::Open;
+        config.server.cors_allowed_origins = vec![origin.into()];
+    })
+    .await;
+    let client = Registered::new(&app, json!({})).await;
+    let asked = async |path: &str, origin: &str, method: &str| {
+        let call = app.request(Method::OPTIONS, path).header("origin", origin);
+        let call = call.header("access-control-request-method", method);
+        call.header("access-control-request-headers", "authorization,content-type").send().await
+    };
+    for (path, methods) in [(client.path().as_str(), ["GET", "PUT", "DELETE"]), ("/register", ["POST", "POST", "POST"])]
+    {
+        for method in methods {
+            let answer = asked(path, origin, method).await;
+            assert_eq!(answer.status, 200, "{answer:?}");
+            assert_eq!(answer.header("access-control-allow-origin"), Some(origin));
+            let allowed = answer.header("access-control-allow-methods").unwrap();
+            assert!(allowed.split(',').any(|allowed| allowed == method), "{allowed}");
+            let stranger = asked(path, "https://other.example", method).await;
+            assert_eq!(stranger.header("access-control-allow-origin"), None);
+        }
+    }
+    // Where nothing is replaced or deleted, nobody may try.
+    let allowed = asked("/token", origin, "DELETE").await;
+    assert_eq!(allowed.header("access-control-allow-methods"), Some("GET,POST"));
+    let call = app.request(Method::DELETE, &client.path()).bearer(client.text("registration_access_token"));
+    let answer = call.header("origin", origin).send().await;
+    assert_eq!((answer.status, answer.header("access-control-allow-origin")), (204, Some(origin)));
+    let answer = app.request(Method::PATCH, &client.path()).header("origin", origin).send().await;
+    answer.assert_method_not_allowed(&["DELETE", "GET", "HEAD", "PUT"]);
+}
+
+#[tokio::test]
 async fn nobody_manages_a_client_without_its_own_token() {
     let app = server().await;
     let (client, other) = (Registered::new(&app, json!({})).await, Registered::new(&app, json!({})).await);

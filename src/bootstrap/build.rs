@@ -17,6 +17,7 @@ use crate::config::{
     ClientIpHeaderMode, Config, ConfigError, ConfigErrors, Installation, KeyStoreKind, KeysConfig, StateConfig,
 };
 use crate::fetch::Fetch;
+use crate::flow::client_document::ClientDocuments;
 use crate::flow::client_keys::ClientKeys;
 use crate::identity::local::LocalIdentity;
 use crate::identity::local::passwords::Passwords;
@@ -107,6 +108,7 @@ pub async fn build(config: Config, clock: Clock) -> anyhow::Result<App> {
         pairwise,
         fetch,
         client_keys: ClientKeys::default(),
+        client_documents: ClientDocuments::default(),
         client_authorities,
         metadata: ArcSwapOption::empty(),
         outbox_bell: Notify::new(),

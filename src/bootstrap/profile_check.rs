@@ -43,6 +43,14 @@ impl ProfileCheck {
     /// Prints what of the settings breaks the profile; whether nothing does.
     pub fn settings(&self, config: &Config) -> io::Result<bool> {
         let profile = self.profile.unwrap_or(config.oidc.profile);
+        if profile.is_fapi2() && config.client_documents.enabled {
+            writeln!(
+                io::stdout().lock(),
+                "client_documents.enabled: with {} only clients are taken whose documents have private_key_jwt and \
+                 dpop_bound_access_tokens",
+                profile.as_str()
+            )?;
+        }
         if !profile.is_fapi2() || config.pushed_requests.lifetime < PUSHED_REQUESTS_END_BEFORE {
             return Ok(true);
         }

@@ -61,6 +61,7 @@ pub const VARIABLES: &[Variable] = &[
     plain("PROFILE", "oidc.profile"),
     plain("REQUIRE_PUSHED_REQUESTS", "pushed_requests.required"),
     plain("REGISTRATION_MODE", "registration.mode"),
+    plain("CLIENT_DOCUMENTS", "client_documents.enabled"),
     plain("DEVICE_CODE_LIFETIME", "device_authorization.lifetime"),
     plain("DEVICE_POLLING_INTERVAL", "device_authorization.interval"),
     plain("DEFAULT_RESOURCE", "oidc.default_resource"),

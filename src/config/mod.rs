@@ -6,6 +6,8 @@
 
 // The admin API.
 pub mod admin;
+// Clients that are named by an address.
+pub mod client_documents;
 // Postgres.
 pub mod database;
 // Device authorization.
@@ -62,6 +64,7 @@ mod validate;
 use serde::{Deserialize, Serialize};
 
 pub use self::admin::AdminConfig;
+pub use self::client_documents::ClientDocumentsConfig;
 pub use self::database::DatabaseConfig;
 pub use self::device_authorization::DeviceAuthorizationConfig;
 pub use self::dpop::{DpopConfig, NoncePolicy};
@@ -110,6 +113,8 @@ pub struct Config {
     pub device_authorization: DeviceAuthorizationConfig,
     /// Clients that register themselves.
     pub registration: RegistrationConfig,
+    /// Clients that are named by an address.
+    pub client_documents: ClientDocumentsConfig,
     /// Passwords.
     pub passwords: PasswordsConfig,
     /// The limits on password attempts.

@@ -60,6 +60,8 @@ pub enum OutboundPurpose {
     RequestObject,
     /// The redirect URIs of a sector (OpenID Connect Dynamic Registration section 5).
     SectorIdentifier,
+    /// The document of a client whose identifier is its address (draft-ietf-oauth-client-id-metadata-document).
+    ClientDocument,
 }
 
 #[cfg(test)]

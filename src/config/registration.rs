@@ -45,6 +45,13 @@ pub struct RegistrationConfig {
     pub per_network: u32,
     /// From all networks of one site.
     pub per_site: u32,
+    /// When a client is removed that was never used and that nobody registered or changed by hand; zero: never. Those that are
+    /// named by an address count too.
+    #[serde(with = "lifetime")]
+    pub unused_after: TimeDelta,
+    /// When one is removed that was used, after its last use.
+    #[serde(with = "lifetime")]
+    pub idle_after: TimeDelta,
 }
 
 impl Default for RegistrationConfig {
@@ -60,6 +67,8 @@ impl Default for RegistrationConfig {
             window: TimeDelta::hours(1),
             per_network: 20,
             per_site: 100,
+            unused_after: TimeDelta::days(30),
+            idle_after: TimeDelta::days(365),
         }
     }
 }

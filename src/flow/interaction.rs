@@ -117,6 +117,8 @@ pub struct Permitted {
 pub struct ConsentQuestion {
     /// Who asks.
     pub client: Arc<Client>,
+    /// The host that vouches for who it is, if nobody else does: it is named by an address there.
+    pub named_by: Option<String>,
     /// Who is asked.
     pub person: Person,
     /// The scopes asked for that are registered, in the order asked, without `openid`.

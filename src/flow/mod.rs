@@ -16,6 +16,8 @@ pub mod authorization_response;
 pub mod bearer;
 // Which client calls.
 pub mod client;
+// Clients that are named by an address.
+pub mod client_document;
 // The public keys of clients.
 pub mod client_keys;
 // Authorization codes.

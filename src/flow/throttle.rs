@@ -1,6 +1,7 @@
 //! Limits on password attempts: they slow whoever guesses and cannot lock a person out of their account. And limits on how
 //! many authorization attempts one network may begin, because each is a record that lives for a while; and on guesses of the
-//! codes that devices show, and on how many clients may be registered from one network.
+//! codes that devices show, on how many clients may be registered from one network, and on how many documents of clients are
+//! fetched for one.
 //!
 //! Failures are counted in windows; a count slides, as this window's plus the share of the previous one that is not yet a
 //! window old. Who attempts is one of two:
@@ -25,7 +26,7 @@ use chrono::{DateTime, Utc};
 use futures_util::future::{try_join, try_join_all};
 
 use self::window::{Count, Counter, Limit, Window};
-use crate::config::{RegistrationConfig, ThrottleConfig};
+use crate::config::{ClientDocumentsConfig, RegistrationConfig, ThrottleConfig};
 use crate::storage::StoreError;
 use crate::storage::state::StateStore;
 
@@ -148,6 +149,23 @@ pub async fn count_registration(
 ) -> Result<Option<Duration>, StoreError> {
     let mut reserved = Reserved::at(Window::at(limits.window, now));
     let from = network_limits(Limit::Registration, network, limits.per_network, limits.per_site);
+    let wait = reserved.add_within(store, from, now).await?;
+    if wait.is_some() {
+        reserved.refund(store, now).await?;
+    }
+    Ok(wait)
+}
+
+/// Counts the fetch of the document of a client; how long to wait, if too many were fetched for the network already.
+pub async fn count_client_document(
+    store: &dyn StateStore,
+    limits: &ClientDocumentsConfig,
+    network: &Network,
+    now: DateTime<Utc>,
+) -> Result<Option<Duration>, StoreError> {
+    let mut reserved = Reserved::at(Window::at(limits.window, now));
+    let (per_network, per_site) = (limits.fetches_per_network, limits.fetches_per_site);
+    let from = network_limits(Limit::ClientDocument, network, per_network, per_site);
     let wait = reserved.add_within(store, from, now).await?;
     if wait.is_some() {
         reserved.refund(store, now).await?;

@@ -18,14 +18,26 @@ const REMEMBERED: Duration = Duration::from_secs(600);
 
 /// For what clients call with tokens, codes or secrets. No cookies: they could only do harm there.
 pub fn for_clients(server: &ServerConfig) -> CorsLayer {
-    layer(&server.cors_allowed_origins).allow_headers([AUTHORIZATION, CONTENT_TYPE, DPOP])
+    layer(&server.cors_allowed_origins).allow_methods([Method::GET, Method::POST]).allow_headers([
+        AUTHORIZATION,
+        CONTENT_TYPE,
+        DPOP,
+    ])
+}
+
+/// For the registration of a client, which the client replaces and deletes too (RFC 7592 sections 2.2 and 2.3).
+pub fn for_registrations(server: &ServerConfig) -> CorsLayer {
+    for_clients(server).allow_methods([Method::GET, Method::POST, Method::PUT, Method::DELETE])
 }
 
 /// For what a frontend of the operator's own calls on behalf of the person at the browser: with cookies. Nobody else, not
 /// even a configured origin: with the person's cookies its scripts could read who is signed in, and answer in their place.
 pub fn for_frontend(server: &ServerConfig) -> CorsLayer {
     let origin = server.frontend_origin();
-    layer(origin.as_slice()).allow_headers([CONTENT_TYPE]).allow_credentials(true)
+    layer(origin.as_slice())
+        .allow_methods([Method::GET, Method::POST])
+        .allow_headers([CONTENT_TYPE])
+        .allow_credentials(true)
 }
 
 /// Lets those scripts read an answer that was given before a route was found, such as 413. It says nothing of anybody, so that
@@ -48,7 +60,6 @@ fn layer(origins: &[String]) -> CorsLayer {
     let origins: Vec<HeaderValue> = origins.iter().filter_map(|origin| HeaderValue::from_str(origin).ok()).collect();
     CorsLayer::new()
         .allow_origin(origins)
-        .allow_methods([Method::GET, Method::POST])
         .expose_headers([WWW_AUTHENTICATE, RETRY_AFTER, DPOP_NONCE])
         .max_age(REMEMBERED)
 }

@@ -25,7 +25,7 @@ pub(super) fn send(
 ) -> Response {
     log_failure(error);
     let code = error.code().as_str();
-    let page = ErrorPage { site, kind, code, description: error.description(), support_id, back };
+    let page = ErrorPage { site, kind, code, description: error.detail(), support_id, back };
     let status = match error.status() {
         // A page has no WWW-Authenticate to go with a 401 (RFC 9110 section 15.5.2).
         401 => StatusCode::BAD_REQUEST,

@@ -40,6 +40,8 @@ pub enum Job {
     SessionExpiry,
     /// Deletes rows that no decision needs any more.
     Deletion,
+    /// Removes clients that nobody registered by hand and nobody uses.
+    ClientReaping,
 }
 
 /// Whether a run left something for the next.
@@ -56,7 +58,7 @@ pub type JobError = Box<dyn Error + Send + Sync>;
 
 impl Job {
     /// Every job.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::PolicyPoll,
         Self::KeyReload,
         Self::KeyRotation,
@@ -64,6 +66,7 @@ impl Job {
         Self::Outbox,
         Self::SessionExpiry,
         Self::Deletion,
+        Self::ClientReaping,
     ];
 
     fn period(self, app: &App) -> Duration {
@@ -78,6 +81,7 @@ impl Job {
             Self::Outbox => return app.outbox_period,
             Self::SessionExpiry => 10,
             Self::Deletion => 600,
+            Self::ClientReaping => 3600,
         };
         Duration::from_secs(seconds)
     }
@@ -97,6 +101,7 @@ impl Job {
             Self::Outbox => Ok(outbox::run_once(app, now).await?),
             Self::SessionExpiry => Ok(expiry::end_sessions(app, now).await?),
             Self::Deletion => Ok(expiry::delete_rows(app, now).await?),
+            Self::ClientReaping => Ok(expiry::reap_clients(app, now).await?),
         }
     }
 
@@ -114,7 +119,8 @@ impl Job {
             | Self::KeyRotation
             | Self::JwksFetches
             | Self::SessionExpiry
-            | Self::Deletion => period.await,
+            | Self::Deletion
+            | Self::ClientReaping => period.await,
         }
     }
 }

@@ -48,6 +48,8 @@ kinds! {
     ClientChanged = "client.changed" as "Client changed",
     /// A client was deleted.
     ClientDeleted = "client.deleted" as "Client deleted",
+    /// A client that nobody registered by hand, and nobody used, was removed.
+    ClientReaped = "client.reaped" as "Unused client removed",
     /// A client got one more secret.
     ClientSecretRotated = "client_secret.rotated" as "Client secret added",
     /// A secret of a client was taken away.

@@ -13,20 +13,25 @@ pub enum RegisteredThrough {
     Open,
     /// By itself, with an initial access token (RFC 7591 section 3).
     InitialAccessToken,
+    /// By the document at the address that is its identifier (draft-ietf-oauth-client-id-metadata-document).
+    ClientMetadataDocument,
 }
 
 impl RegisteredThrough {
+    const ALL: [Self; 3] = [Self::Open, Self::InitialAccessToken, Self::ClientMetadataDocument];
+
     /// The word in its row.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Open => "open",
             Self::InitialAccessToken => "initial_access_token",
+            Self::ClientMetadataDocument => "client_metadata_document",
         }
     }
 
     /// The way of that name.
     pub fn from_name(name: &str) -> Option<Self> {
-        [Self::Open, Self::InitialAccessToken].into_iter().find(|way| way.as_str() == name)
+        Self::ALL.into_iter().find(|way| way.as_str() == name)
     }
 }
 

@@ -15,7 +15,7 @@ use crate::app::App;
 use crate::flow::device_code::{self, Begun, DeviceRequest};
 use crate::flow::replay::Mark;
 use crate::flow::throttle::Network;
-use crate::flow::{audience, authorization_details, client, dpop, throttle};
+use crate::flow::{audience, authorization_details, client, client_document, dpop, throttle};
 use crate::http::client_certificate::ClientCertificate;
 use crate::http::client_ip::ClientIp;
 use crate::http::form::OAuthForm;
@@ -47,10 +47,11 @@ pub async fn post(
     let now = app.clock.now();
     form.refuse_repeats()?;
     let endpoints = [paths::DEVICE_AUTHORIZATION, paths::TOKEN];
+    let network = client_ip.network();
+    client_document::refresh_caller(&app, (&request_headers, &form), &network, now).await?;
     let presented = (&request_headers, certificate.as_ref());
     let (client, assertion) = client::verify(&app, &endpoints, presented, &form, now).await?;
     let id = client.id.clone();
-    let network = client_ip.network();
     client::counted(&app, &id, answer(&app, (client, assertion), (&request_headers, &network), &form, now).await)
 }
 

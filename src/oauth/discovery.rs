@@ -40,6 +40,8 @@ struct Metadata {
     // RFC 8414 section 2: only where clients can register.
     #[serde(skip_serializing_if = "Option::is_none")]
     registration_endpoint: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    client_id_metadata_document_supported: Option<bool>,
     introspection_endpoint: String,
     revocation_endpoint: String,
     end_session_endpoint: String,
@@ -157,6 +159,7 @@ fn metadata(app: &App, keyset: &Keyset, catalog: &Catalog) -> Metadata {
         jwks_uri: app.url(paths::JWKS),
         registration_endpoint: (app.config.registration.mode != RegistrationMode::Off)
             .then(|| app.url(paths::REGISTER)),
+        client_id_metadata_document_supported: app.config.client_documents.enabled.then_some(true),
         introspection_endpoint: app.url(paths::INTROSPECT),
         revocation_endpoint: app.url(paths::REVOKE),
         end_session_endpoint: app.url(paths::LOGOUT),

@@ -18,7 +18,7 @@ use crate::flow::authorization_request::AuthorizationRequest;
 use crate::flow::dpop::{self, Proof};
 use crate::flow::replay::Mark;
 use crate::flow::throttle::Network;
-use crate::flow::{client, pushed_request, throttle};
+use crate::flow::{client, client_document, pushed_request, throttle};
 use crate::http::client_certificate::ClientCertificate;
 use crate::http::client_ip::ClientIp;
 use crate::http::form::OAuthForm;
@@ -44,10 +44,11 @@ pub async fn post(
 ) -> Result<Response, OAuthError> {
     let now = app.clock.now();
     form.refuse_repeats()?;
+    let network = client_ip.network();
+    client_document::refresh_caller(&app, (&request_headers, &form), &network, now).await?;
     let presented = (&request_headers, certificate.as_ref());
     let (client, assertion) = client::verify(&app, &[paths::PAR, paths::TOKEN], presented, &form, now).await?;
     let id = client.id.clone();
-    let network = client_ip.network();
     client::counted(&app, &id, answer(&app, (client, assertion), (&request_headers, &network), &form, now).await)
 }
 

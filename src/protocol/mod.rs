@@ -12,6 +12,8 @@ pub mod bearer;
 pub mod claims;
 // How a client proves who it is, one file per method.
 pub mod client_auth;
+// Clients that are named by an address.
+pub mod client_document;
 // The `display` parameter (OpenID Connect Core section 3.1.2.1).
 pub mod display;
 // Whether what a client registers holds together (RFC 7591 section 2).

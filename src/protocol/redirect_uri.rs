@@ -52,6 +52,11 @@ struct Loopback<'a> {
     tail: &'a str,
 }
 
+/// Whether it leads back to a program on the same machine, whatever its port.
+pub fn is_loopback(uri: &str) -> bool {
+    loopback(uri).is_some()
+}
+
 fn loopback(uri: &str) -> Option<Loopback<'_>> {
     let AbsoluteUri { scheme: "http", authority: Some(authority), tail } = AbsoluteUri::parse(uri)? else {
         return None;

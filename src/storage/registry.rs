@@ -147,6 +147,11 @@ impl Registry {
         Ok(())
     }
 
+    /// Forgets whether there is a client with that identifier.
+    pub async fn forget_client(&self, id: &ClientId) {
+        self.0.clients.invalidate(&(self.0.version.load(Ordering::SeqCst), id.clone())).await;
+    }
+
     /// Forgets everything.
     pub fn forget(&self) {
         self.0.clients.invalidate_all();

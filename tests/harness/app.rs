@@ -9,6 +9,7 @@ use ostiary::app::{App, Parts};
 use ostiary::bootstrap;
 use ostiary::clock::{Clock, ManualClock};
 use ostiary::config::Config;
+use ostiary::flow::client_document::ClientDocuments;
 use ostiary::flow::client_keys::ClientKeys;
 use ostiary::keys::client_authorities::ClientAuthorities;
 use ostiary::storage::registry::Registry;
@@ -263,6 +264,7 @@ fn parts(built: &App, state: Arc<dyn StateStore>) -> Parts {
         people: built.people.clone(),
         fetch: built.fetch.clone(),
         client_keys: ClientKeys::default(),
+        client_documents: ClientDocuments::default(),
         client_authorities: ClientAuthorities::load(built.config.mtls.client_ca_file.as_deref()).expect("authorities"),
         metadata: arc_swap::ArcSwapOption::empty(),
         outbox_bell: tokio::sync::Notify::new(),

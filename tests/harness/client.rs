@@ -159,6 +159,11 @@ impl TestApp {
         }
     }
 
+    /// A client that is named by that address and has no secret, whoever knows it.
+    pub fn client_named_by(&self, id: &str, redirect_uri: &str) -> TestClient {
+        self.known_client(id, ClientAuthMethod::None, redirect_uri)
+    }
+
     /// A client that was registered elsewhere. Its secret or its key has to be added.
     pub fn known_client(&self, id: &str, method: ClientAuthMethod, redirect_uri: &str) -> TestClient {
         TestClient {

@@ -61,6 +61,21 @@ impl TlsPeer {
         *self.answer.lock().expect("a lock") = Some(bytes);
     }
 
+    /// Answers with that JSON document from now on; `more` is lines of the head, each with its end.
+    pub fn serve_json(&self, more: &str, document: &serde_json::Value) {
+        let body = document.to_string();
+        let head = format!(
+            "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n{more}Content-Length: {}\r\n\r\n",
+            body.len()
+        );
+        self.answer([head.as_bytes(), body.as_bytes()].concat());
+    }
+
+    /// Answers with that status and nothing else from now on.
+    pub fn refuse(&self, status: u16) {
+        self.answer(format!("HTTP/1.1 {status} No\r\nContent-Length: 0\r\n\r\n").into_bytes());
+    }
+
     /// Answers with that body from now on.
     pub fn serve(&self, content_type: &str, body: &[u8]) {
         let head = format!("HTTP/1.1 200 OK\r\nContent-Type: {content_type}\r\nContent-Length: {}\r\n\r\n", body.len());

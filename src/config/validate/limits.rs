@@ -43,6 +43,8 @@ pub(super) fn check_limits(config: &Config, found: &mut Findings) {
     }
     check_connections(config, found);
     check_registration(config, found);
+    check_client_documents(config, found);
+    check_reaping(config, found);
     found.require(
         (1..=1000).contains(&config.database.pool_size),
         "database.pool_size",
@@ -85,6 +87,54 @@ fn check_registration(config: &Config, found: &mut Findings) {
         "registration.per_network",
         "is zero: nobody could register",
         "give per_network and per_site at least 1, or set mode to off",
+    );
+}
+
+fn check_reaping(config: &Config, found: &mut Findings) {
+    let registration = &config.registration;
+    for (key, after) in
+        [("registration.unused_after", registration.unused_after), ("registration.idle_after", registration.idle_after)]
+    {
+        found.require(
+            after.is_zero() || after >= TimeDelta::days(2),
+            key,
+            "is so short that clients are removed in which somebody is just taking an interest",
+            "2d at least; 0 removes none",
+        );
+    }
+}
+
+fn check_client_documents(config: &Config, found: &mut Findings) {
+    let documents = &config.client_documents;
+    found.require(
+        !documents.scopes.iter().any(|scope| scope.starts_with("admin:")),
+        "client_documents.scopes",
+        "has a scope of the admin API, which clients that nobody registered never get",
+        "take it out, and register that client over the admin API",
+    );
+    let is_host = |pattern: &String| {
+        let host = pattern.strip_prefix("*.").unwrap_or(pattern);
+        let is_label = |label: &str| !label.is_empty() && !label.starts_with('-') && !label.ends_with('-');
+        host.split('.').all(is_label)
+            && host.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"-.".contains(&byte))
+    };
+    found.require(
+        documents.allowed_hosts.iter().all(is_host),
+        "client_documents.allowed_hosts",
+        "has something else than names of hosts in lower case",
+        "write it like [agent.example.com, \"*.tools.example.com\"], without scheme, port and path",
+    );
+    found.require(
+        (TimeDelta::minutes(1)..=TimeDelta::days(1)).contains(&documents.window),
+        "client_documents.window",
+        "is out of range",
+        "1m to 1d",
+    );
+    found.require(
+        documents.fetches_per_network > 0 && documents.fetches_per_site > 0,
+        "client_documents.fetches_per_network",
+        "is zero: no document could be fetched",
+        "give fetches_per_network and fetches_per_site at least 1, or set enabled to false",
     );
 }
 

@@ -7,7 +7,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use super::{ConsentQuestion, Next, Steps};
 use crate::app::App;
 use crate::flow::authorization_request::AuthorizationRequest;
-use crate::flow::subject;
+use crate::flow::{client_document, subject};
 use crate::identity::backend::Person;
 use crate::model::authorization_details::type_of;
 use crate::model::client::{Client, ConsentPolicy};
@@ -114,6 +114,7 @@ pub(super) async fn question(
             details.push((detail.clone(), known.clone()));
         }
     }
+    let named_by = client_document::named_by(app, &client.id).await?;
     let is_offline = request.scopes.iter().any(|scope| scope == "offline_access");
-    Ok(ConsentQuestion { client, person, scopes, resources, details, is_offline })
+    Ok(ConsentQuestion { client, named_by, person, scopes, resources, details, is_offline })
 }

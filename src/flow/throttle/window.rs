@@ -22,6 +22,8 @@ pub(super) enum Limit {
     UserCode,
     /// Registrations of clients.
     Registration,
+    /// Fetches of documents of clients.
+    ClientDocument,
 }
 
 /// What is counted, by the hash of what it is about: names and addresses of people are not for a key.
@@ -51,6 +53,7 @@ impl Limit {
             Self::Beginning => "beginning",
             Self::UserCode => "user-code",
             Self::Registration => "registration",
+            Self::ClientDocument => "client-document",
         }
     }
 }

@@ -16,6 +16,8 @@ pub struct ConsentPage<'a> {
     pub form: Guard<'a>,
     /// Who asks.
     pub client: &'a ClientView,
+    /// The host that vouches for who it is, where nobody registered it.
+    pub named_by: Option<&'a str>,
     /// Who is asked.
     pub person: &'a PersonView,
     /// Their subject: the answer counts for nobody else, whoever is signed in when it comes.

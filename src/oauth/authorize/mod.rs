@@ -21,11 +21,13 @@ use crate::app::App;
 use crate::flow::authorization_request::{AuthorizationRequest, ReturnAddress};
 use crate::flow::client::profile;
 use crate::flow::interaction::{self, Found};
-use crate::flow::{pushed_request, request_object};
+use crate::flow::throttle::Network;
+use crate::flow::{client_document, pushed_request, request_object};
 use crate::http::browser::Browser;
 use crate::http::continuation;
 use crate::http::form::{OAuthForm, OAuthQuery};
 use crate::model::client::Client;
+use crate::model::id::ClientId;
 use crate::protocol::error::OAuthError;
 use crate::protocol::form::Form;
 
@@ -42,7 +44,7 @@ pub enum Refusal {
 pub async fn get(State(app): State<App>, browser: Browser, query: Result<OAuthQuery, OAuthError>) -> Response {
     let now = app.clock.now();
     let read = match query {
-        Ok(OAuthQuery(form)) => read(&app, &form, now).await,
+        Ok(OAuthQuery(form)) => read(&app, &form, &browser.network, now).await,
         Err(error) => Err(Refusal::Page(error)),
     };
     match read {
@@ -57,7 +59,7 @@ pub async fn post(State(app): State<App>, browser: Browser, body: Result<OAuthFo
     let now = app.clock.now();
     let browser = browser.from_elsewhere();
     let read = match body {
-        Ok(OAuthForm(form)) => read(&app, &form, now).await,
+        Ok(OAuthForm(form)) => read(&app, &form, &browser.network, now).await,
         Err(error) => Err(Refusal::Page(error)),
     };
     let request = match read {
@@ -90,7 +92,10 @@ pub async fn resume(State(app): State<App>, browser: Browser, query: Result<OAut
     }
 }
 
-async fn read(app: &App, form: &Form, now: DateTime<Utc>) -> Result<AuthorizationRequest, Refusal> {
+async fn read(app: &App, form: &Form, network: &Network, now: DateTime<Utc>) -> Result<AuthorizationRequest, Refusal> {
+    if let Some(client_id) = form.one("client_id").map_err(Refusal::Page)? {
+        client_document::refresh(app, &ClientId::new(client_id), network, now).await.map_err(Refusal::Page)?;
+    }
     if let Some(uri) = form.one("request_uri").map_err(Refusal::Page)?.filter(|uri| pushed_request::is_pushed(uri)) {
         return pushed::read(app, form, uri, now).await;
     }

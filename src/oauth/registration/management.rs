@@ -14,7 +14,7 @@ use subtle::ConstantTimeEq;
 use super::information::Information;
 use super::{information, limits, metadata, origin, record, token};
 use crate::app::App;
-use crate::flow::registration::hash_registration_access_token;
+use crate::flow::registration::{check_algs, hash_registration_access_token};
 use crate::http::client_ip::ClientIp;
 use crate::model::audit::{AuditEvent, AuditEventKind};
 use crate::model::client::{Client, ClientSecret};
@@ -70,7 +70,7 @@ pub async fn put(
         check_identity(&app, &managed.client, &said, now)?;
         let limits = limits::of(&app, managed.registration.policy.as_ref(), now).await?;
         let settings = registration::settings(&said, &managed.client.settings, &limits)?;
-        limits::check(&app, &settings)?;
+        check_algs(&app, &settings)?;
         limits::check_sector(&app, &settings, Some(&managed.client.settings)).await?;
         let made =
             if managed.client.secrets.is_empty() { information::new_secret(&app, &id, &settings)? } else { None };

@@ -25,7 +25,7 @@ use http::{HeaderMap, StatusCode};
 use self::information::Information;
 use crate::app::App;
 use crate::config::RegistrationMode;
-use crate::flow::registration::{hash_initial_access_token, hash_registration_access_token};
+use crate::flow::registration::{check_algs, hash_initial_access_token, hash_registration_access_token};
 use crate::flow::throttle::{self, Network};
 use crate::http::browser::REQUEST_ID;
 use crate::http::client_ip::ClientIp;
@@ -57,7 +57,7 @@ pub async fn post(
     let policy = invitation.as_ref().map(|invitation| &invitation.policy);
     let limits = limits::of(&app, policy, now).await?;
     let settings = registration::settings(&metadata, &limits::base(&app), &limits)?;
-    limits::check(&app, &settings)?;
+    check_algs(&app, &settings)?;
     limits::check_sector(&app, &settings, None).await?;
     let id = ClientId::new(random::id());
     let secret = information::new_secret(&app, &id, &settings)?;

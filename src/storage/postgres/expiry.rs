@@ -15,17 +15,28 @@ const KEPT: TimeDelta = TimeDelta::days(1);
 /// How long an effect that never worked stays for the operator to see.
 const FAILURE_KEPT: TimeDelta = TimeDelta::days(30);
 
-/// A live session needs its last family of each client: it is how logout knows whom to tell.
+/// A live session needs its last family of each client: it is how logout knows whom to tell. A client that nobody registered by
+/// hand goes when it is not used: when it was, its families say as long as they are there.
 const FAMILIES: &str = "
-    DELETE FROM token_family WHERE id IN (
-        SELECT f.id FROM token_family f
-        WHERE f.expires_at <= $1 AND (
-            NOT EXISTS (SELECT 1 FROM session s WHERE s.sid = f.sid AND s.ended_at IS NULL)
-            OR EXISTS (SELECT 1 FROM token_family n WHERE n.sid = f.sid AND n.client_id = f.client_id
-                AND (n.expires_at, n.id) > (f.expires_at, f.id))
+    WITH gone AS (
+        DELETE FROM token_family WHERE id IN (
+            SELECT f.id FROM token_family f
+            WHERE f.expires_at <= $1 AND (
+                NOT EXISTS (SELECT 1 FROM session s WHERE s.sid = f.sid AND s.ended_at IS NULL)
+                OR EXISTS (SELECT 1 FROM token_family n WHERE n.sid = f.sid AND n.client_id = f.client_id
+                    AND (n.expires_at, n.id) > (f.expires_at, f.id))
+            )
+            ORDER BY f.expires_at LIMIT $2 FOR UPDATE SKIP LOCKED
         )
-        ORDER BY f.expires_at LIMIT $2 FOR UPDATE SKIP LOCKED
-    )";
+        RETURNING client_id, coalesce(rotated_at, created_at) AS used_at
+    ), used AS (
+        INSERT INTO client_use AS u (client_id, used_at)
+        SELECT c.client_id, max(gone.used_at) FROM gone JOIN client c ON c.client_id = gone.client_id
+        WHERE c.registered_through IS NOT NULL
+        GROUP BY c.client_id ORDER BY c.client_id
+        ON CONFLICT (client_id) DO UPDATE SET used_at = greatest(u.used_at, EXCLUDED.used_at)
+    )
+    SELECT 1 FROM gone";
 
 const SESSIONS: &str = "
     DELETE FROM session WHERE sid IN (

@@ -73,11 +73,22 @@ diesel::table! {
 }
 
 diesel::table! {
+    client_metadata_document (client_id) {
+        client_id -> Text,
+        client_revision -> Int8,
+        fetched_at -> Timestamptz,
+        fresh_until -> Timestamptz,
+        created_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
     client_registration (client_id) {
         client_id -> Text,
         token_hash -> Bytea,
         initial_access_token -> Nullable<Uuid>,
         created_at -> Timestamptz,
+        client_revision -> Int8,
     }
 }
 
@@ -90,6 +101,13 @@ diesel::table! {
         key_id -> Int2,
         expires_at -> Nullable<Timestamptz>,
         created_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    client_use (client_id) {
+        client_id -> Text,
+        used_at -> Timestamptz,
     }
 }
 

@@ -69,6 +69,10 @@ pub(super) struct Detail {
 #[derive(Serialize)]
 pub(super) struct Question {
     client: Asker,
+    /// The host that vouches for who the client is, where nobody registered it: the page has to say so, because name and logo are
+    /// its own words.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    named_by: Option<String>,
     scopes: Vec<Described>,
     resources: Vec<Described>,
     /// A page that does not show them must not ask.
@@ -126,6 +130,7 @@ pub(super) async fn next_step(
             let described = |name: &str, description: String| Described { name: name.to_owned(), description };
             let question = Question {
                 client: Asker::new(app, ClientView::of(&asked.client, site.locale)),
+                named_by: asked.named_by,
                 scopes: asked
                     .scopes
                     .iter()

@@ -134,6 +134,7 @@ fn itself(through: RegisteredThrough) -> String {
     match through {
         RegisteredThrough::Open => "as everybody may".to_owned(),
         RegisteredThrough::InitialAccessToken => "with an initial access token".to_owned(),
+        RegisteredThrough::ClientMetadataDocument => "by the document at its identifier".to_owned(),
     }
 }
 

@@ -41,6 +41,10 @@ pub(super) static MESSAGES: Messages = Messages {
     },
     consent: Consent {
         title: Around("", " erlauben?"),
+        named_by: Around(
+            "Niemand hier hat diese Anwendung geprüft. Bekannt ist nur, dass sie zu ",
+            " gehört: Name und Bild sind ihre eigenen Angaben.",
+        ),
         not_you: "Nicht Sie?",
         what: "Was erlaubt wird",
         only_identity: "Sie wiedererkennen, an einer Kennung und sonst nichts",

@@ -40,6 +40,10 @@ pub(super) static MESSAGES: Messages = Messages {
     },
     consent: Consent {
         title: Around("Allow ", "?"),
+        named_by: Around(
+            "Nobody here has checked this application. All that is known of it is that it belongs to ",
+            ": name and picture are its own words.",
+        ),
         not_you: "Not you?",
         what: "What it may do",
         only_identity: "Know that it is you, by an identifier and nothing else",

@@ -92,6 +92,8 @@ pub(crate) struct Login {
 #[derive(Clone, Copy)]
 pub(crate) struct Consent {
     pub(crate) title: Around,
+    /// Around the host of a client that nobody registered.
+    pub(crate) named_by: Around,
     pub(crate) not_you: &'static str,
     pub(crate) what: &'static str,
     pub(crate) only_identity: &'static str,

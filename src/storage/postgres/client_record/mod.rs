@@ -1,6 +1,10 @@
 //! Registered clients as an administrator sees them: with their revision and times, and changed only in the state that the
 //! change was made for.
 
+// Clients that are named by an address.
+mod document;
+// Removing those that nobody uses.
+mod reap;
 // Clients that register themselves.
 mod registration;
 // Secrets.
@@ -14,6 +18,8 @@ use diesel_async::{AsyncConnection, AsyncPgConnection, RunQueryDsl};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
+pub use self::document::{DocumentOutcome, DocumentStanding, FetchedDocument, StoredDocument};
+pub use self::reap::Reaping;
 pub use self::registration::{NewRegistration, Registration, RegistrationOutcome, Replacement};
 pub use self::secret::SecretRotation;
 use self::secret::insert_secret_in_tx;

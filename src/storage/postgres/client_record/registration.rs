@@ -81,7 +81,11 @@ const FIND: &str = "
         LEFT JOIN initial_access_token t ON t.id = r.initial_access_token
     WHERE r.client_id = $1 AND c.deleted_at IS NULL";
 
-const ROTATE: &str = "UPDATE client_registration SET token_hash = $2 WHERE client_id = $1";
+/// A revision between the two was somebody else's.
+const ROTATE: &str = "
+    UPDATE client_registration SET token_hash = $2,
+        client_revision = CASE WHEN client_revision = $3 - 1 THEN $3 ELSE client_revision END
+    WHERE client_id = $1";
 
 #[derive(QueryableByName)]
 struct IdRow {
@@ -164,9 +168,11 @@ impl Postgres {
                     .get_result(conn)
                     .await
                     .optional()?;
-                if changed.is_some() {
-                    let rotate =
-                        Statement::new(ROTATE).bind::<Text, _>(id.as_str()).bind::<Binary, _>(new.token_hash.to_vec());
+                if let Some(revision) = changed {
+                    let rotate = Statement::new(ROTATE)
+                        .bind::<Text, _>(id.as_str())
+                        .bind::<Binary, _>(new.token_hash.to_vec())
+                        .bind::<BigInt, _>(revision);
                     rotate.execute(conn).await?;
                     record_lifetimes_in_tx(conn, id, now).await?;
                     if !new.settings.token_endpoint_auth_method.has_secret() {

@@ -5,7 +5,10 @@
 //! 3. The row is inserted under the code's own identifier. Another exchange that was there first makes this a replay,
 //!    and the same statement revokes the family (RFC 6749 section 4.1.2).
 //!
-//! The order of the locks, subject before session before family, is that of every other verb.
+//! A client that nobody registered by hand may be removed when nobody uses it: its row is held with a share of its key, so that
+//! this comes wholly before its first family or not at all. The rows of all others, which are used by many at once, are only read.
+//!
+//! The order of the locks, subject before session before client before family, is that of every other verb.
 
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
@@ -80,6 +83,8 @@ const REDEEM: &str = "
         WHERE e.sid = $7 AND e.subject = active.id AND e.generation = $6
             AND e.ended_at IS NULL AND e.expires_at > $19
         RETURNING e.sid
+    ), held AS (
+        SELECT 1 FROM client WHERE client_id = $4 AND registered_through IS NOT NULL FOR KEY SHARE
     )
     INSERT INTO token_family (
         id, exchange_id, grant_type, client_id, subject, generation, sid, scopes, resources, claims, acr, amr, auth_time,
@@ -89,6 +94,7 @@ const REDEEM: &str = "
     SELECT $1, $2, $3, $4, $5, $6, alive.sid, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20,
         $22, $23, $24
     FROM alive JOIN client ON client.client_id = $4 AND client.enabled AND client.generation = $20
+        AND (client.registered_through IS NULL OR EXISTS (SELECT 1 FROM held))
     ON CONFLICT (id) DO UPDATE
         SET revoked_at = coalesce(token_family.revoked_at, EXCLUDED.created_at), revoke_reason = 'code_replay'
         WHERE token_family.exchange_id <> EXCLUDED.exchange_id AND token_family.client_id = EXCLUDED.client_id
