@@ -168,6 +168,28 @@ async fn another_person_can_take_over_the_browser_at_consent() {
     assert_eq!(tokens.id_claims(&app).await["sub"], bob.sub());
 }
 
+/// Whoever ended it, and whatever the page showed: the person signs in again, and is asked again.
+#[tokio::test]
+async fn a_session_that_ended_meanwhile_consents_to_nothing() {
+    let app = TestApp::start().await;
+    let client = app.web_client_with(|settings| settings.consent = ConsentPolicy::Remembered).await;
+    let (alice, mut browser) = (app.alice().await, app.browser());
+    let admin = app.admin(&["admin:sessions", "admin:grants"]).await;
+    let request = Authorization::of(&client);
+    let login = browser.open(&request.path()).await;
+    let consent = browser.log_in(&login, &alice).await;
+    consent.assert_consent();
+    let ended = admin.delete(&format!("/admin/sessions?subject={}", alice.sub())).await.document(200);
+    assert_eq!(ended["ended"], 1, "{ended}");
+    let login = browser.submit(&consent, "consent-allow", &[]).await;
+    login.assert_login();
+    let consents = admin.get(&format!("/admin/consents?subject={}", alice.sub())).await.document(200);
+    assert_eq!(consents["items"], serde_json::json!([]));
+    let again = browser.log_in(&login, &alice).await;
+    again.assert_consent();
+    browser.submit(&again, "consent-allow", &[]).await.returned_code(&client.redirect_uri);
+}
+
 #[tokio::test]
 async fn signing_in_as_somebody_else_ends_the_session_before() {
     let app = TestApp::start().await;

@@ -224,7 +224,11 @@ pub async fn allow(
     };
     if !is_over {
         let scopes = consent_scopes(request);
-        app.postgres.upsert_consent(&signed_in.subject, &request.client_id, &scopes, &request.resources, now).await?;
+        let said_by = (&signed_in.subject, signed_in.sid);
+        let postgres = &app.postgres;
+        if !postgres.upsert_consent(said_by, &request.client_id, &scopes, &request.resources, now).await? {
+            return Ok(interaction);
+        }
     }
     change(app, interaction, now, |open| {
         open.steps.consented = Some(signed_in.subject.clone());

@@ -2,14 +2,14 @@
 
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
-use diesel::sql_types::{Array, Text, Timestamptz};
+use diesel::sql_types::{Array, Text, Timestamptz, Uuid};
 use diesel_async::{AsyncConnection, RunQueryDsl};
 
 use super::Postgres;
 use super::pool::Statement;
 use super::revocation::revoke_codes_in_tx;
 use super::schema::{consent, token_family};
-use crate::model::id::{ClientId, ResourceUri, SubjectId};
+use crate::model::id::{ClientId, ResourceUri, Sid, SubjectId};
 use crate::storage::StoreError;
 
 /// What a person allowed a client until further notice.
@@ -42,10 +42,18 @@ struct ConsentRow {
     granted_at: DateTime<Utc>,
 }
 
-/// What was there stays, unless its time was over.
+/// What was there stays, unless its time was over. The locks make an end of the session that is under way come before or after,
+/// and the subject is held first, as whoever ends all sessions of a person does.
 const UPSERT: &str = "
+    WITH active AS (
+        SELECT id, generation FROM subject WHERE id = $1 AND status = 'active' FOR SHARE
+    ), alive AS (
+        SELECT e.subject FROM session e JOIN active ON e.subject = active.id AND e.generation = active.generation
+        WHERE e.sid = $6 AND e.ended_at IS NULL AND e.expires_at > $5
+        FOR SHARE OF e
+    )
     INSERT INTO consent AS c (subject, client_id, scopes, resources, granted_at)
-    VALUES ($1, $2, $3, $4, $5)
+    SELECT subject, $2, $3, $4, $5 FROM alive
     ON CONFLICT (subject, client_id) DO UPDATE SET
         scopes = CASE WHEN c.expires_at <= $5 THEN EXCLUDED.scopes
             ELSE c.scopes || ARRAY(SELECT n FROM unnest(EXCLUDED.scopes) AS n WHERE n <> ALL (c.scopes)) END,
@@ -55,24 +63,26 @@ const UPSERT: &str = "
         expires_at = NULL";
 
 impl Postgres {
-    /// Adds scopes and resources to what a person allowed a client.
+    /// Adds scopes and resources to what a person allowed a client. False, and nothing is written, if the session in which they
+    /// said so does not stand any more.
     pub async fn upsert_consent(
         &self,
-        subject: &SubjectId,
+        signed_in: (&SubjectId, Sid),
         client_id: &ClientId,
         scopes: &[String],
         resources: &[ResourceUri],
         now: DateTime<Utc>,
-    ) -> Result<(), StoreError> {
+    ) -> Result<bool, StoreError> {
+        let (subject, sid) = signed_in;
         let resources: Vec<&str> = resources.iter().map(ResourceUri::as_str).collect();
         let statement = Statement::new(UPSERT)
             .bind::<Text, _>(subject.as_str())
             .bind::<Text, _>(client_id.as_str())
             .bind::<Array<Text>, _>(scopes)
             .bind::<Array<Text>, _>(resources)
-            .bind::<Timestamptz, _>(now);
-        self.run(async |conn| statement.execute(conn).await).await?;
-        Ok(())
+            .bind::<Timestamptz, _>(now)
+            .bind::<Uuid, _>(sid.0);
+        Ok(self.run(async |conn| statement.execute(conn).await).await? > 0)
     }
 
     /// Takes back what a person allowed a client, and with it every token that came of it, and every code that waits.

@@ -46,9 +46,15 @@ async fn a_standing_says_what_an_authorization_request_needs() {
 
     let api = [ResourceUri::new("https://api.example")];
     let scopes = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
-    postgres.upsert_consent(&setting.subject, shop, &scopes(&["openid", "email"]), &[], noon()).await.unwrap();
+    postgres
+        .upsert_consent((&setting.subject, setting.session.sid), shop, &scopes(&["openid", "email"]), &[], noon())
+        .await
+        .unwrap();
     let later = noon() + TimeDelta::seconds(1);
-    postgres.upsert_consent(&setting.subject, shop, &scopes(&["email", "phone"]), &api, later).await.unwrap();
+    postgres
+        .upsert_consent((&setting.subject, setting.session.sid), shop, &scopes(&["email", "phone"]), &api, later)
+        .await
+        .unwrap();
     let consent = postgres.find_standing(sid, shop, noon()).await.unwrap().unwrap().consent.expect("a consent");
     assert_eq!(consent.scopes, ["openid", "email", "phone"]);
     assert_eq!((consent.resources.as_slice(), consent.granted_at), (api.as_slice(), later));
@@ -59,7 +65,10 @@ async fn a_standing_says_what_an_authorization_request_needs() {
     let expired = later + TimeDelta::seconds(1);
     assert_eq!(postgres.find_standing(sid, shop, expired).await.unwrap().unwrap().consent, None);
     assert_eq!(postgres.list_consents(&setting.subject, expired).await.unwrap(), []);
-    postgres.upsert_consent(&setting.subject, shop, &scopes(&["phone"]), &[], expired).await.unwrap();
+    postgres
+        .upsert_consent((&setting.subject, setting.session.sid), shop, &scopes(&["phone"]), &[], expired)
+        .await
+        .unwrap();
     let fresh = postgres.find_standing(sid, shop, expired).await.unwrap().unwrap().consent.unwrap();
     assert_eq!((fresh.scopes, fresh.resources), (scopes(&["phone"]), Vec::new()));
 
@@ -68,11 +77,33 @@ async fn a_standing_says_what_an_authorization_request_needs() {
 }
 
 #[tokio::test]
+async fn a_consent_is_written_only_while_its_session_stands() {
+    let setting = Setting::new().await;
+    let postgres = &setting.db.postgres;
+    let (sid, shop, scopes) = (setting.session.sid, &setting.client.id, ["openid".to_owned()]);
+    let allow = async |sid, at| postgres.upsert_consent((&setting.subject, sid), shop, &scopes, &[], at).await.unwrap();
+    assert!(!allow(Sid(Uuid::new_v4()), noon()).await);
+    assert!(!allow(sid, setting.session.expires_at).await);
+    setting.db.execute("UPDATE subject SET status = 'disabled'").await;
+    assert!(!allow(sid, noon()).await);
+    setting.db.execute("UPDATE subject SET status = 'active'").await;
+    setting.db.execute("UPDATE session SET ended_at = '2027-01-15T08:00:00Z', end_reason = 'logout'").await;
+    assert!(!allow(sid, noon()).await);
+    assert_eq!(postgres.list_consents(&setting.subject, noon()).await.unwrap(), []);
+    setting.db.execute("UPDATE session SET ended_at = NULL, end_reason = NULL").await;
+    assert!(allow(sid, noon()).await);
+    assert_eq!(postgres.list_consents(&setting.subject, noon()).await.unwrap().len(), 1);
+}
+
+#[tokio::test]
 async fn taking_a_consent_back_ends_the_tokens_that_came_of_it() {
     let setting = Setting::new().await;
     let postgres = &setting.db.postgres;
     let family = exchange(&setting, "shop", setting.session.sid, TimeDelta::hours(1)).await;
-    postgres.upsert_consent(&setting.subject, &setting.client.id, &["openid".into()], &[], noon()).await.unwrap();
+    postgres
+        .upsert_consent((&setting.subject, setting.session.sid), &setting.client.id, &["openid".into()], &[], noon())
+        .await
+        .unwrap();
     let withdrawn = postgres.delete_consent(&setting.subject, &setting.client.id, noon()).await.unwrap();
     assert_eq!(withdrawn, Withdrawal { is_deleted: true, families: 1, has_ended_codes: true });
     assert!(!postgres.find_family(family, None, noon()).await.unwrap().unwrap().is_alive);
