@@ -7,6 +7,7 @@ use std::time::Duration;
 use futures_util::future::join_all;
 use ostiary::config::Config;
 use serde_json::{Value, json};
+use tokio_postgres::NoTls;
 
 use crate::harness::{Authorization, Cluster, Database, TestApp, TestClient, Tokens, until};
 
@@ -252,4 +253,24 @@ async fn a_postgres_that_accepts_and_never_answers_is_an_outage_too() {
     }
     app.is_ready().await;
     app.assert_family_stands(&client, &tokens).await;
+}
+
+/// To take a busy instance out of service would leave its work to the others, until they are as busy.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_instance_whose_connections_are_all_in_use_is_ready() {
+    let app = Arc::new(TestApp::with_config(|config| config.database.pool_size = 1).await);
+    let client = app.machine_client().await;
+    let (mut holder, connection) = tokio_postgres::connect(&app.database_url(), NoTls).await.expect("Postgres answers");
+    tokio::spawn(connection);
+    let held = holder.transaction().await.unwrap();
+    held.batch_execute("LOCK TABLE client IN ACCESS EXCLUSIVE MODE").await.unwrap();
+    let waiting = {
+        let (app, client) = (app.clone(), client.clone());
+        tokio::spawn(async move { app.token(&client, &[("grant_type", "client_credentials")]).await.status })
+    };
+    until("the only connection is in use", || app.app.postgres.pool_status().idle == 0).await;
+    assert_eq!(app.get("/ready").send().await.status, 200);
+    assert!(!waiting.is_finished(), "it still waits");
+    held.rollback().await.unwrap();
+    assert_eq!(waiting.await.unwrap(), 200);
 }

@@ -64,6 +64,8 @@ pub struct PostgresOptions {
 #[derive(Clone)]
 pub struct Postgres {
     pool: Pool<AsyncPgConnection>,
+    /// One connection, for whoever asks whether the server answers.
+    probe: Pool<AsyncPgConnection>,
     target: Arc<Target>,
     statement_timeout: Duration,
     /// What the next change is recorded as; nothing: it is not.
@@ -84,27 +86,23 @@ impl Postgres {
         let target = Arc::new(Target::parse(&options.url)?);
         let statement_timeout = options.statement_timeout;
         let server_timeout = statement_timeout.saturating_add(SERVER_MARGIN);
-        let pooled = Arc::clone(&target);
-        let mut manager = ManagerConfig::default();
-        // A closed connection is noticed without asking the server, so reuse costs no round trip.
-        manager.recycling_method = RecyclingMethod::Fast;
-        manager.custom_setup = Box::new(move |_| {
-            let target = Arc::clone(&pooled);
-            Box::pin(async move { target.establish(Some(server_timeout)).await })
-        });
-        let pool = Pool::builder(AsyncDieselConnectionManager::new_with_config("", manager))
-            .max_size(options.pool_size.max(1))
-            .wait_timeout(Some(options.acquire_timeout))
-            .create_timeout(Some(options.acquire_timeout))
-            .runtime(Runtime::Tokio1)
-            .build()
-            .map_err(StoreError::unavailable)?;
-        Ok(Self { pool, target, statement_timeout, records: Arc::default(), times: CallTimes::default() })
+        let of_size = |size: usize| {
+            Pool::builder(manager(&target, server_timeout))
+                .max_size(size)
+                .wait_timeout(Some(options.acquire_timeout))
+                .create_timeout(Some(options.acquire_timeout))
+                .runtime(Runtime::Tokio1)
+                .build()
+                .map_err(StoreError::unavailable)
+        };
+        let (pool, probe) = (of_size(options.pool_size.max(1))?, of_size(1)?);
+        Ok(Self { pool, probe, target, statement_timeout, records: Arc::default(), times: CallTimes::default() })
     }
 
-    /// Whether the server answers.
+    /// Whether the server answers. It has a connection of its own for that: an instance whose connections are all in use is busy,
+    /// and to take it out of service would leave its work to the others, until they are as busy.
     pub async fn ping(&self) -> Result<(), StoreError> {
-        self.run(async |conn| conn.batch_execute("SELECT 1").await).await
+        self.run_on(&self.probe, async |conn| conn.batch_execute("SELECT 1").await).await
     }
 
     /// A connection outside of the pool, for work that holds it for long.
@@ -120,8 +118,15 @@ impl Postgres {
     where
         Verb: AsyncFnOnce(&mut AsyncPgConnection) -> QueryResult<T>,
     {
+        self.run_on(&self.pool, verb).await
+    }
+
+    async fn run_on<T, Verb>(&self, pool: &Pool<AsyncPgConnection>, verb: Verb) -> Result<T, StoreError>
+    where
+        Verb: AsyncFnOnce(&mut AsyncPgConnection) -> QueryResult<T>,
+    {
         let start = Instant::now();
-        let conn = self.pool.get().await;
+        let conn = pool.get().await;
         self.times.note("connection", start.elapsed(), conn.is_err());
         let mut conn = conn.map_err(StoreError::unavailable)?;
         let start = Instant::now();
@@ -147,4 +152,16 @@ impl Postgres {
         let status = self.pool.status();
         PoolStatus { most: status.max_size, open: status.size, idle: status.available, waiting: status.waiting }
     }
+}
+
+fn manager(target: &Arc<Target>, server_timeout: Duration) -> AsyncDieselConnectionManager<AsyncPgConnection> {
+    let target = Arc::clone(target);
+    let mut config = ManagerConfig::default();
+    // A closed connection is noticed without asking the server, so reuse costs no round trip.
+    config.recycling_method = RecyclingMethod::Fast;
+    config.custom_setup = Box::new(move |_| {
+        let target = Arc::clone(&target);
+        Box::pin(async move { target.establish(Some(server_timeout)).await })
+    });
+    AsyncDieselConnectionManager::new_with_config("", config)
 }

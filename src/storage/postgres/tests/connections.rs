@@ -52,12 +52,14 @@ async fn a_pool_without_a_free_connection_is_an_outage() {
     let slow = pool.run(async |conn| conn.batch_execute("SELECT pg_sleep(0.5)").await);
     let waiting = async {
         tokio::time::sleep(Duration::from_millis(50)).await;
-        pool.ping().await
+        // Who asks whether the server answers has a connection for that.
+        pool.ping().await.unwrap();
+        pool.run(async |conn| conn.batch_execute("SELECT 1").await).await
     };
     let (slow, waiting) = tokio::join!(slow, waiting);
     slow.unwrap();
     assert!(is_outage(&waiting), "{waiting:?}");
-    pool.ping().await.unwrap();
+    pool.run(async |conn| conn.batch_execute("SELECT 1").await).await.unwrap();
 }
 
 #[tokio::test]
