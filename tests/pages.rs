@@ -438,6 +438,15 @@ async fn ui_locales_and_accept_language_choose_the_language() {
     assert_eq!(english.attributes("html", "lang"), ["en"]);
     let page = app.browser().open(&Authorization::of(&client).with("ui_locales", "se de").path()).await;
     assert_eq!(page.attributes("html", "lang"), ["de"]);
+    // Also of the page that the answer leaves with, whether it goes on by itself or is a form.
+    let alice = app.alice().await;
+    for mode in ["query", "form_post"] {
+        let request = Authorization::of(&client).with("ui_locales", "de").with("response_mode", mode);
+        let mut browser = app.browser();
+        let login = browser.open(&request.path()).await;
+        let leaving = browser.log_in(&login, &alice).await;
+        assert_eq!(leaving.attributes("html", "lang"), ["de"], "{mode}: {leaving:?}");
+    }
 }
 
 #[tokio::test]

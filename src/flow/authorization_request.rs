@@ -83,6 +83,7 @@ impl AuthorizationRequest {
             redirect_uri: self.redirect_uri.clone(),
             response_mode: self.response_mode,
             state: self.state.clone(),
+            ui_locales: self.ui_locales.clone(),
             is_device: self.device.is_some(),
         }
     }
@@ -99,6 +100,8 @@ pub struct ReturnAddress {
     pub response_mode: ResponseMode,
     /// Returned as it came.
     pub state: Option<String>,
+    /// The languages that the request asks for.
+    pub ui_locales: Vec<String>,
     /// Whether a device waits instead: then there is nobody at the redirect URI to tell of an error.
     pub is_device: bool,
 }

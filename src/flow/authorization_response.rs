@@ -29,6 +29,8 @@ pub struct AuthorizationResponse {
     pub parameters: Vec<(&'static str, String)>,
     /// Whether it goes to a page of ours, which says what became of a device.
     pub is_own: bool,
+    /// The languages that the request asked for, for a page that sends the browser there.
+    pub ui_locales: Vec<String>,
 }
 
 impl AuthorizationResponse {
@@ -79,14 +81,20 @@ impl AuthorizationResponse {
     /// What a person sees who decided about a device in `attempt`: the device itself is told when it asks.
     pub fn of_device(app: &App, attempt: &str) -> Self {
         let parameters = vec![("interaction", attempt.to_owned())];
-        Self { redirect_uri: app.url(device_code::DONE), response_mode: ResponseMode::Query, parameters, is_own: true }
+        Self {
+            redirect_uri: app.url(device_code::DONE),
+            response_mode: ResponseMode::Query,
+            parameters,
+            is_own: true,
+            ui_locales: Vec::new(),
+        }
     }
 
     fn plain(app: &App, to: ReturnAddress, mut parameters: Vec<(&'static str, String)>) -> Self {
-        let ReturnAddress { client_id: _, redirect_uri, response_mode, state, is_device: _ } = to;
+        let ReturnAddress { client_id: _, redirect_uri, response_mode, state, ui_locales, is_device: _ } = to;
         parameters.extend(state.map(|state| ("state", state)));
         parameters.push(("iss", app.issuer().to_owned()));
-        Self { redirect_uri, response_mode, parameters, is_own: false }
+        Self { redirect_uri, response_mode, parameters, is_own: false, ui_locales }
     }
 
     /// JARM section 2.2: signed, and then encrypted if the client wants that.
@@ -97,7 +105,7 @@ impl AuthorizationResponse {
         envelope: Option<Envelope>,
         now: DateTime<Utc>,
     ) -> Result<Self, OAuthError> {
-        let ReturnAddress { client_id, redirect_uri, response_mode, state, is_device: _ } = to;
+        let ReturnAddress { client_id, redirect_uri, response_mode, state, ui_locales, is_device: _ } = to;
         parameters.extend(state.map(|state| ("state", state)));
         let alg = client.settings.authorization_signed_response_alg;
         let claims = claims(app.issuer(), client_id.as_str(), parameters, now);
@@ -106,7 +114,8 @@ impl AuthorizationResponse {
             Some(envelope) => envelope.nest(&jwt, None)?,
             None => jwt,
         };
-        Ok(Self { redirect_uri, response_mode, parameters: vec![("response", response)], is_own: false })
+        let parameters = vec![("response", response)];
+        Ok(Self { redirect_uri, response_mode, parameters, is_own: false, ui_locales })
     }
 }
 

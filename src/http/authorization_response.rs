@@ -10,13 +10,13 @@ use crate::protocol::authorization_response::{Delivery, deliver};
 
 /// Sends it.
 pub fn send(browser: &Browser, response: AuthorizationResponse) -> Response {
-    let is_own = response.is_own;
-    match deliver(&response.redirect_uri, response.response_mode, response.parameters) {
+    let AuthorizationResponse { redirect_uri, response_mode, parameters, is_own, ui_locales } = response;
+    match deliver(&redirect_uri, response_mode, parameters) {
         // It stays here, so no other site's policy has a say.
         Delivery::Redirect(location) if is_own => browser.redirect(&location),
-        Delivery::Redirect(location) => hand_over(browser, &location),
+        Delivery::Redirect(location) => hand_over(browser, &location, &ui_locales),
         Delivery::FormPost { action, fields } => {
-            let page = form_post(&browser.site(&[]), &action, &fields);
+            let page = form_post(&browser.site(&ui_locales), &action, &fields);
             browser.page(http::StatusCode::OK, page, &Csp::posting_to(&action).with_script())
         }
     }

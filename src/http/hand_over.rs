@@ -11,12 +11,12 @@ use http::StatusCode;
 use super::browser::{Browser, Csp, is_web_address};
 use super::pages::{self, hand_over::HandOverPage, view::return_host};
 
-/// Sends the browser to `location`, an address that a client registered.
-pub fn hand_over(browser: &Browser, location: &str) -> Response {
+/// Sends the browser to `location`, an address that a client registered. `ui_locales` are the languages of the request.
+pub fn hand_over(browser: &Browser, location: &str, ui_locales: &[String]) -> Response {
     // An application of its own is no origin that could send the browser on, and may open only on a redirect.
     if !browser.is_answering_form() || !is_web_address(location) {
         return browser.redirect(location);
     }
-    let page = HandOverPage { site: &browser.site(&[]), location, returns_to: &return_host(location) };
+    let page = HandOverPage { site: &browser.site(ui_locales), location, returns_to: &return_host(location) };
     browser.page(StatusCode::OK, pages::html(&page), &Csp::default())
 }

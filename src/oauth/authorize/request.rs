@@ -10,6 +10,7 @@ use crate::model::client::Client;
 use crate::model::id::ClientId;
 use crate::protocol::error::OAuthError;
 use crate::protocol::form::Form;
+use crate::protocol::locale;
 use crate::protocol::redirect_uri;
 use crate::protocol::response_mode::ResponseMode;
 
@@ -41,7 +42,8 @@ pub fn trust(client: Arc<Client>, form: &Form) -> Result<Trusted, OAuthError> {
     let state = form.one("state").ok().flatten().map(ToOwned::to_owned);
     let client_id = client.id.clone();
     let response_mode = response_mode.unwrap_or_default();
-    let to = ReturnAddress { client_id, redirect_uri, response_mode, state, is_device: false };
+    let ui_locales = locale::parse(form.one("ui_locales").ok().flatten());
+    let to = ReturnAddress { client_id, redirect_uri, response_mode, state, ui_locales, is_device: false };
     Ok(Trusted { client, to, has_redirect_uri: form.has("redirect_uri") })
 }
 

@@ -172,7 +172,7 @@ async fn log_out(
     browser.session.clear().await?;
     let mut response = match return_to {
         // Without a page of ours in between nothing would load the clients' front-channel addresses.
-        Some(address) if frames.is_empty() => hand_over(browser, &address),
+        Some(address) if frames.is_empty() => hand_over(browser, &address, &pages::ui_locales(form)),
         go_on => {
             let end = End { frames, go_on, ui_locales: pages::ui_locales(form) };
             if browser.is_answering_form() {
