@@ -3,7 +3,6 @@
 use chrono::{DateTime, Utc};
 use diesel::prelude::QueryableByName;
 use diesel::sql_types::{BigInt, Timestamptz};
-use diesel_async::RunQueryDsl;
 
 use super::Postgres;
 use super::pool::Statement;

@@ -91,6 +91,21 @@ impl TestDatabase {
         self.postgres.run(async |conn| conn.batch_execute(sql).await).await.expect(sql);
     }
 
+    /// From now on every statement that changes a row of `table` gives its rows, and fails when it is committed.
+    pub(crate) async fn let_commits_fail(&self, table: &str) {
+        let sql = format!(
+            "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'not committed'; END $$;
+             CREATE CONSTRAINT TRIGGER refused AFTER INSERT OR UPDATE ON {table} DEFERRABLE INITIALLY DEFERRED
+                 FOR EACH ROW EXECUTE FUNCTION refuse()"
+        );
+        self.execute(&sql).await;
+    }
+
+    /// No more.
+    pub(crate) async fn let_commits_succeed(&self, table: &str) {
+        self.execute(&format!("DROP TRIGGER refused ON {table}; DROP FUNCTION refuse()")).await;
+    }
+
     /// The one number that a query answers, which has to be called `count`.
     pub(crate) async fn count(&self, sql: &str) -> i64 {
         count(&self.postgres, sql).await

@@ -5,11 +5,13 @@
 
 use std::marker::PhantomData;
 
-use diesel::QueryResult;
+use diesel::deserialize::QueryableByName;
 use diesel::pg::Pg;
 use diesel::query_builder::{AstPass, Query, QueryFragment, QueryId};
+use diesel::result::{Error, QueryResult};
 use diesel::serialize::ToSql;
 use diesel::sql_types::{HasSqlType, Untyped};
+use diesel_async::{AsyncPgConnection, RunQueryDsl};
 
 /// A statement in plain SQL with its parameters, in the order of `$1`, `$2`, ...
 pub(in crate::storage::postgres) struct Statement<'a> {
@@ -37,6 +39,16 @@ impl<'a> Statement<'a> {
     {
         self.binds.push(Box::new(Bind::<ST, Value> { value, sql_type: PhantomData }));
         self
+    }
+
+    /// The first row, read to the end of the answer. diesel-async's own returns with the row; Postgres writes that before it commits,
+    /// and what ends the server in between may send it all the same: a change would be acknowledged that never was.
+    pub(in crate::storage::postgres) async fn get_result<Row>(self, conn: &mut AsyncPgConnection) -> QueryResult<Row>
+    where
+        Row: QueryableByName<Pg> + Send + 'static,
+    {
+        let rows: Vec<Row> = RunQueryDsl::load(self, conn).await?;
+        rows.into_iter().next().ok_or(Error::NotFound)
     }
 }
 

@@ -9,6 +9,7 @@ use super::{Setting, noon};
 use crate::model::family::Grant;
 use crate::model::id::{ClientId, ExchangeId, FamilyId};
 use crate::model::session::EndReason;
+use crate::storage::StoreError;
 use crate::storage::postgres::family::redeem::{NewRefresh, RedeemOutcome, Redemption};
 
 fn redemption(id: FamilyId, grant: &Grant) -> Redemption<'_> {
@@ -270,4 +271,17 @@ async fn an_exchange_that_races_with_disabling_never_leaves_a_living_family() {
             other => panic!("{other:?}"),
         }
     }
+}
+
+/// The row comes before the commit: tokens would go out for a family that is not there, and the code could be redeemed again.
+#[tokio::test]
+async fn a_code_whose_use_was_not_committed_is_not_redeemed() {
+    let setting = Setting::new().await;
+    let grant = setting.grant(&["openid"]);
+    let redemption = redemption(new_id(), &grant);
+    setting.db.let_commits_fail("token_family").await;
+    let answer = setting.db.postgres.redeem_code(&redemption, noon()).await;
+    assert!(matches!(answer, Err(StoreError::Unavailable(_))), "{answer:?}");
+    setting.db.let_commits_succeed("token_family").await;
+    assert_eq!(redeem(&setting, &redemption).await, RedeemOutcome::Won);
 }

@@ -9,6 +9,7 @@ use uuid::Uuid;
 use super::{Setting, count, noon};
 use crate::model::id::{ClientId, ExchangeId, FamilyId, ResourceUri};
 use crate::model::session::EndReason;
+use crate::storage::StoreError;
 use crate::storage::postgres::Postgres;
 use crate::storage::postgres::family::redeem::{NewRefresh, RedeemOutcome, Redemption};
 use crate::storage::postgres::family::rotate::{Kept, Presented, RotateOutcome, Rotated, Rotation};
@@ -452,4 +453,17 @@ async fn a_token_that_is_kept_is_good_again_and_again_and_puts_its_end_off_once_
     assert_eq!(keep(0, noon() + TimeDelta::seconds(10)).await, RotateOutcome::Replayed);
     assert!(!family.is_alive().await);
     assert_eq!(keep(1, noon() + TimeDelta::seconds(11)).await, RotateOutcome::Ended);
+}
+
+/// Postgres writes the row of a statement before it commits. Whoever believed the row alone would acknowledge what never was: the
+/// client would throw the good token away.
+#[tokio::test]
+async fn a_rotation_that_was_not_committed_is_an_outage() {
+    let family = Family::new(&["openid", "offline_access"]).await;
+    family.setting.db.let_commits_fail("token_family").await;
+    let rotation = family.rotation(0);
+    let answer = family.setting.db.postgres.rotate_refresh_token(&rotation, noon()).await;
+    assert!(matches!(answer, Err(StoreError::Unavailable(_))), "{answer:?}");
+    family.setting.db.let_commits_succeed("token_family").await;
+    rotated(family.rotate(&rotation, noon()).await);
 }
