@@ -485,3 +485,44 @@ async fn a_bound_token_does_not_become_a_bearer_token() {
     assert_eq!(app.userinfo(&without_cnf).await.status, 401);
     assert_eq!(app.get_with_key("/userinfo", tokens.access(), scene.key()).await.status, 200);
 }
+
+/// How much a text could hold if its characters were independent: the estimate of the certification suite (Shannon).
+fn entropy_bits(text: &str) -> f64 {
+    let length = text.len() as f64;
+    let bits_of = |byte: u8| {
+        let share = text.bytes().filter(|other| *other == byte).count() as f64 / length;
+        -share.log2()
+    };
+    text.bytes().map(bits_of).sum()
+}
+
+/// RFC 6749 section 10.10, and what the certification suite asks of codes, refresh tokens and request URIs: over 96 bits each.
+#[tokio::test]
+async fn nothing_that_is_given_out_can_be_guessed_from_another_one() {
+    let app = TestApp::start().await;
+    let (client, alice) = (app.web_client().await, app.alice().await);
+    let mut browser = app.browser();
+    let mut given: Vec<[String; 3]> = Vec::new();
+    for _ in 0..8 {
+        let request = Authorization::of(&client).with("scope", "openid offline_access");
+        let pushed = app.pushed(&client, &request).await;
+        let code = app.code(&mut browser, &request, &alice).await;
+        let tokens = Tokens { body: app.token(&client, &app.redemption(&request, &code)).await.json() };
+        given.push([
+            code,
+            tokens.refresh().to_owned(),
+            pushed.path().rsplit("request_uri=").next().unwrap().to_owned(),
+        ]);
+    }
+    for (index, kind) in ["code", "refresh token", "request_uri"].into_iter().enumerate() {
+        let all: Vec<&str> = given.iter().map(|one| one[index].as_str()).collect();
+        for (number, one) in all.iter().enumerate() {
+            assert!(entropy_bits(one) > 96.0, "{kind}: {one}");
+            for other in &all[..number] {
+                // Not more in the same place than chance and the fixed parts allow: 32 of 256 random bits would be six characters.
+                let same = one.bytes().zip(other.bytes()).filter(|(a, b)| a == b).count();
+                assert!(one.len() - same >= 32, "{kind}: {one} and {other}");
+            }
+        }
+    }
+}

@@ -103,15 +103,21 @@ async fn every_no_takes_as_long_as_for_nobody() {
         }
         least
     };
-    let nobody = least(None).await;
+    // What a busy machine adds is never more work: whoever does none stays far below the least of many.
+    let check = async |stored: &str| {
+        for _ in 0..10 {
+            if least(Some(stored)).await * 2 > least(None).await {
+                return;
+            }
+        }
+        panic!("{stored} takes less than half as long as nobody");
+    };
     for unreadable in UNREADABLE {
-        let taken = least(Some(unreadable)).await;
-        assert!(taken * 2 > nobody, "{unreadable}: {taken:?} instead of {nobody:?}");
+        check(unreadable).await;
     }
     for older in [cheap(), PasswordsConfig { memory_kib: 4096, ..cheap() }, config] {
         let stored = Passwords::new(&older).unwrap().hash(&secret("theirs")).await.unwrap();
-        let taken = least(Some(stored.as_str())).await;
-        assert!(taken * 2 > nobody, "{older:?}: {taken:?} instead of {nobody:?}");
+        check(stored.as_str()).await;
     }
 }
 
