@@ -261,6 +261,32 @@ async fn what_an_administrator_decided_stays_and_a_disabled_client_manages_nothi
     }
 }
 
+/// RFC 7592 section 2.2 lets the server put something else in the place of what a client says.
+#[tokio::test]
+async fn what_an_administrator_took_or_demands_a_client_does_not_undo() {
+    let app = server().await;
+    let client = Registered::new(&app, json!({"grant_types": ["authorization_code", "refresh_token"]})).await;
+    let admin = app.admin(&["admin:clients"]).await;
+    let path = format!("/admin/clients/{}", client.text("client_id"));
+    let stricter = json!({
+        "scopes": ["openid"],
+        "grant_types": ["authorization_code"],
+        "dpop_bound_access_tokens": true,
+        "require_pushed_authorization_requests": true,
+    });
+    admin.patch(&path, &stricter).await.document(200);
+    let client = Registered(client.put(&app, json!({"client_name": "Ours"})).await.document(200));
+    let shown = admin.get(&path).await.document(200);
+    for (name, value) in stricter.as_object().unwrap() {
+        assert_eq!(shown[name], *value, "{name}");
+    }
+    assert_eq!(shown["client_name"]["en"], "Ours", "what is its own it changes: {shown}");
+    // Whoever has its token could otherwise lead what is trusted to an address of their own.
+    admin.patch(&path, &json!({"consent": "first_party"})).await.document(200);
+    let body = client.put(&app, json!({"redirect_uris": ["https://thief.example/"]})).await.document(403);
+    assert_eq!(body["error"], "access_denied");
+}
+
 #[tokio::test]
 async fn a_client_that_was_given_the_admin_api_is_changed_by_administrators_alone() {
     let app = server().await;

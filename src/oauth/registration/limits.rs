@@ -6,8 +6,9 @@ use chrono::{DateTime, Utc};
 use crate::app::App;
 use crate::flow::registration::{self, open_scopes};
 use crate::flow::sector;
-use crate::model::client::{ClientSettings, GrantType, SubjectType};
+use crate::model::client::{ClientSettings, ConsentPolicy, GrantType, SubjectType};
 use crate::model::registration::RegistrationPolicy;
+use crate::model::token_exchange::TokenExchangePolicy;
 use crate::protocol::error::OAuthError;
 use crate::protocol::registration::{Limits, refusal};
 
@@ -29,6 +30,30 @@ pub(super) async fn of(
 pub(super) fn base(app: &App) -> ClientSettings {
     let config = &app.config.registration;
     registration::base(app, config.pkce_required, &config.resources)
+}
+
+/// Whether a client has what only administrators give. With a registration access token that leaked, somebody else would have it by
+/// naming a redirect URI of their own.
+pub(super) fn has_trust(settings: &ClientSettings) -> bool {
+    settings.consent == ConsentPolicy::FirstParty
+        || !settings.serves.is_empty()
+        || !settings.authorization_details_types.is_empty()
+        || settings.token_exchange != TokenExchangePolicy::default()
+}
+
+/// What an administrator took from a client it does not give itself again.
+pub(super) fn keep_within(limits: &mut Limits, before: &ClientSettings) {
+    limits.scopes.retain(|name| before.scopes.contains(name));
+    limits.grant_types.retain(|grant| before.grant_types.contains(grant));
+}
+
+/// What an administrator demands of a client it does not let itself off.
+pub(super) fn keep_strict(settings: &mut ClientSettings, before: &ClientSettings) {
+    settings.pkce_required |= before.pkce_required;
+    settings.dpop_bound_access_tokens |= before.dpop_bound_access_tokens;
+    settings.tls_client_certificate_bound_access_tokens |= before.tls_client_certificate_bound_access_tokens;
+    settings.require_pushed_authorization_requests |= before.require_pushed_authorization_requests;
+    settings.require_signed_request_object |= before.require_signed_request_object;
 }
 
 /// Refuses pairwise identifiers of a sector that the client does not prove to be in (OpenID Connect Registration section 5): asked for

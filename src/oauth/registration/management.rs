@@ -68,8 +68,15 @@ pub async fn put(
     let store = app.postgres.recording(record(event, &id, origin(client_ip, &headers), now));
     for _ in 0..TRIES {
         check_identity(&app, &managed.client, &said, now)?;
-        let limits = limits::of(&app, managed.registration.policy.as_ref(), now).await?;
-        let settings = registration::settings(&said, &managed.client.settings, &limits)?;
+        let mut limits = limits::of(&app, managed.registration.policy.as_ref(), now).await?;
+        let before = &managed.client.settings;
+        if managed.registration.is_changed_by_hand {
+            limits::keep_within(&mut limits, before);
+        }
+        let mut settings = registration::settings(&said, before, &limits)?;
+        if managed.registration.is_changed_by_hand {
+            limits::keep_strict(&mut settings, before);
+        }
         check_algs(&app, &settings)?;
         limits::check_sector(&app, &settings, Some(&managed.client.settings)).await?;
         let made =
@@ -146,6 +153,9 @@ async fn verify(app: &App, id: &ClientId, headers: &HeaderMap) -> Result<Managed
 fn check_identity(app: &App, client: &Client, said: &Map<String, Value>, now: DateTime<Utc>) -> Result<(), OAuthError> {
     if client.settings.resources.contains(&ResourceUri::new(app.url(ADMIN))) {
         return Err(OAuthError::access_denied("a client of the admin API is changed by administrators alone"));
+    }
+    if limits::has_trust(&client.settings) {
+        return Err(OAuthError::access_denied("a client that administrators trust is changed by administrators alone"));
     }
     if said.get("client_id").and_then(Value::as_str) != Some(client.id.as_str()) {
         return Err(OAuthError::invalid_client_metadata("client_id must be that of the client"));

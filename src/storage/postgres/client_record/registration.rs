@@ -48,6 +48,8 @@ pub struct Registration {
     pub token_hash: [u8; 32],
     /// The revision of the client.
     pub revision: i64,
+    /// Whether somebody else than the client itself has changed it.
+    pub is_changed_by_hand: bool,
     /// Whether it may do anything at all.
     pub enabled: bool,
     /// When it was registered.
@@ -76,7 +78,7 @@ const INSERT: &str = "
     INSERT INTO client_registration (client_id, token_hash, initial_access_token, created_at) VALUES ($1, $2, $3, $4)";
 
 const FIND: &str = "
-    SELECT r.token_hash, c.revision, c.enabled, r.created_at, t.policy
+    SELECT r.token_hash, c.revision, c.revision <> r.client_revision AS is_changed_by_hand, c.enabled, r.created_at, t.policy
     FROM client_registration r JOIN client c ON c.client_id = r.client_id
         LEFT JOIN initial_access_token t ON t.id = r.initial_access_token
     WHERE r.client_id = $1 AND c.deleted_at IS NULL";
@@ -99,6 +101,8 @@ struct RegistrationRow {
     token_hash: Vec<u8>,
     #[diesel(sql_type = BigInt)]
     revision: i64,
+    #[diesel(sql_type = Bool)]
+    is_changed_by_hand: bool,
     #[diesel(sql_type = Bool)]
     enabled: bool,
     #[diesel(sql_type = Timestamptz)]
@@ -198,6 +202,7 @@ impl RegistrationRow {
             token_hash: hash
                 .map_err(|_| StoreError::corrupt("the hash of a registration access token has another length"))?,
             revision: self.revision,
+            is_changed_by_hand: self.is_changed_by_hand,
             enabled: self.enabled,
             created_at: self.created_at,
             policy: self.policy.map(serde_json::from_value).transpose().map_err(StoreError::corrupt)?,
