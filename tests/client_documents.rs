@@ -372,7 +372,7 @@ async fn only_hosts_that_are_allowed_and_public_are_called() {
     let scene = Scene::with_config(|config| config.client_documents.allowed_hosts = vec!["localhost".into()]).await;
     scene.assert_taken().await;
     let scene = Scene::with_config(|config| config.outbound.allow.clear()).await;
-    scene.assert_refused("the address that is the client_id is not one that is called").await;
+    scene.assert_refused("the document at the address that is the client_id cannot be fetched").await;
     assert_eq!(scene.peer.calls(), 0);
 }
 

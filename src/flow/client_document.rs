@@ -250,13 +250,14 @@ async fn fetch(app: &App, url: &DocumentUrl) -> Result<Fetched, Failure> {
                     wrong("there is no document at the address that is the client_id")
                 }
                 FetchError::TooLong => wrong("the document at the address that is the client_id is too long"),
-                FetchError::Refused(_) => wrong("the address that is the client_id is not one that is called"),
-                FetchError::Unresolved(_) => {
-                    Failure::Unknown(OAuthError::invalid_client("the host of the client_id cannot be found"))
-                }
-                FetchError::Status(_) | FetchError::TimedOut | FetchError::Failed(_) => Failure::Unknown(
-                    OAuthError::invalid_client("the document at the address that is the client_id cannot be fetched"),
-                ),
+                // One answer for all of them: names inside of our network are nobody's business.
+                FetchError::Refused(_)
+                | FetchError::Unresolved(_)
+                | FetchError::Status(_)
+                | FetchError::TimedOut
+                | FetchError::Failed(_) => Failure::Unknown(OAuthError::invalid_client(
+                    "the document at the address that is the client_id cannot be fetched",
+                )),
             })
         }
     }
