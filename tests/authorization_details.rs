@@ -235,7 +235,11 @@ async fn consent_is_asked_each_time_but_for_the_operators_own_applications() {
     let (mut browser, page, _) = consent_page(&app, &client, &json!([payment("1")])).await;
     browser.submit(&page, "consent-allow", &[]).await.returned_code(&client.redirect_uri);
     browser.open(&asks_for(&client, &json!([payment("1")])).path()).await.assert_consent();
-    browser.open(&Authorization::of(&client).path()).await.returned_code(&client.redirect_uri);
+    // What was allowed beside it was allowed with that limit alone, and is not remembered without it.
+    let without = Authorization::of(&client);
+    let told = browser.open(&without.clone().with("prompt", "none").path()).await;
+    assert_eq!(told.returned_error(&client.redirect_uri)["error"], "consent_required");
+    browser.open(&without.path()).await.assert_consent();
     let silent = asks_for(&client, &json!([payment("1")])).with("prompt", "none");
     let told = browser.open(&silent.path()).await;
     assert_eq!(told.returned_error(&client.redirect_uri)["error"], "consent_required");
@@ -310,6 +314,8 @@ async fn a_type_that_is_taken_from_the_client_ends_with_its_next_token() {
     let both = app.tokens_in(&mut app.browser(), &client, &both, &alice).await;
     let alone = asks_for(&client, &json!([payment("1")])).without("scope");
     let alone = app.tokens_in(&mut app.browser(), &client, &alone, &alice).await;
+    let limited = asks_for(&client, &json!([payment("1")]));
+    let limited = app.tokens_in(&mut app.browser(), &client, &limited, &alice).await;
     let change = |types: &'static [&'static str]| {
         app.change_client(&client, move |client| {
             client.settings.authorization_details_types = types.iter().map(|&name| name.to_owned()).collect();
@@ -322,8 +328,11 @@ async fn a_type_that_is_taken_from_the_client_ends_with_its_next_token() {
     let answer = refresh(&app, &client, left.refresh(), &[("authorization_details", &asked)]).await;
     answer.assert_error(400, "invalid_authorization_details", TAKEN);
     refresh(&app, &client, alone.refresh(), &[]).await.assert_error(400, "invalid_authorization_details", TAKEN);
+    // The scopes were granted with that limit: without it they would be more than what was granted.
+    refresh(&app, &client, limited.refresh(), &[]).await.assert_error(400, "invalid_authorization_details", TAKEN);
     // Nothing was used up.
     change(&["payment_initiation"]).await;
+    assert_eq!(app.refreshed(&client, limited.refresh()).await.body["authorization_details"], json!([payment("1")]));
     assert_eq!(app.refreshed(&client, alone.refresh()).await.body["authorization_details"], json!([payment("1")]));
     assert_eq!(app.refreshed(&client, left.refresh()).await.body["authorization_details"], json!([payment("1")]));
 }

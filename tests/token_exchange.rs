@@ -415,6 +415,23 @@ async fn scopes_are_never_more_than_the_subjects_and_the_clients() {
     w.exchange(narrow.access(), &[("scope", "mail.read")]).await.assert_error(400, "invalid_scope", TOO_WIDE);
 }
 
+/// RFC 9396 section 3.1: they limit what a scope is good for, and the next token would have the scope without them.
+#[tokio::test]
+async fn what_authorization_details_limit_is_not_exchanged() {
+    let w = World::new().await;
+    let token = w.tokens().await.access().to_owned();
+    let limited = changed(&w.app, &token, |claims| {
+        let detail = json!({"type": "payment", "amount": "5"});
+        claims.authorization_details = vec![detail.as_object().unwrap().clone()];
+    });
+    let why = "the subject_token has authorization_details, which are not exchanged";
+    w.exchange(&limited, &[]).await.assert_error(400, "invalid_request", why);
+    let more = [("authorization_details", "[]")];
+    let why = "authorization_details are not exchanged";
+    w.exchange(&token, &more).await.assert_error(400, "invalid_authorization_details", why);
+    w.exchanged(&token, &[]).await;
+}
+
 #[tokio::test]
 async fn a_client_may_exchange_only_if_it_was_given_the_grant_and_can_authenticate() {
     let w = World::new().await;

@@ -82,6 +82,11 @@ pub async fn verify(
     let invalid_actor =
         || OAuthError::invalid_request("the actor_token is invalid, expired, revoked or not for this client");
     let subject = decode(app, client, request.subject, now).ok_or_else(invalid_subject)?;
+    if !subject.authorization_details.is_empty() {
+        return Err(OAuthError::invalid_request(
+            "the subject_token has authorization_details, which are not exchanged",
+        ));
+    }
     check_possession(client, &subject, possession)?;
     let actor = request.actor.map(|sent| decode(app, client, sent, now).ok_or_else(invalid_actor)).transpose()?;
     if let Some(actor) = &actor {

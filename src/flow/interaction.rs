@@ -222,7 +222,9 @@ pub async fn allow(
         Some(device) => device_code::outcome(app, device, &interaction.id, now).await? != Outcome::Waiting,
         None => false,
     };
-    if !is_over {
+    // What is allowed in particular is asked for each time, and so is what it limits: remembered by itself, a scope would be more than
+    // what the person was shown.
+    if !is_over && request.authorization_details.is_empty() {
         let scopes = consent_scopes(request);
         let said_by = (&signed_in.subject, signed_in.sid);
         let postgres = &app.postgres;

@@ -11,6 +11,7 @@ use crate::model::authorization_details::AuthorizationDetail;
 use crate::model::client::Client;
 use crate::model::family::Grant;
 use crate::model::id::{ResourceUri, Sid, SubjectId};
+use crate::protocol::authorization_details::is_covered;
 use crate::protocol::error::OAuthError;
 
 /// What a client asks for of what it was granted.
@@ -56,9 +57,13 @@ impl Reach {
         let resources = audience::still_allowed(app, client, resources, now).await?;
         let aud = audience::of(app, &resources, now).await?;
         let scope = audience::scopes_at(app, &scopes, &resources, now).await?.join(" ");
-        let details = if details.is_empty() { &grant.authorization_details } else { details };
-        let left = authorization_details::still_allowed(app, client, details, now).await?;
-        if left.is_empty() && (grant.scopes.is_empty() || !asked.details.is_empty()) {
+        // As they were granted, however the client spells them today.
+        let is_asked =
+            |granted: &&AuthorizationDetail| details.is_empty() || is_covered(std::slice::from_ref(*granted), details);
+        let details: Vec<_> = grant.authorization_details.iter().filter(is_asked).cloned().collect();
+        let left = authorization_details::still_allowed(app, client, &details, now).await?;
+        // They limit what the scopes are good for: without any of them the scopes alone would be more than what was granted.
+        if left.is_empty() && (grant.scopes.is_empty() || !grant.authorization_details.is_empty()) {
             return Err(OAuthError::invalid_authorization_details(
                 "the client may not have the authorization_details any more",
             ));

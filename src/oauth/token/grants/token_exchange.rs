@@ -35,6 +35,9 @@ pub async fn decide(
         return Err(OAuthError::unauthorized_client("a public client may not use this grant_type"));
     }
     let request = ExchangeRequest::read(form)?;
+    if form.has("authorization_details") {
+        return Err(OAuthError::invalid_authorization_details("authorization_details are not exchanged"));
+    }
     let is_opaque = client.settings.access_token_format == AccessTokenFormat::Opaque;
     if request.requested == TokenType::Jwt && is_opaque {
         return Err(OAuthError::invalid_request("the client gets opaque tokens, and no JWT"));

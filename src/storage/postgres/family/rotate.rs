@@ -181,7 +181,7 @@ macro_rules! leaves_details {
         concat!(
             "(",
             $asked,
-            "::jsonb IS NULL AND cardinality(f.scopes) > 0 \
+            "::jsonb IS NULL AND cardinality(f.scopes) > 0 AND coalesce(jsonb_array_length(f.authorization_details), 0) = 0 \
                 OR EXISTS (SELECT 1 FROM jsonb_array_elements(coalesce(",
             $asked,
             ", f.authorization_details)) AS a (one) WHERE a.one ->> 'type' = ANY (",
