@@ -14,6 +14,9 @@ use tokio_postgres::NoTls;
 use super::deadline::{eventually, until};
 use super::failure::tell_at_once;
 
+/// Names the folder of the servers that tests start; `scripts/test` sets it.
+const FOLDER: &str = "OSTIARY_TEST_FOLDER";
+
 /// A cluster with one database; it ends with its handle.
 pub struct Cluster {
     folder: TempDir,
@@ -26,7 +29,8 @@ impl Cluster {
     pub async fn start() -> Self {
         tell_at_once();
         // Short: the path of a Unix socket has 107 bytes at most.
-        let folder = tempfile::Builder::new().prefix("ostiary-c.").tempdir_in("/tmp").expect("a folder");
+        let parent = std::env::var_os(FOLDER).unwrap_or_else(|| "/tmp".into());
+        let folder = tempfile::Builder::new().prefix("c.").tempdir_in(parent).expect("a folder");
         let mut cluster = Self { folder, account: unprivileged(), server: None };
         let home = cluster.home();
         fs::create_dir(&home).expect("a folder for Postgres");
