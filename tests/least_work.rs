@@ -114,12 +114,12 @@ async fn the_way_to_tokens_costs_one_commit_for_each_thing_that_lasts() {
         page.assert_login();
         strangers.push((browser, page));
     });
-    bill.item("/authorize of a stranger, up to the sign-in page", &cost.await, (5, 0, 0));
+    bill.item("/authorize of a stranger, up to the sign-in page", &cost.await, (4, 0, 0));
     let cost = meter.cost(async || {
         let (mut browser, page) = strangers.pop().unwrap();
         browser.log_in(&page, &alice).await.returned_code(&client.redirect_uri);
     });
-    bill.item("a password, up to the code", &cost.await, (13, 3, 1));
+    bill.item("a password, up to the code", &cost.await, (10, 3, 1));
     bill.assert_as_expected();
 }
 

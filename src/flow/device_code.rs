@@ -42,6 +42,9 @@ const SLOWER: TimeDelta = TimeDelta::seconds(5);
 /// How much sooner than told a device may ask: its clock, the network and another instance's clock are never exact.
 const EARLY: TimeDelta = TimeDelta::seconds(1);
 
+/// What is counted about a device is counted in one period, its whole life.
+const LIFE: i64 = 0;
+
 /// How often a user code that is already in use is drawn again.
 const DRAWS: usize = 8;
 
@@ -289,11 +292,11 @@ pub async fn keeps_pace(
         let times = i32::try_from(times.clamp(0, 1000)).unwrap_or_default();
         app.config.device_authorization.interval + SLOWER * times - EARLY
     };
-    let times = state.add(&slower, 0, until, now).await?;
+    let times = state.add(&slower, 0, LIFE, until, now).await?.current;
     if state.put_if_absent(&mark, b"1", now + wait(times), now).await? {
         return Ok(true);
     }
-    let times = state.add(&slower, 1, until, now).await?;
+    let times = state.add(&slower, 1, LIFE, until, now).await?.current;
     state.put(&mark, b"1", now + wait(times), now).await?;
     Ok(false)
 }

@@ -239,14 +239,14 @@ impl Reserved {
 
     /// Takes the attempt back: the password was right, or was not looked at.
     pub async fn refund(self, store: &dyn StateStore, now: DateTime<Utc>) -> Result<(), StoreError> {
-        let refunds = self.counted.iter().map(|counter| counter.add_to_current(store, -1, self.window, now));
+        let refunds = self.counted.iter().map(|counter| counter.add(store, -1, self.window, now));
         try_join_all(refunds).await.map(|_| ())
     }
 
     /// Leaves the attempt counted, for the account too: the password was wrong.
     pub async fn count_failure(self, store: &dyn StateStore, now: DateTime<Utc>) -> Result<(), StoreError> {
         if let Some(account) = &self.on_failure {
-            account.add_to_current(store, 1, self.window, now).await?;
+            account.add(store, 1, self.window, now).await?;
         }
         Ok(())
     }

@@ -3,8 +3,8 @@ use std::sync::Arc;
 use chrono::TimeDelta;
 
 use super::*;
-use crate::storage::state::StateKey;
 use crate::storage::state::memory::MemoryState;
+use crate::storage::state::{StateKey, Tally};
 
 const WINDOW: TimeDelta = TimeDelta::minutes(15);
 
@@ -319,10 +319,10 @@ fn the_allowance_shrinks_with_the_failures_from_everywhere_and_is_never_less_tha
 
 #[test]
 fn counters_of_different_things_are_different() {
-    let key = |parts: &[&str]| Counter::new(Limit::Password, parts).key(1).as_str().to_owned();
+    let key = |parts: &[&str]| Counter::new(Limit::Password, parts).key().as_str().to_owned();
     assert_ne!(key(&["account", "ab", "c"]), key(&["account", "a", "bc"]));
     assert_ne!(key(&["network", "a"]), key(&["account", "a"]));
-    let other = Counter::new(Limit::Beginning, &["network", "a"]).key(1).as_str().to_owned();
+    let other = Counter::new(Limit::Beginning, &["network", "a"]).key().as_str().to_owned();
     assert_ne!(key(&["network", "a"]), other);
 }
 
@@ -373,12 +373,19 @@ impl StateStore for Recorder {
         unimplemented!()
     }
 
-    async fn add(&self, key: &StateKey, n: i64, until: DateTime<Utc>, now: DateTime<Utc>) -> Result<i64, StoreError> {
+    async fn add(
+        &self,
+        key: &StateKey,
+        n: i64,
+        period: i64,
+        until: DateTime<Utc>,
+        now: DateTime<Utc>,
+    ) -> Result<Tally, StoreError> {
         if self.is_down {
             return Err(StoreError::unavailable("down"));
         }
         self.keys.lock().unwrap().insert(key.as_str().to_owned());
-        self.inner.add(key, n, until, now).await
+        self.inner.add(key, n, period, until, now).await
     }
 
     async fn ping(&self) -> Result<(), StoreError> {

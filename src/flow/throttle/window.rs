@@ -6,10 +6,9 @@ use aws_lc_rs::digest::{SHA256, digest};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use chrono::{DateTime, TimeDelta, Utc};
-use futures_util::future::try_join;
 
 use crate::storage::StoreError;
-use crate::storage::state::{Kind, StateKey, StateStore};
+use crate::storage::state::{Kind, StateKey, StateStore, Tally};
 
 /// What is limited: the first part of a counter's name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -76,25 +75,14 @@ impl Counter {
         window: Window,
         now: DateTime<Utc>,
     ) -> Result<Count, StoreError> {
-        let before = self.key(window.number - 1);
-        let current = self.add_to_current(store, n, window, now);
-        let (current, previous) = try_join(current, store.add(&before, 0, window.ends_at, now)).await?;
+        // It is read as the previous window's until the next window ends.
+        let until = window.ends_at + window.length;
+        let Tally { current, previous } = store.add(&self.key(), n, window.number, until, now).await?;
         Ok(Count { current: as_count(current), previous: as_count(previous) })
     }
 
-    pub(super) async fn add_to_current(
-        &self,
-        store: &dyn StateStore,
-        n: i64,
-        window: Window,
-        now: DateTime<Utc>,
-    ) -> Result<i64, StoreError> {
-        // It is read as the previous window's until the next window ends.
-        store.add(&self.key(window.number), n, window.ends_at + window.length, now).await
-    }
-
-    pub(super) fn key(&self, window: i64) -> StateKey {
-        StateKey::new(Kind::RateLimit, format_args!("{}:{window}", self.0))
+    pub(super) fn key(&self) -> StateKey {
+        StateKey::new(Kind::RateLimit, &self.0)
     }
 }
 

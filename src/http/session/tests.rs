@@ -17,7 +17,7 @@ use crate::clock::{Clock, ManualClock};
 use crate::model::id::{Sid, SubjectId};
 use crate::model::session::Authentication;
 use crate::storage::state::memory::MemoryState;
-use crate::storage::state::{Expected, StateKey, StateStore};
+use crate::storage::state::{Expected, StateKey, StateStore, Tally};
 
 /// A store that can be switched off, and that remembers what it was asked to write.
 #[derive(Default)]
@@ -79,9 +79,9 @@ impl StateStore for Flaky {
         self.note("delete", key, b"")?;
         self.memory.delete(key).await
     }
-    async fn add(&self, key: &StateKey, n: i64, expires_at: Time, now: Time) -> Result<i64, StoreError> {
+    async fn add(&self, key: &StateKey, n: i64, period: i64, until: Time, now: Time) -> Result<Tally, StoreError> {
         self.up()?;
-        self.memory.add(key, n, expires_at, now).await
+        self.memory.add(key, n, period, until, now).await
     }
     async fn ping(&self) -> Result<(), StoreError> {
         self.up()

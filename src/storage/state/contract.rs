@@ -11,7 +11,7 @@ use secrecy::SecretString;
 
 use super::memory::MemoryState;
 use super::valkey::ValkeyState;
-use super::{Expected, Kind, StateKey, StateStore};
+use super::{Expected, Kind, StateKey, StateStore, Tally};
 use crate::random;
 use crate::storage::StoreError;
 
@@ -79,21 +79,44 @@ async fn a_value_is_absent_from_its_expiry_on_whatever_the_store_s_clock_says() 
 }
 
 #[tokio::test]
-async fn a_counter_ends_when_its_first_addition_said() {
+async fn a_counter_ends_when_the_first_addition_of_its_period_said() {
     for store in stores().await {
         let key = key("counter");
-        assert_eq!(store.add(&key, 3, after(10), start()).await.unwrap(), 3);
-        assert_eq!(store.add(&key, -5, after(99), after(9)).await.unwrap(), -2);
-        assert_eq!(store.get(&key, after(9)).await.unwrap().as_deref(), Some(&b"-2"[..]));
-        assert_eq!(store.add(&key, 0, after(99), after(9)).await.unwrap(), -2);
-        assert_eq!(store.add(&key, 7, after(20), after(10)).await.unwrap(), 7);
+        let add = async |n, until, now| store.add(&key, n, 1, until, now).await.unwrap().current;
+        assert_eq!(add(3, after(10), start()).await, 3);
+        assert_eq!(add(-5, after(99), after(9)).await, -2);
+        assert_eq!(store.get(&key, after(9)).await.unwrap().as_deref(), Some(&b"1 -2 0"[..]));
+        assert_eq!(add(0, after(99), after(9)).await, -2);
+        assert_eq!(add(7, after(20), after(10)).await, 7);
         let large = 1 << 52;
-        assert_eq!(store.add(&key, large, after(20), after(10)).await.unwrap(), large + 7);
-        assert_eq!(store.add(&key, -large, after(20), after(10)).await.unwrap(), 7);
+        assert_eq!(add(large, after(20), after(10)).await, large + 7);
+        assert_eq!(add(-large, after(20), after(10)).await, 7);
 
-        store.put(&key, b"1 apple", after(20), start()).await.unwrap();
-        assert!(matches!(store.add(&key, 1, after(20), start()).await, Err(StoreError::Corrupt(_))));
-        assert_eq!(store.add(&key, 1, after(30), after(20)).await.unwrap(), 1);
+        for other in [&b"1 2 apple"[..], b"7", b"1 2", b"1 2 3 4"] {
+            store.put(&key, other, after(20), start()).await.unwrap();
+            assert!(matches!(store.add(&key, 1, 1, after(20), start()).await, Err(StoreError::Corrupt(_))));
+        }
+        assert_eq!(add(1, after(30), after(20)).await, 1);
+    }
+}
+
+#[tokio::test]
+async fn a_counter_remembers_the_period_before() {
+    for store in stores().await {
+        let key = key("periods");
+        let add = async |n, period, until| {
+            let Tally { current, previous } = store.add(&key, n, period, until, start()).await.unwrap();
+            (current, previous)
+        };
+        assert_eq!(add(3, 7, after(10)).await, (3, 0));
+        assert_eq!(add(1, 8, after(20)).await, (1, 3));
+        assert_eq!(add(1, 8, after(20)).await, (2, 3));
+        assert_eq!(add(-1, 7, after(10)).await, (2, 0), "late");
+        assert_eq!(add(-1, 5, after(10)).await, (1, 0), "very late");
+        assert_eq!(add(0, 8, after(20)).await, (2, 1));
+        assert_eq!(store.get(&key, after(19)).await.unwrap().as_deref(), Some(&b"8 2 1"[..]), "it lives on");
+        assert_eq!(add(1, 10, after(30)).await, (1, 0), "a period in which nothing was counted");
+        assert_eq!(store.get(&key, after(30)).await.unwrap(), None);
     }
 }
 
@@ -141,8 +164,9 @@ async fn of_many_first_writers_one_writes() {
 #[tokio::test(flavor = "multi_thread")]
 async fn additions_are_atomic() {
     for store in stores().await {
-        let add =
-            |store: Arc<dyn StateStore>, _| async move { store.add(&key("sum"), 1, after(10), start()).await.unwrap() };
+        let add = |store: Arc<dyn StateStore>, _| async move {
+            store.add(&key("sum"), 1, 0, after(10), start()).await.unwrap().current
+        };
         let mut sums = race(&store, add).await;
         sums.sort_unstable();
         assert_eq!(sums, (1..=RACERS).collect::<Vec<_>>());
@@ -179,7 +203,7 @@ enum Verb {
     ReplacePresent,
     ReplaceEqual(Vec<u8>),
     Delete,
-    Add(i64),
+    Add(i64, i64),
 }
 
 #[derive(Clone, Debug)]
@@ -196,7 +220,7 @@ enum Answer {
     Done,
     Wrote(bool),
     Value(Option<Vec<u8>>),
-    Sum(i64),
+    Sums(Tally),
     Corrupt,
 }
 
@@ -211,7 +235,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         Just(Verb::ReplacePresent),
         value().prop_map(Verb::ReplaceEqual),
         Just(Verb::Delete),
-        (-9..9_i64).prop_map(Verb::Add),
+        (-9..9_i64, 0..5_i64).prop_map(|(n, period)| Verb::Add(n, period)),
     ];
     let step = (verb, 0..3_u8, value(), 0..6_i64, 0..3_i64).prop_map(|(verb, key, value, lives, wait)| Step {
         verb,
@@ -245,11 +269,21 @@ impl Model {
                 self.0.remove(&step.key);
                 Answer::Done
             }
-            Verb::Add(n) => {
-                let (before, expires) = held.unwrap_or((b"0".to_vec(), new.1));
-                let Ok(before) = String::from_utf8(before).unwrap().parse::<i64>() else { return Answer::Corrupt };
-                self.0.insert(step.key, ((before + n).to_string().into_bytes(), expires));
-                Answer::Sum(before + n)
+            Verb::Add(n, period) => {
+                let (held, expires) = held.unwrap_or((format!("{period} 0 0").into_bytes(), new.1));
+                let held = String::from_utf8(held).unwrap();
+                let numbers: Vec<i64> = held.split(' ').filter_map(|number| number.parse().ok()).collect();
+                let [last, mut current, mut previous] = numbers[..] else { return Answer::Corrupt };
+                let expires = if *period > last { new.1 } else { expires };
+                if *period > last {
+                    (current, previous) = (0, if *period == last + 1 { current } else { 0 });
+                }
+                let is_late = *period < last;
+                *(if is_late { &mut previous } else { &mut current }) += n;
+                let sums = format!("{} {current} {previous}", last.max(*period));
+                self.0.insert(step.key, (sums.into_bytes(), expires));
+                let (current, previous) = if is_late { (previous, 0) } else { (current, previous) };
+                Answer::Sums(Tally { current, previous })
             }
         }
     }
@@ -283,8 +317,8 @@ async fn apply(store: &dyn StateStore, run: &str, step: &Step, seconds: i64) -> 
             store.delete(&key).await.unwrap();
             Answer::Done
         }
-        Verb::Add(n) => match store.add(&key, *n, until, now).await {
-            Ok(sum) => Answer::Sum(sum),
+        Verb::Add(n, period) => match store.add(&key, *n, *period, until, now).await {
+            Ok(tally) => Answer::Sums(tally),
             Err(StoreError::Corrupt(_)) => Answer::Corrupt,
             Err(error) => panic!("{error}"),
         },

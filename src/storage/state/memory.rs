@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 
-use super::{Expected, StateKey, StateStore};
+use super::{Expected, StateKey, StateStore, Tally};
 use crate::storage::StoreError;
 
 /// How many expired values one write throws away: more than the one it adds, so that the rubbish shrinks.
@@ -191,16 +191,32 @@ impl StateStore for MemoryState {
         &self,
         key: &StateKey,
         n: i64,
+        period: i64,
         expires_at: DateTime<Utc>,
         now: DateTime<Utc>,
-    ) -> Result<i64, StoreError> {
+    ) -> Result<Tally, StoreError> {
         let mut shelf = self.shelf();
-        let (sum, expires_at) = match shelf.find(key, now) {
-            Some(entry) => (count(&entry.value)?.saturating_add(n), entry.expires_at),
-            None => (n, expires_at),
+        let held = match shelf.find(key, now) {
+            Some(entry) => Some((Counter::parse(&entry.value)?, entry.expires_at)),
+            None => None,
         };
-        self.write(&mut shelf, key, sum.to_string().into_bytes(), expires_at, now)?;
-        Ok(sum)
+        let (counter, tally, expires_at) = match held {
+            Some((counter, _)) if counter.period < period => {
+                let previous = if counter.period.checked_add(1) == Some(period) { counter.current } else { 0 };
+                (Counter { period, current: n, previous }, Tally { current: n, previous }, expires_at)
+            }
+            Some((mut counter, held_until)) if counter.period == period => {
+                counter.current = counter.current.saturating_add(n);
+                (counter, Tally { current: counter.current, previous: counter.previous }, held_until)
+            }
+            Some((mut counter, held_until)) => {
+                counter.previous = counter.previous.saturating_add(n);
+                (counter, Tally { current: counter.previous, previous: 0 }, held_until)
+            }
+            None => (Counter { period, current: n, previous: 0 }, Tally { current: n, previous: 0 }, expires_at),
+        };
+        self.write(&mut shelf, key, counter.to_bytes(), expires_at, now)?;
+        Ok(tally)
     }
 
     async fn ping(&self) -> Result<(), StoreError> {
@@ -212,8 +228,27 @@ fn size_of_entry(key: &str, value: &[u8]) -> usize {
     OVERHEAD + key.len() + value.len()
 }
 
-fn count(value: &[u8]) -> Result<i64, StoreError> {
-    std::str::from_utf8(value).map_err(StoreError::corrupt)?.parse().map_err(StoreError::corrupt)
+/// A counter as it is held.
+#[derive(Clone, Copy)]
+struct Counter {
+    period: i64,
+    current: i64,
+    previous: i64,
+}
+
+impl Counter {
+    fn parse(value: &[u8]) -> Result<Self, StoreError> {
+        let text = std::str::from_utf8(value).map_err(StoreError::corrupt)?;
+        let numbers = text.split(' ').map(str::parse).collect::<Result<Vec<i64>, _>>().map_err(StoreError::corrupt)?;
+        match numbers.as_slice() {
+            [period, current, previous] => Ok(Self { period: *period, current: *current, previous: *previous }),
+            _ => Err(StoreError::corrupt("not a counter")),
+        }
+    }
+
+    fn to_bytes(self) -> Vec<u8> {
+        format!("{} {} {}", self.period, self.current, self.previous).into_bytes()
+    }
 }
 
 #[cfg(test)]

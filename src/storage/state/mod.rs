@@ -89,6 +89,15 @@ pub enum Expected<'a> {
     Equals(&'a [u8]),
 }
 
+/// What a counter says to whoever adds to it in some period.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Tally {
+    /// The sum of that period.
+    pub current: i64,
+    /// The sum of the period before it, or 0 if that is not known any more.
+    pub previous: i64,
+}
+
 /// The seven verbs. Each is one atomic command.
 #[async_trait]
 pub trait StateStore: Send + Sync + 'static {
@@ -129,16 +138,20 @@ pub trait StateStore: Send + Sync + 'static {
     /// Deletes, if there is anything.
     async fn delete(&self, key: &StateKey) -> Result<(), StoreError>;
 
-    /// Adds `n` to a counter that begins at 0 and ends at `expires_at` of its first addition; the sum. A counter reads as
-    /// its decimal digits; anything else under the key is [`StoreError::Corrupt`]. Sums stay below 2^53, which is as far as
-    /// both stores count exactly.
+    /// Adds `n` to what a counter counts in `period`, and tells its sums. The first addition of a period begins it at 0 and
+    /// sets the counter's expiry to `expires_at`; until then it remembers the sum of the period before too. Whoever is late
+    /// with an addition, by a request that took long or a clock that is behind, adds to the period before.
+    ///
+    /// A counter reads as three decimal numbers, the last period and both sums; anything else under the key is
+    /// [`StoreError::Corrupt`]. Numbers stay below 2^53, which is as far as both stores count exactly.
     async fn add(
         &self,
         key: &StateKey,
         n: i64,
+        period: i64,
         expires_at: DateTime<Utc>,
         now: DateTime<Utc>,
-    ) -> Result<i64, StoreError>;
+    ) -> Result<Tally, StoreError>;
 
     /// Whether the store answers.
     async fn ping(&self) -> Result<(), StoreError>;

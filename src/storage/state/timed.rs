@@ -6,7 +6,7 @@ use std::time::Instant;
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 
-use super::{Expected, StateKey, StateStore};
+use super::{Expected, StateKey, StateStore, Tally};
 use crate::storage::StoreError;
 use crate::telemetry::metrics::CallTimes;
 
@@ -83,10 +83,11 @@ impl StateStore for TimedState {
         &self,
         key: &StateKey,
         n: i64,
+        period: i64,
         expires_at: DateTime<Utc>,
         now: DateTime<Utc>,
-    ) -> Result<i64, StoreError> {
-        self.note("add", self.store.add(key, n, expires_at, now)).await
+    ) -> Result<Tally, StoreError> {
+        self.note("add", self.store.add(key, n, period, expires_at, now)).await
     }
 
     async fn ping(&self) -> Result<(), StoreError> {

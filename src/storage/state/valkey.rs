@@ -21,7 +21,7 @@ use fred::types::{Expiration, InfoKind, Value};
 use secrecy::SecretString;
 
 use self::connection::{Connection, Script};
-use super::{Expected, StateKey, StateStore, epoch};
+use super::{Expected, StateKey, StateStore, Tally, epoch};
 use crate::storage::StoreError;
 
 /// How long after its expiry the server may still hold a value: clocks differ between instances, and one that is behind
@@ -44,19 +44,32 @@ if tonumber(stamp) <= tonumber(ARGV[1]) or (ARGV[4] and ARGV[4] ~= value) then r
 redis.call('SET', KEYS[1], ARGV[2], 'PX', ARGV[3])
 return 1";
 
-/// Adds `ARGV[2]` to the counter, which begins at 0 and ends at `ARGV[3]` if none is alive at `ARGV[1]`. Nil: not a counter.
+/// Adds `ARGV[2]` to the counter in period `ARGV[3]`. The period begins at 0, and the counter then ends at `ARGV[4]`, unless
+/// one of that period or a later one is alive at `ARGV[1]`. Nil: not a counter.
 const ADD: &str = "
+local n, period = tonumber(ARGV[2]), tonumber(ARGV[3])
+local function begin(previous)
+  redis.call('SET', KEYS[1], string.format('%s:%s %s %.0f', ARGV[4], ARGV[3], ARGV[2], previous), 'PX', ARGV[5])
+  return {n, previous}
+end
 local held = redis.call('GET', KEYS[1])
 local stamp, value
 if held then stamp, value = string.match(held, '^(%-?%d+):(.*)$') end
-if not held or tonumber(stamp) <= tonumber(ARGV[1]) then
-  redis.call('SET', KEYS[1], ARGV[3] .. ':' .. ARGV[2], 'PX', ARGV[4])
-  return tonumber(ARGV[2])
+if not held or tonumber(stamp) <= tonumber(ARGV[1]) then return begin(0) end
+local last, current, previous = string.match(value, '^(%-?%d+) (%-?%d+) (%-?%d+)$')
+if not last then return false end
+last, current, previous = tonumber(last), tonumber(current), tonumber(previous)
+if last < period then return begin(last + 1 == period and current or 0) end
+local tally
+if last == period then
+  current = current + n
+  tally = {current, previous}
+else
+  previous = previous + n
+  tally = {previous, 0}
 end
-if not string.match(value, '^%-?%d+$') then return false end
-local sum = tonumber(value) + tonumber(ARGV[2])
-redis.call('SET', KEYS[1], stamp .. ':' .. string.format('%.0f', sum), 'KEEPTTL')
-return sum";
+redis.call('SET', KEYS[1], string.format('%s:%.0f %.0f %.0f', stamp, last, current, previous), 'KEEPTTL')
+return tally";
 
 /// The seven verbs over a Valkey connection.
 #[derive(Debug)]
@@ -172,12 +185,15 @@ impl StateStore for ValkeyState {
         &self,
         key: &StateKey,
         n: i64,
+        period: i64,
         expires_at: DateTime<Utc>,
         now: DateTime<Utc>,
-    ) -> Result<i64, StoreError> {
-        let arguments = vec![micros(now), decimal(n), micros(expires_at), decimal(time_to_live(expires_at, now))];
-        let sum: Option<i64> = self.connection.run(&self.add, self.name(key), arguments).await?;
-        sum.ok_or_else(|| StoreError::corrupt("not a counter"))
+    ) -> Result<Tally, StoreError> {
+        let time_to_live = decimal(time_to_live(expires_at, now));
+        let arguments = vec![micros(now), decimal(n), decimal(period), micros(expires_at), time_to_live];
+        let sums: Option<(i64, i64)> = self.connection.run(&self.add, self.name(key), arguments).await?;
+        let (current, previous) = sums.ok_or_else(|| StoreError::corrupt("not a counter"))?;
+        Ok(Tally { current, previous })
     }
 
     async fn ping(&self) -> Result<(), StoreError> {

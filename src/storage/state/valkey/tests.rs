@@ -90,7 +90,7 @@ async fn assert_unavailable(store: &ValkeyState, within: Duration) {
         async { store.take(&key(), now()).await.map(drop) },
         async { store.replace_if(&key(), Expected::Present, b"1", later(), now()).await.map(drop) },
         async { store.delete(&key()).await },
-        async { store.add(&key(), 1, later(), now()).await.map(drop) },
+        async { store.add(&key(), 1, 0, later(), now()).await.map(drop) },
         async { store.ping().await },
     );
     let took = begun.elapsed();
@@ -108,7 +108,7 @@ async fn assert_back_within(store: &ValkeyState, patience: Duration) {
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
     // The scripts are gone with the old server; that must not show.
-    assert_eq!(store.add(&key(), 0, later(), now()).await.unwrap(), 0);
+    assert_eq!(store.add(&key(), 0, 0, later(), now()).await.unwrap().current, 0);
     assert!(store.put_if_absent(&StateKey::new(Kind::Code, "new"), b"1", later(), now()).await.unwrap());
 }
 
@@ -118,7 +118,7 @@ async fn a_killed_server_is_an_outage_and_its_return_needs_nobody() {
     let store = server.connect().await;
     store.check(now()).await.unwrap();
     let before = epoch::find_or_begin(&store, now()).await.unwrap();
-    store.add(&key(), 5, later(), now()).await.unwrap();
+    store.add(&key(), 5, 0, later(), now()).await.unwrap();
     for _ in 0..2 {
         server.kill();
         assert_unavailable(&store, TIMEOUT + Duration::from_millis(200)).await;
@@ -158,13 +158,13 @@ async fn a_server_that_hangs_is_an_outage_also_under_traffic() {
 async fn a_write_whose_answer_was_lost_is_not_repeated() {
     let Some(server) = Server::start(&[]) else { return };
     let store = server.connect().await;
-    store.add(&key(), 0, later(), now()).await.unwrap();
+    store.add(&key(), 0, 0, later(), now()).await.unwrap();
     server.signal(Signal::SIGSTOP);
-    assert!(matches!(store.add(&key(), 1, later(), now()).await, Err(StoreError::Unavailable(_))));
+    assert!(matches!(store.add(&key(), 1, 0, later(), now()).await, Err(StoreError::Unavailable(_))));
     server.signal(Signal::SIGCONT);
     tokio::time::sleep(Duration::from_millis(200)).await;
     // It arrived, and only its answer came too late.
-    assert_eq!(store.add(&key(), 0, later(), now()).await.unwrap(), 1);
+    assert_eq!(store.add(&key(), 0, 0, later(), now()).await.unwrap().current, 1);
 }
 
 #[tokio::test(flavor = "multi_thread")]
