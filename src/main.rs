@@ -1,4 +1,4 @@
-//! `ostiary`: serve (without a command), `dev`, `bootstrap`, `plan`, `apply`, `health`, `config`.
+//! `ostiary`: serve (without a command), `dev`, `bootstrap`, `plan`, `apply`, `audit`, `health`, `config`.
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use anyhow::{Context, bail};
 use clap::{Args, Parser, Subcommand};
 use ostiary::app::App;
+use ostiary::bootstrap::audit::{self, AuditCommand};
 use ostiary::bootstrap::desired::{self, ApplyOptions, PlanOptions};
 use ostiary::bootstrap::dev::{self, DevOptions, Guard};
 use ostiary::bootstrap::first_administrator::{self, FirstAdministrator};
@@ -66,6 +67,13 @@ enum Command {
         #[command(flatten)]
         options: ApplyOptions,
     },
+    /// Look at the records of what was done.
+    Audit {
+        #[command(flatten)]
+        settings: SettingsFile,
+        #[command(subcommand)]
+        command: AuditCommand,
+    },
     /// Ask the server on this machine whether it is ready: 0 if it is, 1 if not.
     Health(SettingsFile),
     /// Look at the settings.
@@ -106,6 +114,7 @@ fn main() -> ExitCode {
         Some(Command::Apply { settings, options }) => {
             with_app(settings, async |app| desired::apply(&app, &options).await)
         }
+        Some(Command::Audit { settings, command }) => with_app(settings, async |app| audit::run(&app, &command).await),
         Some(Command::Health(settings)) => load(settings).and_then(|config| {
             Runtime::new()?.block_on(probe::probe(config.server.bind))?;
             Ok(ExitCode::SUCCESS)

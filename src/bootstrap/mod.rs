@@ -1,6 +1,8 @@
 //! From a [`Config`](crate::config::Config) to an [`App`](crate::app::App), from there to listeners and jobs, and to a
 //! graceful end.
 
+// `ostiary audit`.
+pub mod audit;
 // From settings to an `App`.
 mod build;
 // `ostiary plan` and `ostiary apply`.

@@ -6,6 +6,8 @@
 
 // The admin API.
 pub mod admin;
+// Records of what was done.
+pub mod audit;
 // Clients that are named by an address.
 pub mod client_documents;
 // Postgres.
@@ -64,6 +66,7 @@ mod validate;
 use serde::{Deserialize, Serialize};
 
 pub use self::admin::AdminConfig;
+pub use self::audit::AuditConfig;
 pub use self::client_documents::ClientDocumentsConfig;
 pub use self::database::DatabaseConfig;
 pub use self::device_authorization::DeviceAuthorizationConfig;
@@ -133,6 +136,8 @@ pub struct Config {
     pub outbound: OutboundConfig,
     /// The admin API.
     pub admin: AdminConfig,
+    /// Records of what was done.
+    pub audit: AuditConfig,
     /// What a monitoring system collects.
     pub metrics: MetricsConfig,
     /// Logs.

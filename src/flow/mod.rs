@@ -4,6 +4,8 @@
 pub mod access_request;
 // Access tokens: their claims and their two formats.
 pub mod access_token;
+// Seals over audit records.
+pub mod audit_seal;
 // Where a token may be used.
 pub mod audience;
 // What is asked for, and left, in particular (RFC 9396).

@@ -3,6 +3,8 @@
 //! Every instance runs every job: what two do at once is divided by row locks or done twice without harm. Only the rotation
 //! of keys has a leader, because making keys twice would be a waste. A job that fails says so once, and once more when it works again.
 
+// Seals over what was recorded.
+mod audit;
 // Sessions whose time is over, and rows that no decision needs any more.
 mod expiry;
 // The life of signing keys.
@@ -42,6 +44,10 @@ pub enum Job {
     Deletion,
     /// Removes clients that nobody registered by hand and nobody uses.
     ClientReaping,
+    /// Seals what was recorded.
+    AuditSealing,
+    /// Deletes records whose time is over.
+    AuditRetention,
 }
 
 /// Whether a run left something for the next.
@@ -58,7 +64,7 @@ pub type JobError = Box<dyn Error + Send + Sync>;
 
 impl Job {
     /// Every job.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 10] = [
         Self::PolicyPoll,
         Self::KeyReload,
         Self::KeyRotation,
@@ -67,6 +73,8 @@ impl Job {
         Self::SessionExpiry,
         Self::Deletion,
         Self::ClientReaping,
+        Self::AuditSealing,
+        Self::AuditRetention,
     ];
 
     fn period(self, app: &App) -> Duration {
@@ -81,7 +89,9 @@ impl Job {
             Self::Outbox => return app.outbox_period,
             Self::SessionExpiry => 10,
             Self::Deletion => 600,
-            Self::ClientReaping => 3600,
+            Self::ClientReaping | Self::AuditRetention => 3600,
+            // Until then a record can be taken away without a trace.
+            Self::AuditSealing => 2,
         };
         Duration::from_secs(seconds)
     }
@@ -102,6 +112,8 @@ impl Job {
             Self::SessionExpiry => Ok(expiry::end_sessions(app, now).await?),
             Self::Deletion => Ok(expiry::delete_rows(app, now).await?),
             Self::ClientReaping => Ok(expiry::reap_clients(app, now).await?),
+            Self::AuditSealing => Ok(audit::seal(app, now).await?),
+            Self::AuditRetention => Ok(audit::empty(app, now).await?),
         }
     }
 
@@ -120,7 +132,9 @@ impl Job {
             | Self::JwksFetches
             | Self::SessionExpiry
             | Self::Deletion
-            | Self::ClientReaping => period.await,
+            | Self::ClientReaping
+            | Self::AuditSealing
+            | Self::AuditRetention => period.await,
         }
     }
 }

@@ -9,6 +9,8 @@ pub mod applied_policy;
 pub mod access_request;
 // What happened, recorded with what it changed.
 pub mod audit;
+// Seals over audit records.
+pub mod audit_seal;
 // Types of authorization details as an administrator sees them.
 pub mod authorization_details_type_record;
 // Scopes, resources and the version of the policy.

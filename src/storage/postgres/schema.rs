@@ -40,6 +40,21 @@ diesel::table! {
         request_id -> Nullable<Text>,
         detail -> Nullable<Jsonb>,
         happened_at -> Timestamptz,
+        seal -> Nullable<Int8>,
+    }
+}
+
+diesel::table! {
+    audit_seal (number) {
+        number -> Int8,
+        records -> Int4,
+        digest -> Bytea,
+        key_id -> Int2,
+        mac -> Bytea,
+        sealed_at -> Timestamptz,
+        emptied_at -> Nullable<Timestamptz>,
+        emptied_key_id -> Nullable<Int2>,
+        emptied_mac -> Nullable<Bytea>,
     }
 }
 
