@@ -26,6 +26,7 @@ use crate::keys::pairwise::PairwiseSalt;
 use crate::storage::postgres::Postgres;
 use crate::storage::registry::{Catalog, Registry};
 use crate::storage::state::StateStore;
+use crate::telemetry::audit::AuditNotes;
 use crate::telemetry::metrics::Metrics;
 
 /// A handle on everything a request may use; cloning it costs one reference count.
@@ -46,6 +47,8 @@ pub struct Parts {
     pub state: Arc<dyn StateStore>,
     /// What is counted.
     pub metrics: Metrics,
+    /// What is to be recorded of sign-ins and tokens.
+    pub audit: AuditNotes,
     /// Who signs now.
     pub keys: Keys,
     /// Where MACs and seals come from.

@@ -25,6 +25,7 @@ mod admin_users;
 mod adversary;
 mod agents;
 mod architecture;
+mod audit_events;
 mod audit_seal;
 mod authorization_details;
 mod authorize;

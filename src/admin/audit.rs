@@ -9,6 +9,7 @@ use axum::extract::State;
 use chrono::{DateTime, Utc};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 
 use super::endpoint::{Doc, Endpoints};
 use super::page::{Page, Span};
@@ -16,7 +17,7 @@ use super::query::Query;
 use crate::app::App;
 use crate::http::problem::Problem;
 use crate::model::admin_scope::AdminArea;
-use crate::model::audit::{Actor, AuditEventKind};
+use crate::model::audit::{Actor, AuditEventKind, AuditOutcome};
 use crate::model::id::{ClientId, SubjectId};
 use crate::storage::postgres::audit::{AuditFilter, StoredRecord};
 
@@ -56,6 +57,8 @@ pub(in crate::admin) struct EventDocument {
     pub(in crate::admin) id: i64,
     /// What was done.
     pub(in crate::admin) event: AuditEventKind,
+    /// Whether it came to pass.
+    pub(in crate::admin) outcome: AuditOutcome,
     /// Who did it. An operator ran a command beside the server.
     pub(in crate::admin) actor: Actor,
     /// To which client.
@@ -67,6 +70,9 @@ pub(in crate::admin) struct EventDocument {
     /// To what else: a session, a scope, a resource, a key, a request.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(in crate::admin) object: Option<String>,
+    /// What else there is to say, as it is for the kind of the event.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(in crate::admin) detail: Option<Map<String, Value>>,
     /// The address of whoever did it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(in crate::admin) ip: Option<IpAddr>,
@@ -82,10 +88,15 @@ impl From<StoredRecord> for EventDocument {
         Self {
             id,
             event: record.event.kind,
+            outcome: record.event.kind.outcome(),
             actor: record.actor,
             client_id: record.event.client_id,
             subject: record.event.subject,
             object: record.event.object,
+            detail: record.event.detail.and_then(|detail| match detail {
+                Value::Object(members) => Some(members),
+                _ => None,
+            }),
             ip: record.origin.ip,
             request_id: record.origin.request_id,
             happened_at: record.happened_at,

@@ -39,6 +39,7 @@ use crate::storage::state::memory::MemoryState;
 use crate::storage::state::timed::TimedState;
 use crate::storage::state::valkey::ValkeyState;
 use crate::storage::state::{StateStore, epoch};
+use crate::telemetry::audit::AuditNotes;
 use crate::telemetry::metrics::Metrics;
 
 /// The bell rings in the instance that wrote the row; what is due again, or was left by another, is found this much later.
@@ -96,6 +97,7 @@ pub async fn build(config: Config, clock: Clock) -> anyhow::Result<App> {
     let state = Arc::new(TimedState::new(state, metrics.state.clone()));
     Ok(App::new(Parts {
         registry: Registry::new(postgres.clone(), admin_catalog(&config)),
+        audit: AuditNotes::default(),
         people: Some(LocalPeople::new(passwords.clone(), config.passwords.min_length)),
         identity: Arc::new(LocalIdentity::new(postgres.clone(), passwords)),
         config,

@@ -8,6 +8,8 @@
 use std::fmt;
 
 use aws_lc_rs::digest::{Context, SHA256};
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use chrono::{DateTime, SubsecRound, Utc};
 
 use crate::app::App;
@@ -82,7 +84,47 @@ pub struct Verification {
 /// Seals what was recorded since the last time; how many records.
 pub async fn seal(app: &App, now: DateTime<Utc>) -> Result<usize, StoreError> {
     let make = |last: Option<&Seal>, records: &[SealableRecord]| Seal::over(&app.master_keys, last, records, now);
-    app.postgres.seal_audit_records(MOST_RECORDS.into(), make).await
+    let Some((seal, records)) = app.postgres.seal_audit_records(MOST_RECORDS.into(), make).await? else { return Ok(0) };
+    if app.config.audit.log {
+        records.iter().for_each(|record| log(record, &seal));
+    }
+    Ok(records.len())
+}
+
+/// A line of the log, for a system that collects those. The digest of the seal is in it, so that it is kept elsewhere too.
+fn log(record: &SealableRecord, seal: &Seal) {
+    let SealableRecord {
+        id,
+        event,
+        outcome,
+        actor_kind,
+        actor,
+        client_id,
+        subject,
+        object,
+        ip,
+        request_id,
+        detail,
+        ..
+    } = record;
+    let happened_at = DateTime::<Utc>::from_timestamp_micros(record.happened_at).map(|at| at.to_rfc3339());
+    tracing::info!(
+        id,
+        event,
+        outcome,
+        actor_kind,
+        actor,
+        client_id,
+        subject,
+        object,
+        ip,
+        request_id,
+        detail,
+        happened_at,
+        seal = seal.number,
+        digest = URL_SAFE_NO_PAD.encode(&seal.digest),
+        "audit record"
+    );
 }
 
 /// Deletes the records of the oldest seal, if their time is over; `false`: it is not.

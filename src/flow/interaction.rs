@@ -18,6 +18,7 @@ use std::sync::Arc;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 
 pub use self::answer::{answer, deny, end, finish};
 use self::missing::{consent_scopes, missing_sign_in, question, refused_page, requires_consent, wrong_person};
@@ -28,6 +29,7 @@ use super::session::find_standing;
 use super::throttle::{self, Network};
 use crate::app::App;
 use crate::identity::backend::Person;
+use crate::model::audit::{Actor, AuditEvent, AuditEventKind, AuditRecord, Origin};
 use crate::model::authorization_details::{AuthorizationDetail, AuthorizationDetailsType};
 use crate::model::catalog::{Resource, Scope};
 use crate::model::client::Client;
@@ -211,6 +213,7 @@ pub async fn allow(
     app: &App,
     interaction: Interaction,
     signed_in: &SignedIn,
+    origin: Origin,
     now: DateTime<Utc>,
 ) -> Result<Interaction, StoreError> {
     let request = &interaction.request;
@@ -232,11 +235,18 @@ pub async fn allow(
             return Ok(interaction);
         }
     }
-    change(app, interaction, now, |open| {
+    let changed = change(app, interaction, now, |open| {
         open.steps.consented = Some(signed_in.subject.clone());
         open.steps.consented_generation = Some(standing.code_generation);
     })
-    .await
+    .await?;
+    let request = &changed.request;
+    let event =
+        AuditEvent::new(AuditEventKind::ConsentGiven).to_client(&request.client_id).to_subject(&signed_in.subject);
+    let event = event.with_detail(json!({ "scope": consent_scopes(request).join(" ") }));
+    let actor = Actor::Person(signed_in.subject.clone());
+    app.audit.note(AuditRecord { event, actor, origin, happened_at: now });
+    Ok(changed)
 }
 
 /// What a request needs next, given who is signed in. `interaction` is absent while nothing was asked yet. A page that the

@@ -56,19 +56,30 @@ pub async fn logout_token(
     Ok(app.keys.current().sign_jwt_for(KeyPurpose::Logout, alg, "logout+jwt", &claims).await?)
 }
 
+/// A session that is over.
+#[derive(Clone, Debug, Default)]
+pub struct EndedSession {
+    /// Whether it was not before.
+    pub was_open: bool,
+    /// The addresses that the browser itself must call (front-channel).
+    pub frames: Vec<String>,
+}
+
 /// Ends a session. The rows that will tell the clients are written in the same transaction; the bell only saves them from
-/// waiting for their job's next turn. Answers the addresses that the browser itself must call (front-channel).
+/// waiting for their job's next turn.
 pub async fn end_session(
     app: &App,
     sid: Sid,
     reason: EndReason,
     now: DateTime<Utc>,
-) -> Result<Vec<String>, StoreError> {
+) -> Result<EndedSession, StoreError> {
     let clients = app.postgres.list_logout_clients(sid).await?;
-    if app.postgres.end_session(sid, reason, now).await? {
+    let was_open = app.postgres.end_session(sid, reason, now).await?;
+    if was_open {
         app.outbox_bell.notify_one();
     }
-    Ok(clients.iter().filter_map(|client| frontchannel_uri(app, client, sid)).collect())
+    let frames = clients.iter().filter_map(|client| frontchannel_uri(app, client, sid)).collect();
+    Ok(EndedSession { was_open, frames })
 }
 
 /// Front-Channel Logout section 2: `iss` and `sid` are appended, to whatever query is registered.

@@ -159,7 +159,7 @@ pub async fn change(
             }
             Err(chosen) => chosen,
         },
-        Proof::Verified(_) | Proof::Refused => Chosen::Unproven,
+        Proof::Verified(_) | Proof::Refused(_) => Chosen::Unproven,
         Proof::Busy => Chosen::Busy,
     };
     finish(app, reserved, chosen, now).await

@@ -17,7 +17,8 @@ use super::throttle::{self, Admission, Network};
 use crate::app::App;
 use crate::identity::backend::{PasswordOutcome, VerifiedPerson};
 use crate::identity::local::password_policy;
-use crate::model::id::Sid;
+use crate::model::audit::{Actor, AuditEvent, AuditEventKind, AuditRecord, Origin};
+use crate::model::id::{Sid, SubjectId};
 use crate::model::session::{Authentication, AuthenticationMethod, EndReason, Session, SignedIn};
 use crate::random;
 use crate::storage::StoreError;
@@ -40,6 +41,8 @@ pub struct Attempt<'a> {
     pub network: &'a Network,
     /// The device cookie, as it was sent.
     pub device: Option<&'a str>,
+    /// Where it comes from, for the record.
+    pub origin: &'a Origin,
     /// Who is signed in in this browser.
     pub present: Option<&'a SignedIn>,
 }
@@ -90,8 +93,9 @@ pub async fn sign_in(app: &App, attempt: Attempt<'_>, now: DateTime<Utc>) -> Res
     };
     let begun = match app.identity.verify_password(attempt.username, attempt.password, now).await {
         Ok(PasswordOutcome::Verified(person)) => begin_session(app, &person, attempt.present, now).await,
-        Ok(PasswordOutcome::Refused) => {
+        Ok(PasswordOutcome::Refused(subject)) => {
             reserved.count_failure(state, now).await?;
+            note_failure(app, subject, attempt.origin, now);
             return Ok(SignIn::Refused);
         }
         Ok(PasswordOutcome::Busy) => {
@@ -102,7 +106,17 @@ pub async fn sign_in(app: &App, attempt: Attempt<'_>, now: DateTime<Utc>) -> Res
     };
     reserved.refund(state, now).await?;
     let device_cookie = device.signed_in_to(&account, now).to_cookie(&app.master_keys);
-    Ok(SignIn::Done(Box::new(Done { signed_in: begun?, device_cookie })))
+    let signed_in = begun?;
+    let event = AuditEvent::new(AuditEventKind::SignedIn).to_subject(&signed_in.subject).to_object(signed_in.sid);
+    let actor = Actor::Person(signed_in.subject.clone());
+    app.audit.note(AuditRecord { event, actor, origin: attempt.origin.clone(), happened_at: now });
+    Ok(SignIn::Done(Box::new(Done { signed_in, device_cookie })))
+}
+
+/// What was typed as a name is not recorded: it may have been a password.
+fn note_failure(app: &App, subject: Option<SubjectId>, origin: &Origin, now: DateTime<Utc>) {
+    let event = AuditEvent { subject, ..AuditEvent::new(AuditEventKind::SignInFailed) };
+    app.audit.note(AuditRecord { event, actor: Actor::Stranger, origin: origin.clone(), happened_at: now });
 }
 
 /// Whether it can be anyone's name and password. What cannot is refused like a wrong one and costs nothing.

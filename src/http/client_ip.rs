@@ -17,6 +17,8 @@ use ipnet::IpNet;
 use crate::app::App;
 use crate::config::ClientIpHeaderMode;
 use crate::flow::throttle::Network;
+use crate::http::browser::REQUEST_ID;
+use crate::model::audit::Origin;
 
 const X_FORWARDED_FOR: &str = "x-forwarded-for";
 
@@ -31,6 +33,12 @@ impl ClientIp {
             IpAddr::V4(address) => Network { name: address.to_string(), site: None },
             IpAddr::V6(address) => Network { name: prefix(address, 64), site: Some(prefix(address, 48)) },
         }
+    }
+
+    /// Where a request came from, for what is recorded of it.
+    pub fn origin(&self, headers: &HeaderMap) -> Origin {
+        let request_id = headers.get(REQUEST_ID).and_then(|value| value.to_str().ok()).map(ToOwned::to_owned);
+        Origin { ip: Some(self.0), request_id }
     }
 
     /// The part of the network that it is in: too large to tell who it is.

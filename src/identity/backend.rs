@@ -24,8 +24,9 @@ pub struct VerifiedPerson {
 pub enum PasswordOutcome {
     /// It is theirs.
     Verified(VerifiedPerson),
-    /// Unknown user, wrong password or disabled account: one answer, after the same work.
-    Refused,
+    /// Unknown user, wrong password or disabled account: one answer to whoever tried, after the same work. Whose account it is, if
+    /// there is one, is for the record alone.
+    Refused(Option<SubjectId>),
     /// The hashing queue is full: 503 with Retry-After, before any work was done.
     Busy,
 }

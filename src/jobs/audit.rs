@@ -7,6 +7,23 @@ use crate::app::App;
 use crate::flow::audit_seal;
 use crate::storage::StoreError;
 
+/// The most records that are written at once.
+const MOST_WRITTEN: usize = 1000;
+
+/// Writes down what was noted. What was written although the answer was lost is there twice: better than not at all.
+pub(super) async fn write(app: &App) -> Result<Progress, StoreError> {
+    let records = app.audit.take(MOST_WRITTEN);
+    if records.is_empty() {
+        return Ok(Progress::Done);
+    }
+    let count = records.len();
+    if let Err(error) = app.postgres.insert_audit_records(&records).await {
+        app.audit.put_back(records);
+        return Err(error);
+    }
+    Ok(if count < MOST_WRITTEN { Progress::Done } else { Progress::More })
+}
+
 /// Seals what was recorded since the last time.
 pub(super) async fn seal(app: &App, now: DateTime<Utc>) -> Result<Progress, StoreError> {
     let sealed = audit_seal::seal(app, now).await?;

@@ -44,6 +44,8 @@ pub enum Job {
     Deletion,
     /// Removes clients that nobody registered by hand and nobody uses.
     ClientReaping,
+    /// Writes down what was noted of sign-ins and tokens.
+    AuditWriting,
     /// Seals what was recorded.
     AuditSealing,
     /// Deletes records whose time is over.
@@ -64,7 +66,7 @@ pub type JobError = Box<dyn Error + Send + Sync>;
 
 impl Job {
     /// Every job.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::PolicyPoll,
         Self::KeyReload,
         Self::KeyRotation,
@@ -73,13 +75,14 @@ impl Job {
         Self::SessionExpiry,
         Self::Deletion,
         Self::ClientReaping,
+        Self::AuditWriting,
         Self::AuditSealing,
         Self::AuditRetention,
     ];
 
     fn period(self, app: &App) -> Duration {
         let seconds = match self {
-            Self::PolicyPoll | Self::KeyReload => 1,
+            Self::PolicyPoll | Self::KeyReload | Self::AuditWriting => 1,
             Self::KeyRotation => {
                 // Short windows, as a trial has them, want a closer look.
                 let fits = RotationPolicy::cache_lifetime(app.config.keys.rotation.prepublish).num_seconds();
@@ -112,6 +115,7 @@ impl Job {
             Self::SessionExpiry => Ok(expiry::end_sessions(app, now).await?),
             Self::Deletion => Ok(expiry::delete_rows(app, now).await?),
             Self::ClientReaping => Ok(expiry::reap_clients(app, now).await?),
+            Self::AuditWriting => Ok(audit::write(app).await?),
             Self::AuditSealing => Ok(audit::seal(app, now).await?),
             Self::AuditRetention => Ok(audit::empty(app, now).await?),
         }
@@ -133,6 +137,7 @@ impl Job {
             | Self::SessionExpiry
             | Self::Deletion
             | Self::ClientReaping
+            | Self::AuditWriting
             | Self::AuditSealing
             | Self::AuditRetention => period.await,
         }
@@ -146,6 +151,8 @@ pub async fn spawn(app: App, shutdown: impl Future<Output = ()> + Send + 'static
     shutdown.await;
     stop.send_replace(true);
     while jobs.join_next().await.is_some() {}
+    // What the last requests did.
+    while matches!(run_guarded(Job::AuditWriting, &app).await, Ok(Progress::More)) {}
 }
 
 async fn repeat(job: Job, app: App, mut stopped: watch::Receiver<bool>) {

@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use chrono::{DateTime, Utc};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use super::id::{ClientId, SubjectId};
 
@@ -102,6 +103,20 @@ kinds! {
     AccessRequestApproved = "access_request.approved" as "Request approved",
     /// A client that somebody asked for was refused.
     AccessRequestRefused = "access_request.refused" as "Request refused",
+    /// Somebody signed in.
+    SignedIn = "sign_in.succeeded" as "Signed in",
+    /// Somebody tried a wrong password.
+    SignInFailed = "sign_in.failed" as "Sign-in failed",
+    /// Somebody allowed a client what it asked for.
+    ConsentGiven = "consent.given" as "Consent given",
+    /// A client got tokens.
+    TokensIssued = "tokens.issued" as "Tokens issued",
+    /// A client got new tokens for a refresh token.
+    TokensRefreshed = "tokens.refreshed" as "Tokens refreshed",
+    /// A code was used a second time; what it gave was revoked.
+    CodeReused = "code.reused" as "Code used twice",
+    /// A refresh token was used that had a successor; what came of its sign-in was revoked.
+    RefreshTokenReused = "refresh_token.reused" as "Refresh token used twice",
     /// A signing key was made and published.
     KeyPrepublished = "key.prepublished" as "Key made and listed",
     /// A signing key signs from now on.
@@ -113,9 +128,37 @@ kinds! {
 }
 
 impl AuditEventKind {
+    /// What a record of it says.
+    pub fn outcome(self) -> AuditOutcome {
+        match self {
+            Self::SignInFailed | Self::CodeReused | Self::RefreshTokenReused => AuditOutcome::Failure,
+            _ => AuditOutcome::Success,
+        }
+    }
+
     /// The kind with that name.
     pub fn from_name(name: &str) -> Option<Self> {
         Self::ALL.iter().copied().find(|kind| kind.as_str() == name)
+    }
+}
+
+/// Whether something came to pass.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum AuditOutcome {
+    /// It did.
+    Success,
+    /// It was tried, and refused.
+    Failure,
+}
+
+impl AuditOutcome {
+    /// The word in the record.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Success => "success",
+            Self::Failure => "failure",
+        }
     }
 }
 
@@ -130,12 +173,14 @@ pub struct AuditEvent {
     pub subject: Option<SubjectId>,
     /// To what else: the identifier of a session, a scope, a key.
     pub object: Option<String>,
+    /// What else there is to say.
+    pub detail: Option<Value>,
 }
 
 impl AuditEvent {
     /// An event of that kind.
     pub fn new(kind: AuditEventKind) -> Self {
-        Self { kind, client_id: None, subject: None, object: None }
+        Self { kind, client_id: None, subject: None, object: None, detail: None }
     }
 
     /// The same, which happened to a client.
@@ -152,6 +197,11 @@ impl AuditEvent {
     pub fn to_object(self, id: impl ToString) -> Self {
         Self { object: Some(id.to_string()), ..self }
     }
+
+    /// The same, of which there is more to say.
+    pub fn with_detail(self, detail: Value) -> Self {
+        Self { detail: Some(detail), ..self }
+    }
 }
 
 /// Who did it.
@@ -166,6 +216,8 @@ pub enum Actor {
     Operator,
     /// The server itself.
     Server,
+    /// Somebody who is not signed in.
+    Stranger,
 }
 
 impl Actor {
@@ -176,6 +228,7 @@ impl Actor {
             Self::Person(_) => "person",
             Self::Operator => "operator",
             Self::Server => "server",
+            Self::Stranger => "stranger",
         }
     }
 
@@ -184,7 +237,7 @@ impl Actor {
         match self {
             Self::Client(id) => Some(id.as_str()),
             Self::Person(id) => Some(id.as_str()),
-            Self::Operator | Self::Server => None,
+            Self::Operator | Self::Server | Self::Stranger => None,
         }
     }
 }

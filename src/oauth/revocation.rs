@@ -10,9 +10,11 @@ use crate::app::App;
 use crate::flow::access_token::AccessTokenClaims;
 use crate::flow::client;
 use crate::http::client_certificate::ClientCertificate;
+use crate::http::client_ip::ClientIp;
 use crate::http::form::OAuthForm;
 use crate::http::headers::no_store;
 use crate::keys::token::PlainRefreshToken;
+use crate::model::audit::{Actor, AuditEvent, AuditEventKind, AuditRecord};
 use crate::model::client::Client;
 use crate::model::lifetimes::CLOCK_TOLERANCE;
 use crate::protocol::error::OAuthError;
@@ -20,6 +22,7 @@ use crate::protocol::error::OAuthError;
 /// A revocation request. Unknown, expired and forged tokens are answered like revoked ones (section 2.2).
 pub async fn post(
     State(app): State<App>,
+    client_ip: ClientIp,
     certificate: ClientCertificate,
     headers: HeaderMap,
     OAuthForm(form): OAuthForm,
@@ -30,27 +33,36 @@ pub async fn post(
         client::authenticate(&app, &[paths::REVOKE, paths::TOKEN], (&headers, certificate.as_ref()), &form, now)
             .await?;
     let token = form.required("token", "the parameter token is missing")?;
-    if let Some(presented) = PlainRefreshToken::parse(&app.master_keys, token) {
-        revoke_refresh_token(&app, &caller, &presented, now).await?;
+    let revoked = if let Some(presented) = PlainRefreshToken::parse(&app.master_keys, token) {
+        let is_revoked = revoke_refresh_token(&app, &caller, &presented, now).await?;
+        is_revoked.then(|| AuditEvent::new(AuditEventKind::TokenFamilyRevoked).to_object(presented.id()))
     } else if let Some(claims) = AccessTokenClaims::decode(&app, token, now) {
         revoke_access_token(&app, &caller, &claims, now).await?;
+        Some(AuditEvent::new(AuditEventKind::TokensRevoked).to_object(claims.jti))
+    } else {
+        None
+    };
+    if let Some(event) = revoked {
+        let (event, actor) = (event.to_client(&caller.id), Actor::Client(caller.id.clone()));
+        app.audit.note(AuditRecord { event, actor, origin: client_ip.origin(&headers), happened_at: now });
     }
     Ok((StatusCode::OK, no_store()).into_response())
 }
 
+/// Whether there was anything left to revoke.
 async fn revoke_refresh_token(
     app: &App,
     caller: &Client,
     presented: &PlainRefreshToken,
     now: DateTime<Utc>,
-) -> Result<(), OAuthError> {
+) -> Result<bool, OAuthError> {
     // The verb names the client: another client's token is not touched.
     if app.postgres.revoke_family(presented.id(), &caller.id, "revoked", now).await? {
-        return Ok(());
+        return Ok(true);
     }
     match app.postgres.find_family(presented.id(), None, now).await? {
         Some(family) if family.grant.client_id != caller.id => Err(foreign()),
-        _ => Ok(()),
+        _ => Ok(false),
     }
 }
 

@@ -2,6 +2,8 @@
 //!
 //! Never in a log: tokens, secrets, bodies, queries, personal data. A failure is logged once, where it becomes an answer.
 
+// What is recorded of sign-ins and tokens.
+pub mod audit;
 // What is counted.
 pub mod metrics;
 

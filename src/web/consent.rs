@@ -63,7 +63,7 @@ async fn submit(app: &App, browser: &Browser, headers: &HeaderMap, form: &Form) 
     if let Some(signed_in) = browser.session.signed_in(now).await? {
         // Somebody else may have signed in since the page was shown: their consent was not asked for.
         if form.one("decision")? == Some("allow") && asked == Some(signed_in.subject.clone()) {
-            attempt = interaction::allow(app, attempt, &signed_in, now).await?;
+            attempt = interaction::allow(app, attempt, &signed_in, browser.origin(), now).await?;
         }
     }
     Ok(continuation::proceed(app, browser, attempt.request.clone(), Some(attempt), now).await)

@@ -41,6 +41,7 @@ pub async fn sign_in(
         password: &SecretString::from(password),
         network: &browser.network,
         device: CookieName::Device.find(headers, is_secure),
+        origin: &browser.origin(),
         present: present.as_ref(),
     };
     let done = match sign_in::sign_in(app, attempt, now).await? {

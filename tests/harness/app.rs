@@ -14,6 +14,7 @@ use ostiary::flow::client_keys::ClientKeys;
 use ostiary::keys::client_authorities::ClientAuthorities;
 use ostiary::storage::registry::Registry;
 use ostiary::storage::state::StateStore;
+use ostiary::telemetry::audit::AuditNotes;
 use secrecy::{ExposeSecret, SecretString};
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
@@ -257,6 +258,7 @@ fn parts(built: &App, state: Arc<dyn StateStore>) -> Parts {
         registry: Registry::new(built.postgres.clone(), bootstrap::admin_catalog(&built.config)),
         state,
         metrics: built.metrics.clone(),
+        audit: AuditNotes::default(),
         keys: built.keys.clone(),
         master_keys: built.master_keys.clone(),
         pairwise: built.pairwise.clone(),

@@ -89,5 +89,6 @@ async fn by(names: &mut Names<'_>, actor: &Actor) -> Result<Link, Problem> {
         Actor::Person(id) => names.person(id).await,
         Actor::Operator => Ok(Link::plain("an operator, by a command")),
         Actor::Server => Ok(Link::plain("the server")),
+        Actor::Stranger => Ok(Link::plain("somebody who was not signed in")),
     }
 }

@@ -47,6 +47,7 @@ impl Snapshot {
             [(vec![("version", env!("CARGO_PKG_VERSION").to_owned())], 1.0)],
         );
         snapshot.add_queues(app);
+        snapshot.add_audit(app);
         snapshot.add_keys(app, now).await;
         snapshot.add_outbox(app, now).await;
         snapshot
@@ -72,6 +73,16 @@ impl Snapshot {
             self.one("password_queue", help, number(people.waiting_passwords()));
         }
         self.one("rsa_queue", "RSA signatures that wait for a thread", number(app.keys.waiting_rsa_signatures()));
+    }
+
+    fn add_audit(&mut self, app: &App) {
+        let waiting = number(app.audit.waiting_count());
+        self.one("audit_notes", "Audit records of sign-ins and tokens that wait to be written", waiting);
+        self.0.push(Reading {
+            name: "audit_notes_dropped",
+            help: "Audit records that were not kept because too many waited",
+            values: Values::Counters(vec![(Vec::new(), app.audit.dropped_count())]),
+        });
     }
 
     async fn add_keys(&mut self, app: &App, now: DateTime<Utc>) {

@@ -5,11 +5,13 @@
 
 use chrono::{DateTime, Utc};
 
-use super::{TokenResponse, expires_in, lifetimes};
+use super::{TokenResponse, detail, expires_in, lifetimes, note_tokens};
 use crate::app::App;
 use crate::flow::access_token::{AccessTokenClaims, Binding};
 use crate::flow::exchange::{Exchange, Parties};
 use crate::flow::{audience, signatures};
+use crate::model::audit::{AuditEvent, AuditEventKind, Origin};
+use crate::model::client::GrantType;
 use crate::protocol::error::OAuthError;
 
 /// Makes the token. It never lives longer than what it comes of.
@@ -17,6 +19,7 @@ pub(super) async fn exchange(
     app: &App,
     exchange: Exchange,
     binding: Binding<'_>,
+    origin: &Origin,
     now: DateTime<Utc>,
 ) -> Result<TokenResponse, OAuthError> {
     let Exchange { client, parties, act, scopes, resources, issued_token_type } = exchange;
@@ -47,6 +50,9 @@ pub(super) async fn exchange(
     let claims = claims.bound_to(binding);
     let mut signatures = signatures::reserve_for_machine(app, client)?;
     let access_token = claims.encode(app, client, &mut signatures).await?;
+    let event = AuditEvent::new(AuditEventKind::TokensIssued).to_object(&claims.jti);
+    let event = event.with_detail(detail(GrantType::TokenExchange, &claims.scope));
+    note_tokens(app, client, event, origin, now);
     Ok(TokenResponse {
         authorization_details: Vec::new(),
         access_token,

@@ -11,6 +11,7 @@ mod rotate;
 
 use chrono::{DateTime, Utc};
 use serde::Serialize;
+use serde_json::{Value, json};
 use std::sync::Arc;
 
 use self::exchange::exchange;
@@ -23,6 +24,7 @@ use super::signatures::Reserved;
 use super::{audience, id_token, signatures};
 use crate::app::App;
 use crate::keys::token::PlainRefreshToken;
+use crate::model::audit::{Actor, AuditEvent, AuditEventKind, AuditRecord, Origin};
 use crate::model::authorization_details::AuthorizationDetail;
 use crate::model::client::{Client, GrantType};
 use crate::model::family::Grant;
@@ -92,19 +94,50 @@ pub async fn tokens(
     app: &App,
     issuance: Issuance,
     binding: Binding<'_>,
+    origin: &Origin,
     now: DateTime<Utc>,
 ) -> Result<TokenResponse, OAuthError> {
     match issuance {
         Issuance::Redemption { client, id, record, asked } => {
-            let holder = Holder { client: &client, binding };
+            let holder = Holder { client: &client, binding, origin };
             redeem(app, holder, id, *record, &asked, now).await
         }
         Issuance::Rotation { client, presented, asked } => {
-            rotate(app, Holder { client: &client, binding }, &presented, &asked, now).await
+            rotate(app, Holder { client: &client, binding, origin }, &presented, &asked, now).await
         }
-        Issuance::Machine { client, granted } => machine(app, Holder { client: &client, binding }, granted, now).await,
-        Issuance::Exchange(decided) => exchange(app, *decided, binding, now).await,
+        Issuance::Machine { client, granted } => {
+            machine(app, Holder { client: &client, binding, origin }, granted, now).await
+        }
+        Issuance::Exchange(decided) => exchange(app, *decided, binding, origin, now).await,
     }
+}
+
+/// Notes that `client` got tokens, with what else is to be known of them.
+fn note_tokens(app: &App, client: &Client, event: AuditEvent, origin: &Origin, now: DateTime<Utc>) {
+    if app.config.audit.tokens {
+        note(app, client, event, origin, now);
+    }
+}
+
+fn note(app: &App, client: &Client, event: AuditEvent, origin: &Origin, now: DateTime<Utc>) {
+    let (event, actor) = (event.to_client(&client.id), Actor::Client(client.id.clone()));
+    app.audit.note(AuditRecord { event, actor, origin: origin.clone(), happened_at: now });
+}
+
+/// Notes that a code or a refresh token was used a second time, and so took everything with it that came of the same sign-in.
+pub fn note_reuse(
+    app: &App,
+    client: &Client,
+    (kind, id): (AuditEventKind, FamilyId),
+    origin: &Origin,
+    now: DateTime<Utc>,
+) {
+    note(app, client, AuditEvent::new(kind).to_object(id), origin, now);
+}
+
+/// What is to be known of tokens besides for whom they are.
+fn detail(grant_type: GrantType, scope: &str) -> Value {
+    json!({ "grant_type": grant_type.as_str(), "scope": scope })
 }
 
 /// Who gets tokens.
@@ -113,9 +146,23 @@ struct Holder<'a> {
     client: &'a Arc<Client>,
     /// What access tokens are bound to.
     binding: Binding<'a>,
+    /// Where it asked from, for the record.
+    origin: &'a Origin,
 }
 
 impl Holder<'_> {
+    /// Notes what happened to the tokens of a grant.
+    fn note_of_grant(
+        &self,
+        app: &App,
+        kind: AuditEventKind,
+        (id, grant, scope): (FamilyId, &Grant, &str),
+        now: DateTime<Utc>,
+    ) {
+        let event = AuditEvent::new(kind).to_subject(&grant.subject).to_object(id);
+        note_tokens(app, self.client, event.with_detail(detail(grant.grant_type, scope)), self.origin, now);
+    }
+
     /// Whether refresh tokens are bound to the same. Those of a confidential client are bound to the client, which may take a
     /// new key or certificate.
     fn binds_refresh_token(&self) -> bool {
@@ -159,28 +206,35 @@ async fn redeem(
         Ok(prepared) => prepared,
         Err(error) => {
             let challenge = record.code_challenge.as_deref();
-            app.postgres.revoke_replayed_code(id, &client.id, &record.hash, challenge, now).await?;
+            if app.postgres.revoke_replayed_code(id, &client.id, &record.hash, challenge, now).await? {
+                note_reuse(app, client, (AuditEventKind::CodeReused, id), holder.origin, now);
+            }
             return Err(error);
         }
     };
     match app.postgres.redeem_code(&redemption, now).await? {
         RedeemOutcome::Won => {}
-        RedeemOutcome::Replayed => return Err(OAuthError::invalid_grant("the code was used before")),
+        RedeemOutcome::Replayed => {
+            note_reuse(app, client, (AuditEventKind::CodeReused, id), holder.origin, now);
+            return Err(OAuthError::invalid_grant("the code was used before"));
+        }
         RedeemOutcome::SubjectGone | RedeemOutcome::SessionEnded => {
             return Err(OAuthError::invalid_grant("the sign-in that gave the code has ended"));
         }
         RedeemOutcome::ClientDisabled => return Err(OAuthError::unauthorized_client("the client is disabled")),
         RedeemOutcome::Revoked => return Err(OAuthError::invalid_grant("the code has been revoked")),
     }
-    match prepared {
-        Prepared::Signed(response) => Ok(response),
-        Prepared::Unsigned(reach) => issued.respond(app, &mut reserved, reach, refresh.as_ref(), nonce).await,
-    }
+    let response = match prepared {
+        Prepared::Signed(response) => response,
+        Prepared::Unsigned(reach) => issued.respond(app, &mut reserved, reach, refresh.as_ref(), nonce).await?,
+    };
+    holder.note_of_grant(app, AuditEventKind::TokensIssued, (id, &record.grant, &response.scope), now);
+    Ok(response)
 }
 
 async fn machine(
     app: &App,
-    Holder { client, binding }: Holder<'_>,
+    Holder { client, binding, origin }: Holder<'_>,
     granted: AskedFor,
     now: DateTime<Utc>,
 ) -> Result<TokenResponse, OAuthError> {
@@ -192,6 +246,9 @@ async fn machine(
     let claims = claims.bound_to(binding);
     let mut signatures = signatures::reserve_for_machine(app, client)?;
     let access_token = claims.encode(app, client, &mut signatures).await?;
+    let event = AuditEvent::new(AuditEventKind::TokensIssued).to_object(&claims.jti);
+    let event = event.with_detail(detail(GrantType::ClientCredentials, &claims.scope));
+    note_tokens(app, client, event, origin, now);
     Ok(TokenResponse {
         access_token,
         issued_token_type: None,
@@ -248,7 +305,7 @@ impl Issued<'_> {
         refresh: Option<&PlainRefreshToken>,
         nonce: Option<&str>,
     ) -> Result<TokenResponse, OAuthError> {
-        let Holder { client, binding } = self.holder;
+        let Holder { client, binding, .. } = self.holder;
         let lifetime = lifetimes(app, client).access_token;
         let expires_at = (self.issued_at + lifetime).min(self.family_expires_at);
         let mut claims = AccessTokenClaims::new(app, client, self.jti.clone(), self.issued_at, expires_at);

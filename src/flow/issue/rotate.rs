@@ -5,7 +5,7 @@
 
 use chrono::{DateTime, Utc};
 
-use super::{Holder, Issued, TokenResponse, lifetimes};
+use super::{Holder, Issued, TokenResponse, lifetimes, note_reuse};
 use crate::app::App;
 use crate::flow::access_token::AccessTokenClaims;
 use crate::flow::client::profile;
@@ -13,6 +13,7 @@ use crate::flow::reach::{AskedFor, Reach};
 use crate::flow::signatures::Reserved;
 use crate::flow::{audience, authorization_details, signatures};
 use crate::keys::token::PlainRefreshToken;
+use crate::model::audit::AuditEventKind;
 use crate::model::family::Grant;
 use crate::protocol::error::OAuthError;
 use crate::random;
@@ -65,7 +66,11 @@ pub(super) async fn rotate(
     let early =
         if reserved.may_fail() { sign_before_rotation(&answer, &successor, &mut reserved).await? } else { None };
     match (app.postgres.rotate_refresh_token(&rotation, now).await?, early) {
-        (RotateOutcome::Rotated(rotated), Some(early)) if early.is_for(&rotated) => Ok(early.response),
+        (RotateOutcome::Rotated(rotated), Some(early)) if early.is_for(&rotated) => {
+            let noted = (presented.id(), &early.grant, early.response.scope.as_str());
+            holder.note_of_grant(app, AuditEventKind::TokensRefreshed, noted, now);
+            Ok(early.response)
+        }
         (outcome, _) => answer.respond(outcome, &mut reserved).await,
     }
 }
@@ -100,15 +105,24 @@ impl Answer<'_> {
                 let jti = AccessTokenClaims::jti_of(id, seq);
                 let issued =
                     Issued { holder, jti, grant: &grant, issued_at: rotated_at, family_expires_at: expires_at, now };
-                issued.respond(app, reserved, reach, Some(&successor), None).await
+                let response = issued.respond(app, reserved, reach, Some(&successor), None).await?;
+                holder.note_of_grant(app, AuditEventKind::TokensRefreshed, (id, &grant, &response.scope), now);
+                Ok(response)
             }
             RotateOutcome::Kept(Kept { grant, expires_at }) => {
                 let reach = Reach::of(app, holder.client, &grant, asked, now).await?;
                 let jti = AccessTokenClaims::another_jti_of(id);
                 let issued = Issued { holder, jti, grant: &grant, issued_at: now, family_expires_at: expires_at, now };
-                issued.respond(app, reserved, reach, Some(presented), None).await
+                let response = issued.respond(app, reserved, reach, Some(presented), None).await?;
+                holder.note_of_grant(app, AuditEventKind::TokensRefreshed, (id, &grant, &response.scope), now);
+                Ok(response)
             }
-            outcome => Err(refusal(&outcome)),
+            outcome => {
+                if matches!(outcome, RotateOutcome::Replayed) {
+                    note_reuse(app, holder.client, (AuditEventKind::RefreshTokenReused, id), holder.origin, now);
+                }
+                Err(refusal(&outcome))
+            }
         }
     }
 }

@@ -45,7 +45,8 @@ impl TestApp {
         let password = SecretString::from(password);
         let From { network, device, present } = from;
         let network = Network { name: network.to_owned(), site: None };
-        let attempt = Attempt { username, password: &password, network: &network, device, present };
+        let origin = Origin::default();
+        let attempt = Attempt { username, password: &password, network: &network, device, origin: &origin, present };
         sign_in(&self.app, attempt, self.now()).await.unwrap()
     }
 

@@ -73,11 +73,18 @@ impl IdentityBackend for LocalIdentity {
             }
             (PasswordCheck::Unreadable(why), credentials) => {
                 // To whoever guesses it is a wrong password: anything else would say that the account exists.
-                let subject = credentials.map(|credentials| credentials.subject.to_string());
-                tracing::error!(subject, why, "a stored password hash cannot be read: its person cannot sign in");
-                Ok(PasswordOutcome::Refused)
+                let subject = credentials.map(|credentials| credentials.subject);
+                let whose = subject.as_ref().map(tracing::field::display);
+                tracing::error!(
+                    subject = whose,
+                    why,
+                    "a stored password hash cannot be read: its person cannot sign in"
+                );
+                Ok(PasswordOutcome::Refused(subject))
             }
-            (PasswordCheck::Right { .. } | PasswordCheck::Wrong, _) => Ok(PasswordOutcome::Refused),
+            (PasswordCheck::Right { .. } | PasswordCheck::Wrong, credentials) => {
+                Ok(PasswordOutcome::Refused(credentials.map(|credentials| credentials.subject)))
+            }
         }
     }
 

@@ -168,11 +168,13 @@ impl KeyDirectory {
     /// No transaction covers a directory: the change stands, whatever becomes of its records.
     async fn record(&self, records: &[AuditRecord]) {
         let Some(postgres) = &self.records else { return };
-        for record in records {
-            if let Err(error) = postgres.insert_audit_record(record).await {
-                let (event, key) = (record.event.kind.as_str(), record.event.object.as_deref());
-                tracing::error!(event, key, %error, "the signing keys were changed, and that could not be recorded");
-            }
+        if records.is_empty() {
+            return;
+        }
+        if let Err(error) = postgres.insert_audit_records(records).await {
+            let changes: Vec<_> =
+                records.iter().map(|record| (record.event.kind.as_str(), record.event.object.as_deref())).collect();
+            tracing::error!(?changes, %error, "the signing keys were changed, and that could not be recorded");
         }
     }
 

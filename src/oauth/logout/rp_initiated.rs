@@ -11,12 +11,13 @@ use chrono::{DateTime, Utc};
 use super::pages::{self, End};
 use crate::app::App;
 use crate::flow::id_token::{self, IdTokenHint};
-use crate::flow::logout;
+use crate::flow::logout::{self, EndedSession};
 use crate::http::browser::Browser;
 use crate::http::form::{OAuthForm, OAuthQuery};
 use crate::http::hand_over::hand_over;
 use crate::http::headers::clear_cache;
 use crate::http::{continuation, csrf};
+use crate::model::audit::{Actor, AuditEvent, AuditEventKind, AuditRecord};
 use crate::model::id::{ClientId, Sid};
 use crate::model::session::{EndReason, SignedIn};
 use crate::oauth::paths;
@@ -165,10 +166,17 @@ async fn log_out(
     return_to: Option<String>,
     now: DateTime<Utc>,
 ) -> Result<Response, OAuthError> {
-    let frames = match sid {
+    let EndedSession { was_open, frames } = match sid {
         Some(sid) => logout::end_session(app, sid, EndReason::Logout, now).await?,
-        None => Vec::new(),
+        None => EndedSession::default(),
     };
+    if let Some(sid) = sid.filter(|_| was_open) {
+        let here = browser.session.signed_in(now).await?.filter(|signed_in| signed_in.sid == sid);
+        // An ID token is enough to end the session of a browser that has no cookie any more.
+        let actor = here.map_or(Actor::Stranger, |signed_in| Actor::Person(signed_in.subject));
+        let event = AuditEvent::new(AuditEventKind::SessionEnded).to_object(sid);
+        app.audit.note(AuditRecord { event, actor, origin: browser.origin(), happened_at: now });
+    }
     browser.session.clear().await?;
     let mut response = match return_to {
         // Without a page of ours in between nothing would load the clients' front-channel addresses.

@@ -12,7 +12,7 @@ use serde_json::{Map, Value};
 use subtle::ConstantTimeEq;
 
 use super::information::Information;
-use super::{information, limits, metadata, origin, record, token};
+use super::{information, limits, metadata, record, token};
 use crate::app::App;
 use crate::flow::registration::{check_algs, hash_registration_access_token};
 use crate::http::client_ip::ClientIp;
@@ -65,7 +65,7 @@ pub async fn put(
     let mut managed = verify(&app, &id, &headers).await?;
     let said = metadata::read(&app, request).await?;
     let event = AuditEvent::new(AuditEventKind::ClientChanged).to_client(&id);
-    let store = app.postgres.recording(record(event, &id, origin(client_ip, &headers), now));
+    let store = app.postgres.recording(record(event, &id, client_ip.origin(&headers), now));
     for _ in 0..TRIES {
         check_identity(&app, &managed.client, &said, now)?;
         let mut limits = limits::of(&app, managed.registration.policy.as_ref(), now).await?;
@@ -112,7 +112,7 @@ pub async fn delete(
     let now = app.clock.now();
     let id = named(path)?;
     let event = AuditEvent::new(AuditEventKind::ClientDeleted).to_client(&id);
-    let store = app.postgres.recording(record(event, &id, origin(client_ip, &headers), now));
+    let store = app.postgres.recording(record(event, &id, client_ip.origin(&headers), now));
     for _ in 0..TRIES {
         let managed = verify(&app, &id, &headers).await?;
         match store.delete_client(&id, managed.registration.revision, now).await? {

@@ -27,7 +27,6 @@ use crate::app::App;
 use crate::config::RegistrationMode;
 use crate::flow::registration::{check_algs, hash_initial_access_token, hash_registration_access_token};
 use crate::flow::throttle::{self, Network};
-use crate::http::browser::REQUEST_ID;
 use crate::http::client_ip::ClientIp;
 use crate::model::audit::{Actor, AuditEvent, AuditEventKind, AuditRecord, Origin};
 use crate::model::client::Client;
@@ -70,7 +69,7 @@ pub async fn post(
         initial_access_token: invitation.map(|invitation| invitation.hash),
     };
     let event = AuditEvent::new(AuditEventKind::ClientRegistered).to_client(&client.id);
-    let store = app.postgres.recording(record(event, &client.id, origin(client_ip, &headers), now));
+    let store = app.postgres.recording(record(event, &client.id, client_ip.origin(&headers), now));
     match store.register_itself(new, now).await? {
         RegistrationOutcome::Registered => {}
         RegistrationOutcome::Spent => return Err(token::refused_invitation()),
@@ -105,11 +104,6 @@ async fn admit(
         return Err(error.with_wait(wait));
     }
     Ok(None)
-}
-
-fn origin(client_ip: ClientIp, headers: &HeaderMap) -> Origin {
-    let request_id = headers.get(REQUEST_ID).and_then(|value| value.to_str().ok()).map(ToOwned::to_owned);
-    Origin { ip: Some(client_ip.0), request_id }
 }
 
 /// What a client did to itself.

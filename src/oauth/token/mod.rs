@@ -18,8 +18,10 @@ use crate::flow::exchange::Possession;
 use crate::flow::replay::Mark;
 use crate::flow::{client, dpop, issue};
 use crate::http::client_certificate::ClientCertificate;
+use crate::http::client_ip::ClientIp;
 use crate::http::form::OAuthForm;
 use crate::http::headers;
+use crate::model::audit::Origin;
 use crate::model::client::{Client, GrantType};
 use crate::protocol::error::OAuthError;
 use crate::protocol::form::Form;
@@ -29,6 +31,7 @@ use crate::protocol::token_exchange;
 /// A token request.
 pub async fn post(
     State(app): State<App>,
+    client_ip: ClientIp,
     certificate: ClientCertificate,
     request_headers: HeaderMap,
     OAuthForm(form): OAuthForm,
@@ -36,9 +39,10 @@ pub async fn post(
     let now = app.clock.now();
     refuse_repeats(&form)?;
     let caller = (&request_headers, certificate.as_ref());
+    let origin = client_ip.origin(&request_headers);
     let (client, assertion) = client::verify(&app, &[paths::TOKEN], caller, &form, now).await?;
     let id = client.id.clone();
-    client::counted(&app, &id, answer(&app, (client, assertion), caller, &form, now).await)
+    client::counted(&app, &id, answer(&app, (client, assertion), caller, (&form, &origin), now).await)
 }
 
 /// The answer to a client that has authenticated.
@@ -46,7 +50,7 @@ async fn answer(
     app: &App,
     (client, assertion): (Arc<Client>, Option<Mark>),
     (request_headers, certificate): (&HeaderMap, Option<&Certificate>),
-    form: &Form,
+    (form, origin): (&Form, &Origin),
     now: DateTime<Utc>,
 ) -> Result<Response, OAuthError> {
     let proof = dpop::verify_optional(app, paths::TOKEN, request_headers, now)?;
@@ -68,7 +72,9 @@ async fn answer(
     }
     let x5t = client::certificate_to_bind(&client, certificate, now)?;
     let issuance = match grant {
-        GrantType::AuthorizationCode => grants::authorization_code::decide(app, client, form, jkt, now).await?,
+        GrantType::AuthorizationCode => {
+            grants::authorization_code::decide(app, client, (form, origin), jkt, now).await?
+        }
         GrantType::RefreshToken => grants::refresh_token::decide(app, client, form, now).await?,
         GrantType::ClientCredentials => grants::client_credentials::decide(app, client, form, now).await?,
         GrantType::DeviceCode => grants::device_code::decide(app, client, form, jkt, now).await?,
@@ -78,7 +84,7 @@ async fn answer(
         }
     };
     let binding = Binding { jkt, x5t: x5t.as_deref() };
-    let response = issue::tokens(app, issuance, binding, now).await?;
+    let response = issue::tokens(app, issuance, binding, origin, now).await?;
     // RFC 6749 section 5.1.
     let nonce = headers::dpop_nonce(proof.as_ref().and_then(|proof| proof.next_nonce.as_deref()));
     Ok((headers::no_store(), nonce, Json(response)).into_response())

@@ -5,8 +5,9 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 use diesel::QueryResult;
 use diesel::prelude::QueryableByName;
-use diesel::sql_types::{BigInt, Nullable, Text, Timestamptz};
+use diesel::sql_types::{Array, BigInt, Jsonb, Nullable, Text, Timestamptz};
 use diesel_async::{AsyncConnection, AsyncPgConnection, RunQueryDsl, TransactionManager};
+use serde_json::Value;
 
 use super::Postgres;
 use super::applied_policy::Applied;
@@ -56,11 +57,13 @@ type Transactions = <AsyncPgConnection as AsyncConnection>::TransactionManager;
 
 const INSERT: &str = "
     INSERT INTO audit_event
-        (event, outcome, actor_kind, actor, client_id, subject, object, ip, request_id, happened_at)
-    VALUES ($1, 'success', $2, $3, $4, $5, $6, $7::inet, $8, $9)";
+        (event, outcome, actor_kind, actor, client_id, subject, object, detail, ip, request_id, happened_at)
+    SELECT event, outcome, actor_kind, actor, client_id, subject, object, detail, ip::inet, request_id, happened_at
+    FROM unnest($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) AS r
+        (event, outcome, actor_kind, actor, client_id, subject, object, detail, ip, request_id, happened_at)";
 
 const LIST: &str = "
-    SELECT id, event, actor_kind, actor, client_id, subject, object, host(ip) AS ip, request_id, happened_at
+    SELECT id, event, actor_kind, actor, client_id, subject, object, detail, host(ip) AS ip, request_id, happened_at
     FROM audit_event
     WHERE ($1 IS NULL OR event = $1) AND ($2 IS NULL OR actor = $2) AND ($3 IS NULL OR client_id = $3)
         AND ($4 IS NULL OR subject = $4) AND ($5 IS NULL OR id < $5)
@@ -82,6 +85,8 @@ struct RecordRow {
     subject: Option<String>,
     #[diesel(sql_type = Nullable<Text>)]
     object: Option<String>,
+    #[diesel(sql_type = Nullable<Jsonb>)]
+    detail: Option<Value>,
     #[diesel(sql_type = Nullable<Text>)]
     ip: Option<String>,
     #[diesel(sql_type = Nullable<Text>)]
@@ -105,9 +110,9 @@ impl Postgres {
         store
     }
 
-    /// Records what changed nothing in the database.
-    pub async fn insert_audit_record(&self, record: &AuditRecord) -> Result<(), StoreError> {
-        self.run(async |conn| insert_in_tx(conn, record).await).await
+    /// Records what changed nothing in the database, or was committed before.
+    pub async fn insert_audit_records(&self, records: &[AuditRecord]) -> Result<(), StoreError> {
+        self.run(async |conn| insert_in_tx(conn, records).await).await
     }
 
     /// Up to `limit` records, the newest first, beginning behind `after`.
@@ -160,25 +165,29 @@ where
 {
     let outcome = verb(conn).await?;
     if outcome.is_effective() {
-        for record in records {
-            insert_in_tx(conn, record).await?;
-        }
+        insert_in_tx(conn, records).await?;
     }
     Ok(outcome)
 }
 
-async fn insert_in_tx(conn: &mut AsyncPgConnection, record: &AuditRecord) -> QueryResult<()> {
-    let AuditRecord { event, actor, origin, happened_at } = record;
+/// However many there are, it is one statement.
+async fn insert_in_tx(conn: &mut AsyncPgConnection, records: &[AuditRecord]) -> QueryResult<()> {
+    let texts = |of: fn(&AuditRecord) -> &'static str| records.iter().map(of).collect::<Vec<_>>();
+    let each = |of: fn(&AuditRecord) -> Option<String>| records.iter().map(of).collect::<Vec<_>>();
+    let details: Vec<Option<&Value>> = records.iter().map(|record| record.event.detail.as_ref()).collect();
+    let times: Vec<DateTime<Utc>> = records.iter().map(|record| record.happened_at).collect();
     let insert = Statement::new(INSERT)
-        .bind::<Text, _>(event.kind.as_str())
-        .bind::<Text, _>(actor.kind())
-        .bind::<Nullable<Text>, _>(actor.id())
-        .bind::<Nullable<Text>, _>(event.client_id.as_ref().map(ClientId::as_str))
-        .bind::<Nullable<Text>, _>(event.subject.as_ref().map(SubjectId::as_str))
-        .bind::<Nullable<Text>, _>(event.object.as_deref())
-        .bind::<Nullable<Text>, _>(origin.ip.map(|ip| ip.to_string()))
-        .bind::<Nullable<Text>, _>(origin.request_id.as_deref())
-        .bind::<Timestamptz, _>(happened_at);
+        .bind::<Array<Text>, _>(texts(|record| record.event.kind.as_str()))
+        .bind::<Array<Text>, _>(texts(|record| record.event.kind.outcome().as_str()))
+        .bind::<Array<Text>, _>(texts(|record| record.actor.kind()))
+        .bind::<Array<Nullable<Text>>, _>(each(|record| record.actor.id().map(ToOwned::to_owned)))
+        .bind::<Array<Nullable<Text>>, _>(each(|record| record.event.client_id.as_ref().map(ToString::to_string)))
+        .bind::<Array<Nullable<Text>>, _>(each(|record| record.event.subject.as_ref().map(ToString::to_string)))
+        .bind::<Array<Nullable<Text>>, _>(each(|record| record.event.object.clone()))
+        .bind::<Array<Nullable<Jsonb>>, _>(details)
+        .bind::<Array<Nullable<Text>>, _>(each(|record| record.origin.ip.map(|ip| ip.to_string())))
+        .bind::<Array<Nullable<Text>>, _>(each(|record| record.origin.request_id.clone()))
+        .bind::<Array<Timestamptz>, _>(times);
     insert.execute(conn).await?;
     Ok(())
 }
@@ -191,6 +200,7 @@ impl RecordRow {
             ("person", Some(id)) => Actor::Person(SubjectId::new(id)),
             ("operator", None) => Actor::Operator,
             ("server", None) => Actor::Server,
+            ("stranger", None) => Actor::Stranger,
             _ => return Err(StoreError::corrupt("an audit record has no actor")),
         };
         let event = AuditEvent {
@@ -198,6 +208,7 @@ impl RecordRow {
             client_id: self.client_id.map(ClientId::new),
             subject: self.subject.map(SubjectId::new),
             object: self.object,
+            detail: self.detail,
         };
         let ip = self.ip.map(|ip| ip.parse().map_err(StoreError::corrupt)).transpose()?;
         let origin = Origin { ip, request_id: self.request_id };

@@ -198,27 +198,27 @@ struct SealRow {
 }
 
 impl Postgres {
-    /// Seals up to `limit` records that have none, with what `seal` makes of the seal before and of them. How many; 0 also if
-    /// another instance is at it.
+    /// Seals up to `limit` records that have none, with what `seal` makes of the seal before and of them. The seal and the
+    /// records; `None`: there are none, or another instance is at it.
     pub async fn seal_audit_records(
         &self,
         limit: i64,
         seal: impl Fn(Option<&Seal>, &[SealableRecord]) -> Seal + Send + Sync,
-    ) -> Result<usize, StoreError> {
+    ) -> Result<Option<(Seal, Vec<SealableRecord>)>, StoreError> {
         self.run(async |conn| {
             // Mostly there is nothing to do, and then nobody needs to lead.
             if !Statement::new(IS_ANY_WAITING).get_result::<Answer>(conn).await?.is_so {
-                return Ok(0);
+                return Ok(None);
             }
             conn.transaction(async |conn| {
                 if !Statement::new(LEAD).bind::<BigInt, _>(SEALER).get_result::<Answer>(conn).await?.is_so {
-                    return Ok(0);
+                    return Ok(None);
                 }
                 let last: Option<SealRow> = Statement::new(FIND_LAST).get_result(conn).await.optional()?;
                 let waiting = Statement::new(FIND_WAITING).bind::<BigInt, _>(limit);
                 let records: Vec<SealableRecord> = RunQueryDsl::load(waiting, conn).await?;
                 if records.is_empty() {
-                    return Ok(0);
+                    return Ok(None);
                 }
                 let last = last.map(Seal::from);
                 let made = seal(last.as_ref(), &records);
@@ -231,7 +231,8 @@ impl Postgres {
                     .bind::<Binary, _>(&made.mac)
                     .bind::<Timestamptz, _>(made.sealed_at)
                     .bind::<Array<BigInt>, _>(&ids);
-                insert.execute(conn).await
+                insert.execute(conn).await?;
+                Ok(Some((made, records)))
             })
             .await
         })

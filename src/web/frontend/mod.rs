@@ -160,7 +160,7 @@ pub async fn decision(
             browser.session.signed_in(now).await?.filter(|signed_in| asked.as_ref() == Some(&signed_in.subject));
         let attempt = match (attempt, signed_in, body.decision) {
             (Some(attempt), Some(signed_in), Choice::Allow) => {
-                Some(interaction::allow(&app, attempt, &signed_in, now).await?)
+                Some(interaction::allow(&app, attempt, &signed_in, browser.origin(), now).await?)
             }
             (Some(attempt), Some(signed_in), Choice::Continue) => {
                 Some(interaction::record_account(&app, attempt, &signed_in.subject, now).await?)

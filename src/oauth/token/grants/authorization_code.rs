@@ -12,9 +12,10 @@ use super::resources;
 use crate::app::App;
 use crate::flow::authorization_details;
 use crate::flow::code::{CodeRecord, find_code};
-use crate::flow::issue::Issuance;
+use crate::flow::issue::{self, Issuance};
 use crate::flow::reach::AskedFor;
 use crate::keys::token::PlainCode;
+use crate::model::audit::{AuditEventKind, Origin};
 use crate::model::client::Client;
 use crate::protocol::error::OAuthError;
 use crate::protocol::form::Form;
@@ -24,7 +25,7 @@ use crate::protocol::pkce;
 pub async fn decide(
     app: &App,
     client: Arc<Client>,
-    form: &Form,
+    (form, origin): (&Form, &Origin),
     jkt: Option<&str>,
     now: DateTime<Utc>,
 ) -> Result<Issuance, OAuthError> {
@@ -36,7 +37,9 @@ pub async fn decide(
     let Some(record) = find_code(app, code.id(), now).await? else {
         // Genuine, but its time is over: if it was redeemed once, this is a replay.
         let challenge = verifier.map(pkce::challenge_of);
-        app.postgres.revoke_replayed_code(code.id(), &client.id, &code.hash(), challenge.as_deref(), now).await?;
+        if app.postgres.revoke_replayed_code(code.id(), &client.id, &code.hash(), challenge.as_deref(), now).await? {
+            issue::note_reuse(app, &client, (AuditEventKind::CodeReused, code.id()), origin, now);
+        }
         return Err(invalid());
     };
     let is_genuine = bool::from(record.hash.ct_eq(&code.hash()));
