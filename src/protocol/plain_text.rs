@@ -76,7 +76,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn printable_ascii_is_never_deceptive(c in ' '..='~') {
+        fn printable_ascii_is_never_deceptive(c in prop::char::range(' ', '~')) {
             prop_assert!(!is_deceptive(c));
         }
     }
