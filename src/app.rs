@@ -15,6 +15,7 @@ use crate::config::Config;
 use crate::fetch::Fetch;
 use crate::flow::client_document::ClientDocuments;
 use crate::flow::client_keys::ClientKeys;
+use crate::flow::request_object::RequestObjects;
 use crate::http::document::Document;
 use crate::identity::backend::IdentityBackend;
 use crate::identity::local::people::LocalPeople;
@@ -65,6 +66,8 @@ pub struct Parts {
     pub client_keys: ClientKeys,
     /// When the documents of clients that are named by an address were last looked at.
     pub client_documents: ClientDocuments,
+    /// The request objects that are being fetched.
+    pub request_objects: RequestObjects,
     /// Who may vouch for the certificates of clients.
     pub client_authorities: ClientAuthorities,
     /// The discovery document as it was last made.

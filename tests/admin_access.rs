@@ -138,6 +138,15 @@ async fn no_endpoint_lets_through_who_shows_nothing() {
         let challenge = r#"Bearer realm="ostiary-admin", error="invalid_token""#;
         assert_eq!(answer.header("www-authenticate"), Some(challenge));
     }
+    // RFC 6750 section 3.1: another scheme is no token, and what cannot be read is one.
+    for (authorization, code) in
+        [("Basic eDp5", ""), ("Bearer a b", r#", error="invalid_token""#), ("Bearer", r#", error="invalid_token""#)]
+    {
+        let answer = app.get("/admin/clients").header("authorization", authorization).send().await;
+        answer.problem(401, "unauthenticated");
+        let challenge = format!(r#"Bearer realm="ostiary-admin"{code}"#);
+        assert_eq!(answer.header("www-authenticate"), Some(challenge.as_str()), "{authorization}");
+    }
 }
 
 #[tokio::test]

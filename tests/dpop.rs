@@ -315,3 +315,23 @@ async fn scripts_of_allowed_origins_may_send_proofs_and_read_nonces() {
     let answer = app.post("/token").header("origin", "https://app.example").form(&MACHINE).send().await;
     assert_eq!(answer.header("access-control-expose-headers"), Some("www-authenticate,retry-after,dpop-nonce"));
 }
+
+#[tokio::test]
+async fn what_was_not_made_here_uses_up_no_proof_of_a_public_client() {
+    let app = TestApp::start().await;
+    let (client, alice, key) = (app.public_client().await, app.alice().await, ClientKey::generate("ES256"));
+    let once = proof(&app, &key);
+    for (form, code) in [
+        ([("grant_type", "authorization_code"), ("code", "made.up")], "invalid_grant"),
+        ([("grant_type", "refresh_token"), ("refresh_token", "made.up")], "invalid_grant"),
+        ([("grant_type", "password"), ("username", "alice")], "unsupported_grant_type"),
+        ([("grant_type", "client_credentials"), ("scope", "openid")], "unauthorized_client"),
+    ] {
+        assert_eq!(app.proven_token(&client, &form, &once).await.document(400)["error"], code);
+    }
+    let request = Authorization::of(&client);
+    let code = app.code(&mut app.browser(), &request, &alice).await;
+    let form = app.redemption(&request, &code);
+    assert_eq!(app.proven_token(&client, &form, &once).await.json()["token_type"], "DPoP");
+    app.proven_token(&client, &form, &once).await.assert_error(400, "invalid_dpop_proof", USED);
+}

@@ -113,12 +113,28 @@ async fn only_those_whom_a_token_concerns_are_told() {
 }
 
 #[tokio::test]
-async fn one_of_several_audiences_is_enough() {
+async fn one_of_several_audiences_is_enough_and_is_told_nothing_of_the_others() {
     let app = TestApp::start().await;
     let (client, alice, mail) = (app.web_client().await, app.alice().await, app.resource_server(MAIL_API).await);
-    let request = Authorization::of(&client).with("resource", PHOTOS_API).and("resource", MAIL_API);
+    let request = Authorization::of(&client).with("scope", "openid photos.read mail.read");
+    let request = request.with("resource", PHOTOS_API).and("resource", MAIL_API);
     let tokens = app.tokens_in(&mut app.browser(), &client, &request, &alice).await;
-    assert_eq!(app.introspect(&mail, tokens.access()).await.json()["aud"], json!([PHOTOS_API, MAIL_API]));
+    let told = app.introspect(&mail, tokens.access()).await.json();
+    assert_eq!((&told["active"], &told["aud"]), (&json!(true), &json!(MAIL_API)), "{told}");
+    assert_eq!(told["scope"], "openid mail.read");
+    assert!(!told.to_string().contains("photos"), "{told}");
+    // Its own client knows them.
+    let told = app.introspect(&client, tokens.access()).await.json();
+    assert_eq!(
+        (&told["aud"], &told["scope"]),
+        (&json!([PHOTOS_API, MAIL_API]), &json!("openid photos.read mail.read"))
+    );
+    // One that is both serves both.
+    let both = app.machine_client_with(|settings| {
+        settings.serves =
+            vec![serde_json::from_value(json!(PHOTOS_API)).unwrap(), serde_json::from_value(json!(MAIL_API)).unwrap()];
+    });
+    assert_eq!(app.introspect(&both.await, tokens.access()).await.json()["aud"], json!([PHOTOS_API, MAIL_API]));
 }
 
 #[tokio::test]

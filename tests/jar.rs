@@ -1,9 +1,13 @@
 //! Signed request objects (RFC 9101, OpenID Connect Core section 6, FAPI 2.0 Message Signing section 5.3).
 
-use ostiary::config::OutboundPurpose;
+use std::time::Duration;
+
+use futures_util::future::join_all;
+use ostiary::config::{OutboundException, OutboundPurpose};
 use ostiary::model::client::ClientSettings;
 use ostiary::model::signing_alg::SigningAlg;
 use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use crate::harness::{Answer, Authorization, ClientKey, Receiver, TestApp, TestClient, encode, jwt};
 
@@ -260,4 +264,89 @@ async fn a_request_object_at_an_address_is_fetched_if_the_operator_and_the_regis
     let path = front_channel(&client, &[("request_uri", &uri), ("redirect_uri", &client.redirect_uri)]);
     let answer = plain.browser().open(&path).await.returned_to(&client.redirect_uri);
     assert_eq!(answer["error"], "request_uri_not_supported");
+}
+
+/// A client whose request object is at an address, and the answer to whoever comes with it.
+async fn by_reference(app: &TestApp, receiver: &Receiver) -> (TestClient, String) {
+    let uri = receiver.url("/request.jwt");
+    let client = app.signing_web_client_with(ClientKey::generate("ES256"), |settings| {
+        settings.request_uris = vec![uri.clone()];
+        settings.redirect_uris.push("https://web.example/other".into());
+    });
+    let client = client.await;
+    receiver.serve_text("/request.jwt", &client.request_object(&Authorization::of(&client), json!({})));
+    let path = front_channel(&client, &[("request_uri", &uri), ("redirect_uri", &client.redirect_uri)]);
+    (client, path)
+}
+
+#[tokio::test]
+async fn request_objects_are_fetched_so_often_for_a_network_and_no_more() {
+    for (per_network, per_client, allowed) in [(2, 6000, 2), (3, 6000, 3), (3, 1, 2)] {
+        let mut receiver = Receiver::start().await;
+        let exception = receiver.exception_for(OutboundPurpose::RequestObject);
+        let app = TestApp::with_config(|config| {
+            config.oidc.request_uri = true;
+            config.outbound.allow.push(exception);
+            config.throttle.request_objects_per_network = per_network;
+            config.throttle.request_objects_per_client = per_client;
+        });
+        let app = app.await;
+        let (client, path) = by_reference(&app, &receiver).await;
+        for _ in 0..allowed {
+            app.browser().open(&path).await.assert_login();
+            receiver.next().await;
+        }
+        let answer = app.browser().open(&path).await.returned_to(&client.redirect_uri);
+        assert_eq!(answer["error"], "temporarily_unavailable", "{per_network} {per_client}");
+        receiver.assert_nothing_more();
+        // Where only the person can be told, it is a status too.
+        let page = app.browser().open(path.split("&redirect_uri").next().unwrap()).await;
+        assert_eq!(page.answer.status, 429, "{page:?}");
+        assert!(page.answer.header("retry-after").is_some(), "{page:?}");
+        app.pass(chrono::TimeDelta::hours(1));
+        // The object has expired meanwhile, and is asked for.
+        let answer = app.browser().open(&path).await.returned_to(&client.redirect_uri);
+        assert_eq!(answer["error"], "invalid_request_object");
+    }
+}
+
+#[tokio::test]
+async fn many_who_come_at_once_with_one_request_uri_cause_one_fetch() {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let app = TestApp::with_config(|config| {
+        config.oidc.request_uri = true;
+        config.outbound.allow.push(OutboundException {
+            purpose: OutboundPurpose::RequestObject,
+            host: "127.0.0.1".to_owned(),
+            port,
+            network: "127.0.0.0/8".parse().unwrap(),
+            allow_http: true,
+        });
+    });
+    let app = app.await;
+    let uri = format!("http://127.0.0.1:{port}/request.jwt");
+    let client = app.signing_web_client_with(ClientKey::generate("ES256"), |settings| {
+        settings.request_uris = vec![uri.clone()];
+    });
+    let client = client.await;
+    let object = client.request_object(&Authorization::of(&client), json!({}));
+    let path = front_channel(&client, &[("request_uri", &uri), ("redirect_uri", &client.redirect_uri)]);
+    // The first is answered when a second one calls, or when none did for a while.
+    let serve = async {
+        let (first, _) = listener.accept().await.unwrap();
+        let second = tokio::time::timeout(Duration::from_secs(2), listener.accept()).await;
+        assert!(second.is_err(), "a second fetch was begun");
+        let mut first = first;
+        assert!(first.read(&mut [0; 4096]).await.unwrap() > 0);
+        let head =
+            format!("HTTP/1.1 200 OK\r\nContent-Type: application/jwt\r\nContent-Length: {}\r\n\r\n", object.len());
+        first.write_all(format!("{head}{object}").as_bytes()).await.unwrap();
+        first.shutdown().await.unwrap();
+    };
+    let come = join_all((0..8).map(|_| async { app.browser().open(&path).await }));
+    let (pages, ()) = tokio::join!(come, serve);
+    for page in pages {
+        page.assert_login();
+    }
 }

@@ -177,7 +177,8 @@ async fn register(postgres: &Postgres, master_keys: &MasterKeys, id: &str, setti
     let (secret, key_id) = (random::token(), master_keys.current());
     let mac = master_keys.client_secret_mac(key_id, &ClientId::new(id), &secret).unwrap();
     let secrets = vec![ClientSecret { id: uuid::Uuid::new_v4(), mac, key_id, expires_at: None }];
-    let client = Client { id: ClientId::new(id), enabled: true, settings, secrets, generation: 0 };
+    let client =
+        Client { id: ClientId::new(id), enabled: true, settings, secrets, generation: 0, registered_through: None };
     postgres.insert_client(&client, Clock::system().now()).await.unwrap();
     Registered { id: id.to_owned(), authorization: basic(id, &secret) }
 }

@@ -78,6 +78,7 @@ mod jwks;
 mod key_rotation;
 mod least_work;
 mod logout;
+mod metadata_contract;
 mod methods;
 mod metrics;
 mod migrate;

@@ -5,6 +5,7 @@ use std::os::unix::fs::PermissionsExt;
 
 use chrono::TimeDelta;
 use http::Method;
+use ostiary::model::client::ClientAuthMethod;
 use ostiary::model::signing_alg::SigningAlg;
 use serde_json::{Value, json};
 
@@ -384,6 +385,21 @@ async fn the_clients_that_a_stricter_profile_would_shut_out_are_named_with_their
         let line = format!("client \"{}\": {switch}", loose.id);
         assert!(ended.stdout.lines().any(|said| said == line), "{line}: {ended:?}");
     }
+    // Who shows a certificate has no key, and can sign no request.
+    let silent = operator.app.web_client_with(|settings| {
+        settings.token_endpoint_auth_method = ClientAuthMethod::TlsClientAuth;
+        settings.tls_client_auth_san_dns = Some("client.example".into());
+        settings.tls_client_certificate_bound_access_tokens = true;
+        settings.id_token_signed_response_alg = SigningAlg::PS256;
+        settings.authorization_signed_response_alg = SigningAlg::PS256;
+    });
+    let silent = silent.await;
+    let ended = check(&["--clients", "--profile", "fapi2-security"]).await;
+    assert!(!ended.stdout.contains(&silent.id), "{ended:?}");
+    let ended = check(&["--clients", "--profile", "fapi2-message-signing"]).await;
+    let what = "jwks: fapi2-message-signing needs signed requests, and without jwks or jwks_uri nobody can sign";
+    let line = format!("client \"{}\": {what}", silent.id);
+    assert!(ended.code == Some(1) && ended.stdout.lines().any(|said| said == line), "{line}: {ended:?}");
     let ended = check(&["--profile", "fapi"]).await;
     assert!(ended.code == Some(2) && ended.stderr.contains("fapi2-message-signing"), "{ended:?}");
 }

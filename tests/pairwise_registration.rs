@@ -252,3 +252,41 @@ async fn a_document_is_planned_only_where_its_sectors_are_right() {
     peer.answer(b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\n\r\n".to_vec());
     assert!(plan().await.ok().unwrap().is_empty());
 }
+
+#[tokio::test]
+async fn sectors_are_looked_at_so_often_and_no_more() {
+    let (app, peer) = open(|config| config.registration.per_network = 2).await;
+    list(&peer, &json!([]));
+    let admin = app.admin(&["admin:clients"]).await;
+    let invited = admin.post("/admin/initial-access-tokens", &json!({})).await.document(201);
+    let token = invited["initial_access_token"].as_str().unwrap();
+    // A refusal uses nothing of the invitation.
+    let metadata = pairwise(&[URI], json!({"sector_identifier_uri": peer.url("/uris.json")}));
+    let asked = || app.post("/register").bearer(token).json(&metadata).send();
+    for _ in 0..2 {
+        refused(&asked().await, "/sector_identifier_uri: the array that is there does not have all");
+    }
+    let answer = asked().await;
+    assert_eq!(answer.document(429)["error"], "temporarily_unavailable");
+    assert!(answer.header("retry-after").is_some(), "{answer:?}");
+    assert_eq!(peer.calls(), 2);
+    // Who needs nothing looked at goes on.
+    let plain = app.post("/register").bearer(token).json(&json!({"redirect_uris": [URI]})).send().await;
+    plain.document(201);
+    app.pass(chrono::TimeDelta::hours(2));
+    refused(&asked().await, "/sector_identifier_uri: the array that is there does not have all");
+}
+
+#[tokio::test]
+async fn one_host_of_sectors_is_called_so_often_and_no_more() {
+    let (app, peer) = open(|config| {
+        config.registration.per_network = 1000;
+        config.registration.per_site = 1;
+    })
+    .await;
+    list(&peer, &json!([URI]));
+    let metadata = pairwise(&[URI], json!({"sector_identifier_uri": peer.url("/uris.json")}));
+    register(&app, &metadata).await.document(201);
+    register(&app, &metadata).await.document(429);
+    assert_eq!(peer.calls(), 1);
+}

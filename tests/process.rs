@@ -152,7 +152,7 @@ impl Installation {
         let mac = master_keys.client_secret_mac(key_id, &id, &secret).unwrap();
         let settings = ClientSettings { grant_types: vec![GrantType::ClientCredentials], ..ClientSettings::default() };
         let secrets = vec![ClientSecret { id: uuid::Uuid::new_v4(), mac, key_id, expires_at: None }];
-        let client = Client { id, enabled: true, settings, secrets, generation: 0 };
+        let client = Client { id, enabled: true, settings, secrets, generation: 0, registered_through: None };
         self.postgres().insert_client(&client, Clock::system().now()).await.unwrap();
         Machine { authorization: basic("machine", &secret) }
     }

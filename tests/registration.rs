@@ -2,10 +2,11 @@
 
 use futures_util::future::join_all;
 use http::Method;
-use ostiary::config::{Config, RegistrationMode};
+use ostiary::config::{Config, OutboundPurpose, RegistrationMode};
+use ostiary::model::encryption_alg::{ContentEncryption, EncryptionAlg};
 use serde_json::{Value, json};
 
-use crate::harness::{Admin, Answer, TestApp};
+use crate::harness::{Admin, Answer, Authorization, DecryptionKey, Page, Receiver, TestApp, jwt};
 
 fn open(config: &mut Config) {
     config.registration.mode = RegistrationMode::Open;
@@ -40,6 +41,14 @@ fn refused(answer: &Answer, code: &str, member: &str) {
 fn unauthorized(answer: &Answer, what: &str) {
     let challenge = format!("Bearer realm=\"ostiary\", error=\"invalid_token\", error_description=\"{what}\"");
     answer.assert_challenge(401, "invalid_token", what, &challenge);
+}
+
+/// RFC 6750 section 3.1: who sent no token learns no error code, and nothing else.
+#[track_caller]
+fn without_token(answer: &Answer) {
+    assert_eq!((answer.status, answer.body.as_str()), (401, ""), "{answer:?}");
+    assert_eq!(answer.header("www-authenticate"), Some("Bearer realm=\"ostiary\""), "{answer:?}");
+    answer.assert_not_stored();
 }
 
 async fn invitation(admin: &Admin<'_>, input: Value) -> Value {
@@ -202,6 +211,12 @@ async fn metadata_that_cannot_be_registered_are_refused() {
         (json!({"grant_types": ["authorization_code"], "response_types": ["token"]}), "/response_types"),
         (json!({"scope": "admin:clients admin:users"}), "/scope"),
         (json!({"id_token_encrypted_response_alg": "RSA-OAEP"}), "/id_token_encrypted_response_alg"),
+        (json!({"userinfo_encrypted_response_alg": "RSA1_5"}), "/userinfo_encrypted_response_alg"),
+        (json!({"authorization_encrypted_response_enc": "A256GCM"}), "/authorization_encrypted_response_enc"),
+        (json!({"introspection_encrypted_response_alg": "dir"}), "/introspection_encrypted_response_alg"),
+        (json!({"introspection_signed_response_alg": "HS256"}), "/introspection_signed_response_alg"),
+        (json!({"request_object_encryption_alg": "RSA-OAEP"}), "/request_object_encryption_alg"),
+        (json!({"request_object_encryption_enc": "A192GCM"}), "/request_object_encryption_enc"),
         (json!({"frontchannel_logout_uri": "https://other.example/"}), "/frontchannel_logout_uri"),
         (json!({"default_max_age": -1}), "/default_max_age"),
     ];
@@ -264,11 +279,17 @@ async fn a_network_registers_so_many_clients_and_no_more() {
 #[tokio::test]
 async fn an_initial_access_token_is_needed_where_the_mode_says_so() {
     let app = TestApp::with_config(by_invitation).await;
-    unauthorized(&register(&app, &album(json!({}))).await, "an initial access token is required");
+    without_token(&register(&app, &album(json!({}))).await);
+    let basic = app.post("/register").header("authorization", "Basic eDp5").json(&album(json!({}))).send().await;
+    without_token(&basic);
+    let empty = app.post("/register").header("authorization", "Bearer").json(&album(json!({}))).send().await;
+    let what = "the Authorization header has no token";
+    let challenge = format!("Bearer realm=\"ostiary\", error=\"invalid_request\", error_description=\"{what}\"");
+    empty.assert_challenge(400, "invalid_request", what, &challenge);
     let unknown = "the initial access token is unknown, used up or expired";
     unauthorized(&register_with(&app, "unknown", &album(json!({}))).await, unknown);
     // Who may not register learns nothing of what could be.
-    unauthorized(&app.post("/register").body("text/plain", "x").send().await, "an initial access token is required");
+    without_token(&app.post("/register").body("text/plain", "x").send().await);
     let admin = app.admin(&["admin:clients"]).await;
     let token = invitation(&admin, json!({"note": "one", "expires_in": 60})).await;
     let plain = token["initial_access_token"].as_str().unwrap();
@@ -346,5 +367,158 @@ async fn a_registration_is_recorded_as_what_the_client_did() {
     assert_eq!(event["actor"], json!({"kind": "client", "id": made["client_id"]}));
     for secret in ["client_secret", "registration_access_token"] {
         assert!(!listed.to_string().contains(made[secret].as_str().unwrap()), "{secret}");
+    }
+}
+
+#[tokio::test]
+async fn the_record_of_a_registration_names_the_initial_access_token() {
+    let app = TestApp::with_config(by_invitation).await;
+    let admin = app.admin(&["admin:clients", "admin:audit:read"]).await;
+    let token = invitation(&admin, json!({"note": "one"})).await;
+    let made = register_with(&app, token["initial_access_token"].as_str().unwrap(), &album(json!({}))).await;
+    let made = made.document(201);
+    let listed = admin.get("/admin/audit-events").await.document(200);
+    let event = &listed["items"][0];
+    assert_eq!((&event["event"], &event["client_id"]), (&json!("client.registered"), &made["client_id"]));
+    assert_eq!(event["object"], token["id"], "{event}");
+}
+
+#[tokio::test]
+async fn rfc_7591_section_5_pages_are_on_a_host_of_the_redirect_uris() {
+    let app = TestApp::with_config(open).await;
+    for member in ["client_uri", "logo_uri", "policy_uri", "tos_uri"] {
+        for page in ["https://bank.example/", "https://album.example.evil.example/", "https://www.album.example/"] {
+            let said = album(json!({ member: page }));
+            refused(&register(&app, &said).await, "invalid_client_metadata", &format!("/{member}: "));
+        }
+        register(&app, &album(json!({ member: "https://album.example:8443/page" }))).await.document(201);
+    }
+    // An application without a host has no pages: a scheme of its own is whoever's that takes it.
+    let native = json!({
+        "application_type": "native", "redirect_uris": ["com.example.album:/callback"],
+        "policy_uri": "https://album.example/policy",
+    });
+    refused(&register(&app, &album(native)).await, "invalid_client_metadata", "/policy_uri: ");
+}
+
+#[tokio::test]
+async fn a_name_with_characters_that_nobody_sees_is_refused_in_every_language() {
+    let app = TestApp::with_config(|config| {
+        open(config);
+        config.registration.per_network = 1000;
+    });
+    let app = app.await;
+    for hidden in
+        ["\u{200b}", "\u{ad}", "\u{202e}", "\u{2066}", "\u{feff}", "\u{3164}", "\u{e0041}", "\u{f8ff}", "\u{200f}"]
+    {
+        for member in ["client_name", "client_name#de"] {
+            let said = album(json!({ member: format!("Pay{hidden}Bank") }));
+            refused(&register(&app, &said).await, "invalid_client_metadata", "/client_name: ");
+        }
+        let said = album(json!({"contacts": [format!("ops{hidden}@album.example")]}));
+        refused(&register(&app, &said).await, "invalid_client_metadata", "/contacts/0: ");
+    }
+    let said = album(
+        json!({"client_name": "Fotoalbum f\u{fc}r \u{5d0}\u{5dc}\u{5d1}\u{5d5}\u{5dd} \u{76f8}\u{518a} \u{1f4f7}"}),
+    );
+    register(&app, &said).await.document(201);
+}
+
+#[tokio::test]
+async fn whoever_is_asked_is_told_that_the_client_registered_itself() {
+    let app = TestApp::with_config(open).await;
+    let alice = app.alice().await;
+    let made = register(&app, &album(json!({"token_endpoint_auth_method": "none"}))).await.document(201);
+    let client = app.client_named_by(made["client_id"].as_str().unwrap(), "https://album.example/callback");
+    let mut browser = app.browser();
+    let page = browser.open(&Authorization::of(&client).path()).await;
+    let page = browser.log_in(&page, &alice).await;
+    page.assert_consent();
+    assert!(page.text("registered-itself").contains("Nobody here has checked it"), "{page:?}");
+    assert!(!page.has("named-by"));
+    let german = Authorization::of(&client).with("ui_locales", "de");
+    let page = browser.open(&german.path()).await;
+    assert!(page.text("registered-itself").contains("Niemand hier hat sie gepr\u{fc}ft"), "{page:?}");
+    let own = app.web_client().await;
+    let page: Page = browser.open(&Authorization::of(&own).with("prompt", "consent").path()).await;
+    page.assert_consent();
+    assert!(!page.has("registered-itself"), "an administrator registered that one");
+}
+
+#[tokio::test]
+async fn what_the_server_would_call_for_a_stranger_is_https_unless_the_operator_allows_it() {
+    let receiver = Receiver::start().await;
+    let exception = receiver.exception_for(OutboundPurpose::ClientKeys);
+    let app = TestApp::with_config(|config| {
+        open(config);
+        config.outbound.allow.push(exception);
+    });
+    let app = app.await;
+    for host in ["localhost", "127.0.0.1:6379", "[::1]"] {
+        for member in ["jwks_uri", "backchannel_logout_uri", "logo_uri", "initiate_login_uri"] {
+            let said =
+                album(json!({ member: format!("http://{host}/x"), "redirect_uris": [format!("http://{host}/")] }));
+            refused(&register(&app, &said).await, "invalid_client_metadata", &format!("/{member}: "));
+        }
+    }
+    let said = album(json!({"request_uris": ["https://album.example/a", "http://localhost/b"]}));
+    refused(&register(&app, &said).await, "invalid_client_metadata", "/request_uris/1: ");
+    // For that and nothing else.
+    let keys = json!({"token_endpoint_auth_method": "private_key_jwt", "jwks_uri": receiver.url("/keys")});
+    register(&app, &album(keys)).await.document(201);
+    let said = album(json!({"backchannel_logout_uri": receiver.url("/out")}));
+    refused(&register(&app, &said).await, "invalid_client_metadata", "/backchannel_logout_uri: ");
+}
+
+#[tokio::test]
+async fn a_refusal_is_not_longer_for_what_was_sent() {
+    let app = TestApp::with_config(open).await;
+    let uris: Vec<String> = (0..1500).map(|n| format!("https://album.example/#{n}")).collect();
+    let answer = register(&app, &album(json!({ "redirect_uris": uris }))).await;
+    refused(&answer, "invalid_redirect_uri", "and 1491 more");
+    assert!(answer.body.len() < 1200, "{}", answer.body.len());
+}
+
+/// Everything that discovery lists can be registered, and is what then happens.
+#[tokio::test]
+async fn a_client_that_registers_for_encrypted_answers_gets_them() {
+    let app = TestApp::with_config(|config| {
+        open(config);
+        config.registration.per_network = 1000;
+    });
+    let app = app.await;
+    let alice = app.alice().await;
+    for (alg, enc) in EncryptionAlg::ALL.into_iter().zip(ContentEncryption::ALL.into_iter().cycle()) {
+        let key = DecryptionKey::generate(alg.as_str());
+        let (alg, enc) = (alg.as_str(), enc.as_str());
+        let mut said = album(json!({"jwks": key.jwks(), "introspection_signed_response_alg": "PS256"}));
+        for kind in ["id_token", "userinfo", "authorization", "introspection"] {
+            said[format!("{kind}_encrypted_response_alg")] = json!(alg);
+            said[format!("{kind}_encrypted_response_enc")] = json!(enc);
+        }
+        let made = register(&app, &said).await.document(201);
+        for (name, value) in said.as_object().unwrap() {
+            assert_eq!(made[name], *value, "{name}");
+        }
+        let client = app.client_named_by(made["client_id"].as_str().unwrap(), "https://album.example/callback");
+        let basic = crate::harness::basic(&client.id, made["client_secret"].as_str().unwrap());
+        let request = Authorization::of(&client).with("response_mode", "jwt").with("scope", "openid email");
+        let page = app.browser().authorize(&request, &alice).await;
+        let opened = key.open(&page.returned_to(&client.redirect_uri)["response"]);
+        assert_eq!((&opened.header["alg"], &opened.header["enc"]), (&json!(alg), &json!(enc)));
+        let response = jwt::verify(&app, &opened.content).await.claims;
+        let form = app.redemption(&request, response["code"].as_str().unwrap());
+        let told = app.post("/token").header("authorization", &basic).form(&form).send().await.json();
+        let id_token = jwt::verify(&app, &key.open(told["id_token"].as_str().unwrap()).content).await.claims;
+        assert_eq!(id_token["sub"], alice.sub());
+        let access = told["access_token"].as_str().unwrap();
+        let userinfo: Value = serde_json::from_str(&key.open(&app.userinfo(access).await.body).content).unwrap();
+        assert_eq!(userinfo["email"], "alice@people.example");
+        let asked = app.post("/introspect").header("authorization", &basic).form(&[("token", access)]).send().await;
+        let introspection = jwt::verify(&app, &key.open(&asked.body).content).await;
+        assert_eq!(
+            (&introspection.header["alg"], &introspection.claims["token_introspection"]["active"]),
+            (&json!("PS256"), &json!(true))
+        );
     }
 }

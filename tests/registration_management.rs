@@ -4,9 +4,10 @@ use futures_util::future::join_all;
 use http::Method;
 use ostiary::config::RegistrationMode;
 use ostiary::model::id::{ClientId, ResourceUri};
+use ostiary::model::profile::Profile;
 use serde_json::{Value, json};
 
-use crate::harness::{Answer, TestApp};
+use crate::harness::{Answer, ClientKey, DecryptionKey, TestApp};
 
 const REFUSED: &str = "the registration access token is not valid for this client";
 
@@ -215,9 +216,12 @@ async fn nobody_manages_a_client_without_its_own_token() {
     let (client, other) = (Registered::new(&app, json!({})).await, Registered::new(&app, json!({})).await);
     for method in [Method::GET, Method::PUT, Method::DELETE] {
         let call = |path: &str| app.request(method.clone(), path);
-        unauthorized(&call(&client.path()).send().await, "a registration access token is required");
-        let basic = call(&client.path()).header("authorization", "Basic eDp5").send().await;
-        unauthorized(&basic, "the Authorization header has no bearer token");
+        let basic = call(&client.path()).header("authorization", "Basic eDp5");
+        for answer in [call(&client.path()).send().await, basic.send().await] {
+            // RFC 6750 section 3.1: who sent no token learns no error code.
+            assert_eq!((answer.status, answer.body.as_str()), (401, ""), "{answer:?}");
+            assert_eq!(answer.header("www-authenticate"), Some("Bearer realm=\"ostiary\""), "{answer:?}");
+        }
         for wrong in ["x", other.text("registration_access_token"), client.text("client_secret")] {
             unauthorized(&call(&client.path()).bearer(wrong).send().await, REFUSED);
         }
@@ -297,4 +301,78 @@ async fn a_client_that_was_given_the_admin_api_is_changed_by_administrators_alon
     assert!(app.app.postgres.update_client(&stored, app.now()).await.unwrap());
     let body = client.put(&app, json!({"redirect_uris": ["https://thief.example/"]})).await.document(403);
     assert_eq!(body["error"], "access_denied");
+}
+
+#[tokio::test]
+async fn a_registration_is_changed_so_often_and_no_more() {
+    let app = TestApp::with_config(|config| {
+        config.registration.mode = RegistrationMode::Open;
+        config.registration.per_network = 2;
+    });
+    let app = app.await;
+    let (mut client, other) = (Registered::new(&app, json!({})).await, Registered::new(&app, json!({})).await);
+    for _ in 0..2 {
+        client = Registered(client.put(&app, json!({})).await.document(200));
+    }
+    for refused in [client.put(&app, json!({})).await, other.put(&app, json!({})).await] {
+        assert_eq!(refused.document(429)["error"], "temporarily_unavailable");
+        assert!(refused.header("retry-after").unwrap().parse::<u64>().unwrap() > 0);
+    }
+    // Nothing was lost, and who has not its token is nobody whom that is told.
+    client.call(&app, Method::GET).await.document(200);
+    unauthorized(&app.request(Method::PUT, &client.path()).bearer("x").json(&json!({})).send().await, REFUSED);
+    app.pass(chrono::TimeDelta::hours(2));
+    client.put(&app, json!({})).await.document(200);
+}
+
+#[tokio::test]
+async fn a_change_is_held_to_the_profile_of_now() {
+    let app = server().await;
+    let client = Registered::new(&app, json!({})).await;
+    let stricter = app.second_instance_with(|config| config.oidc.profile = Profile::Fapi2Security).await;
+    let body = client.put(&stricter, json!({})).await.document(400);
+    assert_eq!(body["error"], "invalid_client_metadata");
+    let description = body["error_description"].as_str().unwrap();
+    for member in ["/token_endpoint_auth_method", "/dpop_bound_access_tokens", "/id_token_signed_response_alg"] {
+        assert!(description.contains(&format!("{member}: fapi2-security ")), "{description}");
+    }
+    let good = json!({
+        "token_endpoint_auth_method": "private_key_jwt", "jwks": ClientKey::generate("PS256").jwks(),
+        "dpop_bound_access_tokens": true, "id_token_signed_response_alg": "PS256",
+        "authorization_signed_response_alg": "PS256",
+    });
+    client.put(&stricter, good).await.document(200);
+}
+
+#[tokio::test]
+async fn pages_and_names_of_others_are_refused_in_a_change_too() {
+    let app = server().await;
+    let client = Registered::new(&app, json!({})).await;
+    for (more, member) in [
+        (json!({"policy_uri": "https://bank.example/"}), "/policy_uri"),
+        (json!({"client_name": "Bank\u{200b}"}), "/client_name"),
+        (json!({"backchannel_logout_uri": "http://localhost/out"}), "/backchannel_logout_uri"),
+    ] {
+        let body = client.put(&app, more).await.document(400);
+        assert_eq!(body["error"], "invalid_client_metadata");
+        assert!(body["error_description"].as_str().unwrap().contains(member), "{body}");
+    }
+}
+
+#[tokio::test]
+async fn encryption_that_an_administrator_demands_a_client_does_not_undo() {
+    let app = server().await;
+    let key = DecryptionKey::generate("ECDH-ES");
+    let client = Registered::new(&app, json!({"jwks": key.jwks()})).await;
+    let admin = app.admin(&["admin:clients"]).await;
+    let path = format!("/admin/clients/{}", client.text("client_id"));
+    let stricter = json!({"id_token_encrypted_response_alg": "ECDH-ES", "id_token_encrypted_response_enc": "A256GCM"});
+    admin.patch(&path, &stricter).await.document(200);
+    // Nor by taking the key away.
+    let body = client.put(&app, json!({})).await.document(400);
+    assert!(body["error_description"].as_str().unwrap().contains("/id_token_encrypted_response_alg"), "{body}");
+    let changed = client.put(&app, json!({"jwks": key.jwks()})).await.document(200);
+    for (name, value) in stricter.as_object().unwrap() {
+        assert_eq!(changed[name], *value, "{name}");
+    }
 }

@@ -19,6 +19,7 @@ use crate::http::client_certificate::ClientCertificate;
 use crate::http::headers::dpop_nonce;
 use crate::http::problem::{Problem, ProblemType};
 use crate::protocol::bearer::PresentedToken;
+use crate::protocol::error::Challenge;
 use crate::protocol::form::Form;
 
 /// What the layer needs.
@@ -84,7 +85,7 @@ async fn who(app: &App, parts: &mut Parts) -> Result<(Caller, Option<String>), P
     let values = parts.headers.get_all(AUTHORIZATION).iter().map(http::HeaderValue::as_bytes);
     let query = Form::parse(parts.uri.query().unwrap_or_default().as_bytes())?;
     let token = PresentedToken::collect(values, &query, None)
-        .map_err(|error| Problem::unauthenticated(false).with_source(error))?;
+        .map_err(|error| Problem::unauthenticated(error.challenge() != Challenge::BearerMissing).with_source(error))?;
     let request = ResourceRequest {
         method: &parts.method,
         path: parts.uri.path(),

@@ -19,6 +19,7 @@ use crate::config::{
 use crate::fetch::Fetch;
 use crate::flow::client_document::ClientDocuments;
 use crate::flow::client_keys::ClientKeys;
+use crate::flow::request_object::RequestObjects;
 use crate::identity::local::LocalIdentity;
 use crate::identity::local::passwords::Passwords;
 use crate::identity::local::people::LocalPeople;
@@ -111,6 +112,7 @@ pub async fn build(config: Config, clock: Clock) -> anyhow::Result<App> {
         fetch,
         client_keys: ClientKeys::default(),
         client_documents: ClientDocuments::default(),
+        request_objects: RequestObjects::default(),
         client_authorities,
         metadata: ArcSwapOption::empty(),
         outbox_bell: Notify::new(),

@@ -229,5 +229,5 @@ fn machine(app: &App, options: &FirstAdministrator, secrets: &Secrets) -> anyhow
         ..ClientSettings::default()
     };
     let secret = ClientSecret { id: Uuid::from_bytes(random::bytes()), mac, key_id, expires_at: None };
-    Ok(Client { id, enabled: true, settings, secrets: vec![secret], generation: 0 })
+    Ok(Client { id, enabled: true, settings, secrets: vec![secret], generation: 0, registered_through: None })
 }

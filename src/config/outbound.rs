@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
+use url::Url;
 
 /// What outbound requests may do beyond the rule.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -15,6 +16,19 @@ pub struct OutboundConfig {
     pub extra_ca_file: Option<PathBuf>,
     /// Peers inside one's own network.
     pub allow: Vec<OutboundException>,
+}
+
+impl OutboundConfig {
+    /// Whether what is at `url` may be called without TLS for that purpose.
+    pub fn allows_http(&self, purpose: OutboundPurpose, url: &Url) -> bool {
+        let (Some(host), Some(port)) = (url.host_str(), url.port_or_known_default()) else { return false };
+        self.allow.iter().any(|exception| {
+            exception.allow_http
+                && exception.purpose == purpose
+                && exception.port == port
+                && exception.is_for_host(host)
+        })
+    }
 }
 
 /// One peer that may be reached although its address is not public.

@@ -38,12 +38,13 @@ pub struct RegistrationConfig {
     pub resources: Vec<ResourceUri>,
     /// Whether confidential ones need PKCE too; public ones always do.
     pub pkce_required: bool,
-    /// The window in which registrations without an initial access token are counted.
+    /// The window in which registrations without an initial access token are counted; and, each by itself, changes of registrations
+    /// and looks at a `sector_identifier_uri`.
     #[serde(with = "lifetime")]
     pub window: TimeDelta,
-    /// From one network.
+    /// From one network, and changes of one client.
     pub per_network: u32,
-    /// From all networks of one site.
+    /// From all networks of one site, and looks at one host.
     pub per_site: u32,
     /// When a client is removed that was never used and that nobody registered or changed by hand; zero: never. Those that are
     /// named by an address count too.

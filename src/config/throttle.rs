@@ -35,6 +35,12 @@ pub struct ThrottleConfig {
     pub beginnings_per_network: u32,
     /// Begun from all networks of one site.
     pub beginnings_per_site: u32,
+    /// Request objects fetched for one network in that window (`request_uri`).
+    pub request_objects_per_network: u32,
+    /// Fetched for all networks of one site.
+    pub request_objects_per_site: u32,
+    /// Fetched of one client for everybody; beyond it each network has fewer, but never none.
+    pub request_objects_per_client: u32,
 }
 
 impl Default for ThrottleConfig {
@@ -52,6 +58,9 @@ impl Default for ThrottleConfig {
             beginnings_window: TimeDelta::minutes(10),
             beginnings_per_network: 600,
             beginnings_per_site: 6000,
+            request_objects_per_network: 600,
+            request_objects_per_site: 6000,
+            request_objects_per_client: 6000,
         }
     }
 }

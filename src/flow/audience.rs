@@ -126,7 +126,14 @@ mod tests {
     fn may_ask_with(given: &[&str], uri: &str) -> bool {
         let resources = given.iter().copied().map(ResourceUri::new).collect();
         let settings = ClientSettings { resources, ..ClientSettings::default() };
-        let client = Client { id: ClientId::new("c"), enabled: true, settings, secrets: Vec::new(), generation: 0 };
+        let client = Client {
+            id: ClientId::new("c"),
+            enabled: true,
+            settings,
+            secrets: Vec::new(),
+            generation: 0,
+            registered_through: None,
+        };
         may_ask(&catalog(), &client, &ResourceUri::new(uri))
     }
 

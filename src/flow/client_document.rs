@@ -33,7 +33,6 @@ use crate::protocol::client_document::{self, DocumentUrl};
 use crate::protocol::error::OAuthError;
 use crate::protocol::form::Form;
 use crate::protocol::registration::{Limits, refusal, settings};
-use crate::storage::StoreError;
 use crate::storage::postgres::client_record::{DocumentOutcome, DocumentStanding, FetchedDocument, StoredDocument};
 
 /// For how long a document is good that does not say it, and the bounds for one that does.
@@ -165,13 +164,6 @@ pub async fn refresh(app: &App, id: &ClientId, network: &Network, now: DateTime<
     Ok(())
 }
 
-/// The host that vouches for who a client is, where nobody registered it: what it is called and looks like is its own word.
-pub async fn named_by(app: &App, id: &ClientId) -> Result<Option<String>, StoreError> {
-    let Some(url) = DocumentUrl::parse(id.as_str()) else { return Ok(None) };
-    let standing = app.postgres.find_client_document(id).await?;
-    Ok(matches!(standing, DocumentStanding::Stored(_)).then(|| url.place()))
-}
-
 fn check_allowed(app: &App, url: &DocumentUrl) -> Result<(), OAuthError> {
     let config = &app.config.client_documents;
     if !config.enabled {
@@ -288,10 +280,14 @@ async fn read(
         scopes,
         // A sector is proven when a client is registered, and nobody registers these.
         subject_types: vec![SubjectType::Public],
+        profile: app.config.oidc.profile,
+        // Whose it is, is said beside them.
+        has_pages_elsewhere: true,
     };
     let base = stored.map_or_else(|| registration::base(app, true, &[]), |stored| stored.settings.clone());
     let settings = settings(&metadata, &base, &limits).and_then(|settings| {
-        registration::check_algs(app, &settings)?;
+        registration::check_keys(app, &settings)?;
+        registration::check_addresses(app, &settings)?;
         let violations = client_document::violations(&settings);
         if violations.is_empty() { Ok(settings) } else { Err(refusal(&violations)) }
     });

@@ -121,6 +121,8 @@ pub struct ConsentQuestion {
     pub client: Arc<Client>,
     /// The host that vouches for who it is, if nobody else does: it is named by an address there.
     pub named_by: Option<String>,
+    /// Whether it registered itself, so that what it is called and looks like is its own word.
+    pub registered_itself: bool,
     /// Who is asked.
     pub person: Person,
     /// The scopes asked for that are registered, in the order asked, without `openid`.

@@ -102,7 +102,14 @@ mod tests {
     #[test]
     fn a_scope_taken_from_the_client_ends_with_its_next_token() {
         let settings = ClientSettings { scopes: vec!["openid".into(), "a".into()], ..ClientSettings::default() };
-        let client = Client { id: ClientId::new("c"), enabled: true, settings, secrets: Vec::new(), generation: 0 };
+        let client = Client {
+            id: ClientId::new("c"),
+            enabled: true,
+            settings,
+            secrets: Vec::new(),
+            generation: 0,
+            registered_through: None,
+        };
         let left = |scopes: &[&str]| {
             let scopes: Vec<String> = scopes.iter().copied().map(ToOwned::to_owned).collect();
             still_allowed(&client, &scopes).map_err(|error| error.code())

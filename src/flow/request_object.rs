@@ -4,10 +4,14 @@
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
+use moka::future::Cache;
+use tokio::sync::Semaphore;
 
 use super::client::profile;
+use super::throttle::{self, Network};
 use crate::app::App;
 use crate::config::OutboundPurpose;
+use crate::fetch::Fetch;
 use crate::model::client::Client;
 use crate::model::signing_alg::SigningAlg;
 use crate::protocol::error::OAuthError;
@@ -15,12 +19,17 @@ use crate::protocol::form::Form;
 use crate::protocol::jwt::UnverifiedJwt;
 use crate::protocol::request_object::{self, Rules};
 
+/// So many are fetched at once, of different addresses.
+const FETCHES: usize = 32;
+const MOST: u64 = 32;
+
 /// The parameters inside of the request object; `None` if there is no object. RFC 9101 section 6.3: then nothing outside of
 /// it counts.
 pub async fn open(
     app: &App,
     client: &Arc<Client>,
     form: &Form,
+    network: &Network,
     now: DateTime<Utc>,
 ) -> Result<Option<Form>, OAuthError> {
     let profile = profile(app, client);
@@ -37,7 +46,7 @@ pub async fn open(
             return Err(OAuthError::invalid_request("there must not be both request and request_uri"));
         }
         (Some(object), None) => object.to_owned(),
-        (None, Some(uri)) => fetched(app, client, uri).await?,
+        (None, Some(uri)) => fetched(app, client, uri, network, now).await?,
     };
     let object = decrypted(app, object)?;
     let invalid = |description| OAuthError::invalid_request_object(description);
@@ -72,20 +81,63 @@ fn is_registered(client: &Client, alg: SigningAlg) -> bool {
 }
 
 /// OpenID Connect Core section 6.2. Only addresses that the client registered are called: anything else would let whoever
-/// writes the request choose where this server goes.
-async fn fetched(app: &App, client: &Client, uri: &str) -> Result<String, OAuthError> {
+/// writes the request choose where this server goes. Nobody has to prove anything for it, so there are so many calls and no more.
+async fn fetched(
+    app: &App,
+    client: &Client,
+    uri: &str,
+    network: &Network,
+    now: DateTime<Utc>,
+) -> Result<String, OAuthError> {
     if !app.config.oidc.request_uri {
         return Err(OAuthError::request_uri_not_supported("request_uri is not supported"));
     }
     if !client.settings.request_uris.iter().any(|registered| registered == uri) {
         return Err(OAuthError::invalid_request_uri("the request_uri is not registered for this client"));
     }
-    let unreadable = || OAuthError::invalid_request_uri("there is no request object at the request_uri");
-    let accept = "application/oauth-authz-req+jwt, application/jwt";
-    let (_, object) = app.fetch.get_bytes(OutboundPurpose::RequestObject, uri, accept).await.map_err(|error| {
-        tracing::warn!(%error, "the request object of a client could not be fetched");
-        unreadable()
-    })?;
-    let object = std::str::from_utf8(&object).map_err(|_| unreadable())?;
+    let asked = (network, &client.id);
+    let wait = throttle::count_request_object(app.state.as_ref(), &app.config.throttle, asked, now).await?;
+    if let Some(wait) = wait {
+        let what = "too many request objects were fetched for this network";
+        return Err(OAuthError::temporarily_unavailable(what).with_wait(wait));
+    }
+    let object = app.request_objects.fetch(&app.fetch, uri).await?;
     Ok(object.trim().to_owned())
+}
+
+/// The fetches of request objects that are under way.
+pub struct RequestObjects {
+    /// By address. Nothing stays: what is there may be another one for the next request.
+    running: Cache<String, Arc<str>>,
+    permits: Semaphore,
+}
+
+impl Default for RequestObjects {
+    fn default() -> Self {
+        let running = Cache::builder().max_capacity(MOST).build();
+        Self { running, permits: Semaphore::new(FETCHES) }
+    }
+}
+
+impl RequestObjects {
+    /// What is at an address. Whoever comes while it is fetched gets what that fetch finds.
+    async fn fetch(&self, fetch: &Fetch, uri: &str) -> Result<Arc<str>, OAuthError> {
+        let found = self.running.try_get_with_by_ref(uri, self.fetch_now(fetch, uri)).await;
+        self.running.invalidate(uri).await;
+        found.map_err(|error| OAuthError::clone(&error))
+    }
+
+    async fn fetch_now(&self, fetch: &Fetch, uri: &str) -> Result<Arc<str>, OAuthError> {
+        let Ok(_permit) = self.permits.try_acquire() else {
+            let what = "too many request objects are being fetched, try again shortly";
+            return Err(OAuthError::temporarily_unavailable(what));
+        };
+        let unreadable = || OAuthError::invalid_request_uri("there is no request object at the request_uri");
+        let accept = "application/oauth-authz-req+jwt, application/jwt";
+        let (_, object) = fetch.get_bytes(OutboundPurpose::RequestObject, uri, accept).await.map_err(|error| {
+            tracing::warn!(%error, "the request object of a client could not be fetched");
+            unreadable()
+        })?;
+        std::str::from_utf8(&object).map(Arc::from).map_err(|_| unreadable())
+    }
 }

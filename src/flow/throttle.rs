@@ -1,7 +1,7 @@
 //! Limits on password attempts: they slow whoever guesses and cannot lock a person out of their account. And limits on how
 //! many authorization attempts one network may begin, because each is a record that lives for a while; and on guesses of the
-//! codes that devices show, on how many clients may be registered from one network, and on how many documents of clients are
-//! fetched for one.
+//! codes that devices show, on how many clients may be registered and how often registrations be changed from one network, and on how
+//! many documents of clients, request objects and addresses of sectors are fetched for one.
 //!
 //! Failures are counted in windows; a count slides, as this window's plus the share of the previous one that is not yet a
 //! window old. Who attempts is one of two:
@@ -27,6 +27,7 @@ use futures_util::future::{try_join, try_join_all};
 
 use self::window::{Count, Counter, Limit, Window};
 use crate::config::{ClientDocumentsConfig, RegistrationConfig, ThrottleConfig};
+use crate::model::id::ClientId;
 use crate::storage::StoreError;
 use crate::storage::state::StateStore;
 
@@ -130,14 +131,9 @@ pub async fn count_beginning(
     network: &Network,
     now: DateTime<Utc>,
 ) -> Result<Option<Duration>, StoreError> {
-    let mut reserved = Reserved::at(Window::at(limits.beginnings_window, now));
     let (per_network, per_site) = (limits.beginnings_per_network, limits.beginnings_per_site);
     let from = network_limits(Limit::Beginning, network, per_network, per_site);
-    let wait = reserved.add_within(store, from, now).await?;
-    if wait.is_some() {
-        reserved.refund(store, now).await?;
-    }
-    Ok(wait)
+    count(store, (Window::at(limits.beginnings_window, now), from), now).await
 }
 
 /// Counts the registration of a client that nobody invited; how long to wait, if the network registered too many already.
@@ -147,9 +143,63 @@ pub async fn count_registration(
     network: &Network,
     now: DateTime<Utc>,
 ) -> Result<Option<Duration>, StoreError> {
-    let mut reserved = Reserved::at(Window::at(limits.window, now));
     let from = network_limits(Limit::Registration, network, limits.per_network, limits.per_site);
-    let wait = reserved.add_within(store, from, now).await?;
+    count(store, (Window::at(limits.window, now), from), now).await
+}
+
+/// Counts the change of a client's registration by itself; how long to wait, if its network or the client itself changed too many
+/// already.
+pub async fn count_registration_change(
+    store: &dyn StateStore,
+    limits: &RegistrationConfig,
+    (network, client): (&Network, &ClientId),
+    now: DateTime<Utc>,
+) -> Result<Option<Duration>, StoreError> {
+    let limit = Limit::RegistrationChange;
+    let mut counters = network_limits(limit, network, limits.per_network, limits.per_site);
+    counters.push((Counter::new(limit, &["client", client.as_str()]), limits.per_network.max(1)));
+    count(store, (Window::at(limits.window, now), counters), now).await
+}
+
+/// Counts a look at the address of a sector; how long to wait, if there were too many for the network, or at that host for everybody.
+pub async fn count_sector_identifier(
+    store: &dyn StateStore,
+    limits: &RegistrationConfig,
+    (network, host): (&Network, &str),
+    now: DateTime<Utc>,
+) -> Result<Option<Duration>, StoreError> {
+    let limit = Limit::SectorIdentifier;
+    let mut counters = network_limits(limit, network, limits.per_network, limits.per_site);
+    counters.push((Counter::new(limit, &["host", host]), limits.per_site.max(1)));
+    count(store, (Window::at(limits.window, now), counters), now).await
+}
+
+/// Counts the fetch of a request object of a client; how long to wait, if there were too many for the network. While there are many
+/// for the client from everywhere, each network has fewer: a stranger makes the client's host no more work than that, and nobody is
+/// kept from signing in.
+pub async fn count_request_object(
+    store: &dyn StateStore,
+    limits: &ThrottleConfig,
+    (network, client): (&Network, &ClientId),
+    now: DateTime<Utc>,
+) -> Result<Option<Duration>, StoreError> {
+    let (limit, window) = (Limit::RequestObject, Window::at(limits.beginnings_window, now));
+    let everywhere = Counter::new(limit, &["client", client.as_str()]);
+    let fetched = everywhere.add(store, 0, window, now).await?.sliding(window);
+    let per_network = share(limits.request_objects_per_network, limits.request_objects_per_client, fetched);
+    let mut counters = network_limits(limit, network, per_network, limits.request_objects_per_site);
+    counters.push((everywhere, u32::MAX));
+    count(store, (window, counters), now).await
+}
+
+/// Counts at each counter; how long to wait, if one of them is over its limit: then it is counted nowhere.
+async fn count(
+    store: &dyn StateStore,
+    (window, counters): (Window, Vec<(Counter, u32)>),
+    now: DateTime<Utc>,
+) -> Result<Option<Duration>, StoreError> {
+    let mut reserved = Reserved::at(window);
+    let wait = reserved.add_within(store, counters, now).await?;
     if wait.is_some() {
         reserved.refund(store, now).await?;
     }
@@ -163,14 +213,9 @@ pub async fn count_client_document(
     network: &Network,
     now: DateTime<Utc>,
 ) -> Result<Option<Duration>, StoreError> {
-    let mut reserved = Reserved::at(Window::at(limits.window, now));
     let (per_network, per_site) = (limits.fetches_per_network, limits.fetches_per_site);
     let from = network_limits(Limit::ClientDocument, network, per_network, per_site);
-    let wait = reserved.add_within(store, from, now).await?;
-    if wait.is_some() {
-        reserved.refund(store, now).await?;
-    }
-    Ok(wait)
+    count(store, (Window::at(limits.window, now), from), now).await
 }
 
 fn network_limits(limit: Limit, network: &Network, per_network: u32, per_site: u32) -> Vec<(Counter, u32)> {

@@ -39,7 +39,7 @@ impl IntoResponse for OAuthError {
             headers.insert(RETRY_AFTER, HeaderValue::from(wait.as_secs().max(1)));
         }
         // RFC 6750 section 3.1: who sent no token learns no error code, in the body neither.
-        if self.challenge() == Challenge::BearerMissing {
+        if matches!(self.challenge(), Challenge::BearerMissing | Challenge::PlainBearerMissing) {
             return (status, headers, code).into_response();
         }
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
@@ -69,6 +69,7 @@ fn challenge(error: &OAuthError) -> Option<HeaderValue> {
         Challenge::Bearer => vec![bearer(error)],
         Challenge::BearerScope(scope) => vec![format!(r#"{}, scope="{scope}""#, bearer(error))],
         Challenge::BearerMissing => vec![format!(r#"Bearer realm="{REALM}""#), dpop_anew()],
+        Challenge::PlainBearerMissing => vec![format!(r#"Bearer realm="{REALM}""#)],
         Challenge::BearerBound => vec![bearer(error), dpop_anew()],
         Challenge::Dpop => vec![format!("{}, {}", with_error("DPoP", error), dpop_algs())],
         Challenge::DpopScope(scope) => {
@@ -176,6 +177,24 @@ mod tests {
             r#"Bearer realm="ostiary", DPoP realm="ostiary", algs="PS256 ES256 EdDSA""#
         );
         assert_eq!(body, "");
+        let error = OAuthError::invalid_token("a token is required").with_challenge(Challenge::PlainBearerMissing);
+        let (status, headers, body) = sent(error).await;
+        assert_eq!((status, body.as_str()), (StatusCode::UNAUTHORIZED, ""));
+        assert_eq!(headers[WWW_AUTHENTICATE], r#"Bearer realm="ostiary""#);
+    }
+
+    #[tokio::test]
+    async fn what_is_told_does_not_grow_with_what_was_sent() {
+        let long = "x".repeat(100_000);
+        let error = OAuthError::invalid_token("no").with_detail(&long).with_challenge(Challenge::Bearer);
+        let (_, headers, body) = sent(error.with_challenge_parameter("scope", &long)).await;
+        assert!(body.len() < 1200 && body.contains("xx ..."), "{body}");
+        assert_eq!(
+            headers[WWW_AUTHENTICATE],
+            r#"Bearer realm="ostiary", error="invalid_token", error_description="no""#
+        );
+        let (_, _, body) = sent(OAuthError::invalid_token("no").with_detail(&long[..1024])).await;
+        assert!(body.contains(&long[..1024]), "{body}");
     }
 
     #[tokio::test]

@@ -9,6 +9,7 @@ use super::encryption_alg::{ContentEncryption, Encryption, EncryptionAlg};
 use super::id::{ClientId, ResourceUri};
 use super::lifetimes::ClientLifetimes;
 use super::profile::Profile;
+use super::registration::RegisteredThrough;
 use super::signing_alg::SigningAlg;
 use super::token_exchange::TokenExchangePolicy;
 
@@ -429,6 +430,8 @@ pub struct Client {
     /// Raised when everything that was issued to it is revoked: codes, families and machines' tokens carry the one they were
     /// made under.
     pub generation: i64,
+    /// How it came to be registered without an administrator; absent: somebody registered it. Set when it is made, and never changed.
+    pub registered_through: Option<RegisteredThrough>,
 }
 
 impl Client {

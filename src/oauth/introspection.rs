@@ -140,7 +140,8 @@ async fn standing(
 }
 
 /// What a token says to a resource server: of people by the names that it has for them itself (OpenID Connect Core section 8), and
-/// to one of several no more than what means something there (RFC 9396 section 9.2).
+/// to one of several no more than what means something there (RFC 9396 section 9.2), and not where else the token is good (RFC 7662
+/// section 5): the person's relation to the others is none of its business.
 async fn as_told_to(
     app: &App,
     caller: &Client,
@@ -156,6 +157,7 @@ async fn as_told_to(
         let served: Vec<ResourceUri> = served.cloned().collect();
         claims.authorization_details =
             authorization_details::at(app, claims.authorization_details, &served, now).await?;
+        claims = signed::narrowed(app, caller, claims, now).await?;
     }
     Ok(claims)
 }

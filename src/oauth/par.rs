@@ -74,7 +74,7 @@ async fn answer(
     }
     // After that limit: each proof that is used up is a record too.
     dpop::burn(app, assertion, proof.as_ref(), now).await?;
-    let mut request = authorize::read_from(app, client, form, now).await?;
+    let mut request = authorize::read_from(app, client, form, network, now).await?;
     bind(&mut request, proof.as_ref())?;
     let request_uri = pushed_request::push(app, request, now).await?;
     let expires_in = app.config.pushed_requests.lifetime.num_seconds();

@@ -24,7 +24,7 @@ pub const LONGEST: usize = 16 * 1024;
 
 /// What a document may say. Everything else is ignored (RFC 7591 section 2): addresses that a stranger would have this server
 /// call of its own accord are not among it.
-const MEMBERS: [&str; 25] = [
+const MEMBERS: [&str; 36] = [
     "application_type",
     "client_uri",
     "logo_uri",
@@ -46,10 +46,21 @@ const MEMBERS: [&str; 25] = [
     "require_pushed_authorization_requests",
     "require_signed_request_object",
     "request_object_signing_alg",
+    "request_object_encryption_alg",
+    "request_object_encryption_enc",
     "dpop_bound_access_tokens",
     "id_token_signed_response_alg",
+    "id_token_encrypted_response_alg",
+    "id_token_encrypted_response_enc",
     "userinfo_signed_response_alg",
+    "userinfo_encrypted_response_alg",
+    "userinfo_encrypted_response_enc",
     "authorization_signed_response_alg",
+    "authorization_encrypted_response_alg",
+    "authorization_encrypted_response_enc",
+    "introspection_signed_response_alg",
+    "introspection_encrypted_response_alg",
+    "introspection_encrypted_response_enc",
 ];
 
 /// What nobody can have who is named by an address (section 4.1), and what would be a promise of somebody else (RFC 7591

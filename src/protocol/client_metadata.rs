@@ -9,6 +9,8 @@ mod encryption;
 mod profile;
 // What it calls people.
 mod sector;
+// What it may not say of itself if nobody here has checked it.
+mod stranger;
 
 use std::collections::BTreeSet;
 
@@ -20,6 +22,7 @@ use self::encryption::encryption_violations;
 pub use self::encryption::is_key_for_encryption;
 pub use self::profile::{profile_violations, weak_algs};
 use self::sector::sector_violation;
+pub use self::stranger::{page_violations, text_violations};
 use super::authorization_details::is_type;
 use super::locale;
 use super::mtls;
@@ -29,6 +32,7 @@ use super::scope;
 use crate::model::catalog::Localized;
 use crate::model::client::{ApplicationType, ClientAuthMethod, ClientSettings, GrantType};
 use crate::model::lifetimes::{ClientLifetimes, Lifetimes};
+use crate::model::profile::Profile;
 
 /// The most addresses in one list.
 const MAX_URIS: usize = 100;
@@ -53,6 +57,11 @@ pub type Violation = (String, String);
 
 /// Everything that is wrong with the settings of a client.
 pub fn violations(settings: &ClientSettings) -> Vec<Violation> {
+    violations_under(settings, settings.profile)
+}
+
+/// The same for a client that is held to `profile`.
+pub fn violations_under(settings: &ClientSettings, profile: Profile) -> Vec<Violation> {
     let mut found = Found(Vec::new());
     found.localized("/client_name", &settings.client_name);
     found.grants(settings);
@@ -67,7 +76,7 @@ pub fn violations(settings: &ClientSettings) -> Vec<Violation> {
     found.lifetimes(settings.lifetimes);
     found.0.extend(sector_violation(settings));
     found.0.extend(encryption_violations(settings));
-    found.0.extend(profile_violations(settings, settings.profile));
+    found.0.extend(profile_violations(settings, profile));
     found.0
 }
 

@@ -12,6 +12,14 @@ use std::time::Duration;
 /// When to come again if nothing more is known: longer than a restart of a store takes, shorter than a person waits.
 const RETRY: Duration = Duration::from_secs(5);
 
+/// The longest detail, and the longest parameter of a challenge, in bytes: what is told must not grow with what was sent, and a header
+/// that is too long is lost at a proxy.
+const LONGEST_DETAIL: usize = 1024;
+const LONGEST_PARAMETER: usize = 512;
+
+/// What ends a detail that was cut.
+const CUT: &str = " ...";
+
 /// A registered error code.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum ErrorCode {
@@ -147,6 +155,8 @@ pub enum Challenge {
     BearerScope(&'static str),
     /// A protected resource called without any token: the header carries no error code (RFC 6750 section 3.1).
     BearerMissing,
+    /// The same where tokens are never bound to a key: those with which clients register (RFC 7591 section 3).
+    PlainBearerMissing,
     /// A token that is bound to a key was sent as if it were not (RFC 9449 section 7.2).
     BearerBound,
     /// A protected resource that was shown a proof (RFC 9449 section 7.1).
@@ -249,9 +259,11 @@ impl OAuthError {
     }
 
     /// The same error with a parameter for each of its challenges (RFC 9110 section 11.2). One whose value a quoted string
-    /// could not hold as it is, is left out.
+    /// could not hold as it is, or that is longer than a header should be, is left out.
     pub fn with_challenge_parameter(mut self, name: &'static str, value: &str) -> Self {
-        if value.bytes().all(|byte| (b' '..=b'~').contains(&byte) && byte != b'"' && byte != b'\\') {
+        if value.len() <= LONGEST_PARAMETER
+            && value.bytes().all(|byte| (b' '..=b'~').contains(&byte) && byte != b'"' && byte != b'\\')
+        {
             self.more().challenge_parameters.push((name, value.to_owned()));
         }
         self
@@ -281,10 +293,15 @@ impl OAuthError {
     }
 
     /// The same error that says in the body, in place of its description, what exactly is wrong. In our own words: what a
-    /// description cannot hold is left out (RFC 6749 section 5.2).
+    /// description cannot hold is left out (RFC 6749 section 5.2), and one that is too long is cut.
     pub fn with_detail(mut self, detail: &str) -> Self {
         let is_allowed = |c: &char| matches!(c, ' '..='~') && !matches!(c, '"' | '\\');
-        self.more().detail = Some(detail.chars().filter(is_allowed).collect());
+        let mut told: String = detail.chars().filter(is_allowed).take(LONGEST_DETAIL + 1).collect();
+        if told.len() > LONGEST_DETAIL {
+            told.truncate(LONGEST_DETAIL - CUT.len());
+            told.push_str(CUT);
+        }
+        self.more().detail = Some(told.into());
         self
     }
 

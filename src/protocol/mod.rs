@@ -32,6 +32,8 @@ pub mod locale;
 pub mod mtls;
 // Proof key for code exchange (RFC 7636).
 pub mod pkce;
+// Texts that are what they look like.
+pub mod plain_text;
 // The `prompt` parameter (OpenID Connect Core section 3.1.2.1).
 pub mod prompt;
 // Which redirect URIs may be registered and which match.

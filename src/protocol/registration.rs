@@ -12,6 +12,7 @@ use super::client_metadata::{self, Violation};
 use super::error::OAuthError;
 use crate::model::catalog::Localized;
 use crate::model::client::{ClientAuthMethod, ClientSettings, GrantType, SubjectType};
+use crate::model::profile::Profile;
 
 /// What a client may have.
 #[derive(Clone, Debug)]
@@ -24,10 +25,14 @@ pub struct Limits {
     pub scopes: Vec<String>,
     /// What it may call people; the first, unless it asks for another.
     pub subject_types: Vec<SubjectType>,
+    /// What it is held to at least, whatever is registered for it.
+    pub profile: Profile,
+    /// Whether its pages may be on hosts that none of its redirect URIs has.
+    pub has_pages_elsewhere: bool,
 }
 
 /// The members that are called the same here and there, and mean the same.
-const MEMBERS: [&str; 39] = [
+const MEMBERS: [&str; 50] = [
     "application_type",
     "client_uri",
     "logo_uri",
@@ -53,11 +58,22 @@ const MEMBERS: [&str; 39] = [
     "require_pushed_authorization_requests",
     "require_signed_request_object",
     "request_object_signing_alg",
+    "request_object_encryption_alg",
+    "request_object_encryption_enc",
     "request_uris",
     "dpop_bound_access_tokens",
     "id_token_signed_response_alg",
+    "id_token_encrypted_response_alg",
+    "id_token_encrypted_response_enc",
     "authorization_signed_response_alg",
+    "authorization_encrypted_response_alg",
+    "authorization_encrypted_response_enc",
     "userinfo_signed_response_alg",
+    "userinfo_encrypted_response_alg",
+    "userinfo_encrypted_response_enc",
+    "introspection_signed_response_alg",
+    "introspection_encrypted_response_alg",
+    "introspection_encrypted_response_enc",
     "default_max_age",
     "require_auth_time",
     "default_acr_values",
@@ -69,9 +85,8 @@ const MEMBERS: [&str; 39] = [
     "grant_types",
 ];
 
-/// Answers that the server does not encrypt: who asks for it must not get them in the clear.
-const ENCRYPTED: [&str; 3] =
-    ["id_token_encrypted_response_alg", "userinfo_encrypted_response_alg", "authorization_encrypted_response_alg"];
+/// How many violations a refusal tells: more help nobody, and the answer must not be longer than the request.
+const MOST_TOLD: usize = 10;
 
 /// The one response type (RFC 6749 section 4.1.1).
 const CODE: &str = "code";
@@ -89,7 +104,6 @@ pub fn settings(
     let grant_types = grant_types(metadata, limits, &mut violations);
     let client_name = client_name(metadata, &mut violations);
     let scopes = scopes(metadata, limits, &mut violations);
-    refuse_unsupported(metadata, &mut violations);
     let mut object = object(base)?;
     let defaults = self::object(&ClientSettings::default())?;
     for name in MEMBERS {
@@ -116,13 +130,18 @@ pub fn settings(
             violations.push(("/subject_type".to_owned(), what.to_owned()));
         }
     }
-    // RFC 9700 section 2.1.1.
-    settings.pkce_required |= settings.token_endpoint_auth_method == ClientAuthMethod::None;
+    let profile = settings.profile.max(limits.profile);
+    // RFC 9700 section 2.1.1, FAPI 2.0 Security Profile section 5.3.2.2.
+    settings.pkce_required |= settings.token_endpoint_auth_method == ClientAuthMethod::None || profile.is_fapi2();
     if !limits.methods.contains(&settings.token_endpoint_auth_method) {
         let what = "clients that register themselves may not authenticate like that";
         violations.push(("/token_endpoint_auth_method".to_owned(), what.to_owned()));
     }
-    violations.extend(client_metadata::violations(&settings));
+    violations.extend(client_metadata::violations_under(&settings, profile));
+    violations.extend(client_metadata::text_violations(&settings));
+    if !limits.has_pages_elsewhere {
+        violations.extend(client_metadata::page_violations(&settings));
+    }
     if violations.is_empty() { Ok(settings) } else { Err(refusal(&violations)) }
 }
 
@@ -151,7 +170,11 @@ pub fn refusal(violations: &[Violation]) -> OAuthError {
     } else {
         OAuthError::invalid_client_metadata("the client metadata cannot be registered")
     };
-    let told: Vec<_> = violations.iter().map(|(pointer, what)| format!("{pointer}: {what}")).collect();
+    let mut told: Vec<_> =
+        violations.iter().take(MOST_TOLD).map(|(pointer, what)| format!("{pointer}: {what}")).collect();
+    if let Some(more) = violations.len().checked_sub(MOST_TOLD).filter(|more| *more > 0) {
+        told.push(format!("and {more} more"));
+    }
     error.with_detail(&told.join("; "))
 }
 
@@ -257,12 +280,6 @@ fn scopes(metadata: &Map<String, Value>, limits: &Limits, violations: &mut Vec<V
     scopes
 }
 
-fn refuse_unsupported(metadata: &Map<String, Value>, violations: &mut Vec<Violation>) {
-    for name in ENCRYPTED.into_iter().filter(|name| present(metadata, name).is_some()) {
-        violations.push((format!("/{name}"), "nothing is encrypted here".to_owned()));
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use serde_json::json;
@@ -275,6 +292,8 @@ mod tests {
             methods: vec![ClientAuthMethod::ClientSecretBasic, ClientAuthMethod::None],
             scopes: vec!["openid".into(), "email".into()],
             subject_types: SubjectType::ALL.into(),
+            profile: Profile::Oauth2,
+            has_pages_elsewhere: false,
         };
         let mut object = json!({"redirect_uris": ["https://a.example/callback"]}).as_object().unwrap().clone();
         object.extend(metadata.as_object().unwrap().clone());
@@ -330,6 +349,13 @@ mod tests {
     }
 
     #[test]
+    fn a_refusal_is_short_however_much_is_wrong() {
+        let uris: Vec<String> = (0..5000).map(|n| format!("https://a.example/#{n}")).collect();
+        let refused = registered(json!({ "redirect_uris": uris })).unwrap_err();
+        assert!(refused.len() < 1100 && refused.ends_with("; and 4991 more"), "{refused}");
+    }
+
+    #[test]
     fn each_refusal_names_the_member_and_never_its_value() {
         let table = [
             (json!({"redirect_uris": ["https://a.example/#secret"]}), "invalid_redirect_uri: /redirect_uris/0: "),
@@ -354,6 +380,8 @@ mod tests {
             (json!({"scope": "admin:clients"}), "invalid_client_metadata: /scope: "),
             (json!({"client_name": 5}), "invalid_client_metadata: /client_name: "),
             (json!({"contacts": ["a\nb"]}), "invalid_client_metadata: /contacts/0: "),
+            (json!({"client_name#de": "secret#\u{200b}"}), "invalid_client_metadata: /client_name: "),
+            (json!({"logo_uri": "https://secret.example/"}), "invalid_client_metadata: /logo_uri: "),
         ];
         for (asked, expected) in table {
             let refused = registered(asked.clone()).expect_err(&asked.to_string());

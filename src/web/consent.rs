@@ -87,6 +87,7 @@ fn page(
         form: Guard { interaction: Some(&attempt.id), csrf: &csrf::token(app, &browser.id) },
         client: &ClientView::of(&question.client, site.locale),
         named_by: question.named_by.as_deref(),
+        registered_itself: question.registered_itself,
         person: &PersonView::new(&question.person.display_name, &question.person.username),
         account: account.as_str(),
         scopes: &scopes,

@@ -11,6 +11,7 @@ use ostiary::clock::{Clock, ManualClock};
 use ostiary::config::Config;
 use ostiary::flow::client_document::ClientDocuments;
 use ostiary::flow::client_keys::ClientKeys;
+use ostiary::flow::request_object::RequestObjects;
 use ostiary::keys::client_authorities::ClientAuthorities;
 use ostiary::storage::registry::Registry;
 use ostiary::storage::state::StateStore;
@@ -267,6 +268,7 @@ fn parts(built: &App, state: Arc<dyn StateStore>) -> Parts {
         fetch: built.fetch.clone(),
         client_keys: ClientKeys::default(),
         client_documents: ClientDocuments::default(),
+        request_objects: RequestObjects::default(),
         client_authorities: ClientAuthorities::load(built.config.mtls.client_ca_file.as_deref()).expect("authorities"),
         metadata: arc_swap::ArcSwapOption::empty(),
         outbox_bell: tokio::sync::Notify::new(),

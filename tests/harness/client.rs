@@ -147,6 +147,7 @@ impl TestApp {
             secrets: secret.iter().map(|secret| self.client_secret(id, secret)).collect(),
             settings,
             generation: 0,
+            registered_through: None,
         };
         self.app.postgres.insert_client(&client, self.now()).await.expect("the client is inserted");
         TestClient {

@@ -151,7 +151,7 @@ pub(in crate::admin) async fn approve(
     let (plain, secret) = secret.unzip();
     let sealed = plain.map(|plain| seal_secret(&app.master_keys, id, &plain)).transpose()?;
     let secrets = secret.into_iter().collect();
-    let client = Client { id: client_id, enabled, settings, secrets, generation: 0 };
+    let client = Client { id: client_id, enabled, settings, secrets, generation: 0, registered_through: None };
     let decision = Decision { by: &caller.principal(), note: note.as_deref(), expected: revision(expected) };
     let event = AuditEvent::new(AuditEventKind::AccessRequestApproved).to_subject(&request.subject);
     let store = caller.recording(app, event.to_client(&client.id).to_object(id), now);

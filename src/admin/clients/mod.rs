@@ -176,7 +176,14 @@ pub(in crate::admin) async fn register(
     let secret_id = secret.as_ref().map(|secret| secret.id);
     let client = ClientDocument::unborn(id.clone(), (enabled, settings.clone()), secret_id, now);
     let answer = Answer::new(app, caller, key, &Registered { client, client_secret }, now)?;
-    let client = Client { id, enabled, settings, secrets: secret.into_iter().collect(), generation: 0 };
+    let client = Client {
+        id,
+        enabled,
+        settings,
+        secrets: secret.into_iter().collect(),
+        generation: 0,
+        registered_through: None,
+    };
     let event = AuditEvent::new(AuditEventKind::ClientRegistered).to_client(&client.id);
     let outcome = caller.recording(app, event, now).register_client(&client, answer.kept(), now).await?;
     app.registry.forget();

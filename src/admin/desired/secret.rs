@@ -75,7 +75,14 @@ impl Secret {
         let kept = secret.map(|secret| secret_of(&app.master_keys, id, secret.expose_secret()));
         let secrets = kept.transpose().map_err(|_| no_key())?.into_iter().collect();
         let (id, settings) = (id.clone(), settings.clone());
-        changes.new_clients.push(Client { id, enabled: *enabled, settings, secrets, generation: 0 });
+        changes.new_clients.push(Client {
+            id,
+            enabled: *enabled,
+            settings,
+            secrets,
+            generation: 0,
+            registered_through: None,
+        });
         Ok(())
     }
 

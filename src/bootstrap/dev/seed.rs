@@ -135,7 +135,8 @@ async fn seed_client(
         secrets.push(kept.cloned().unwrap_or_else(fresh));
     }
     let generation = found.as_ref().map_or(0, |client| client.generation);
-    let client = Client { id, enabled: true, settings, secrets, generation };
+    let registered_through = found.as_ref().and_then(|client| client.registered_through);
+    let client = Client { id, enabled: true, settings, secrets, generation, registered_through };
     match found {
         Some(found) if found == client => {}
         Some(_) => {

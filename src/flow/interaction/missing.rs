@@ -7,12 +7,14 @@ use chrono::{DateTime, TimeDelta, Utc};
 use super::{ConsentQuestion, Next, Steps};
 use crate::app::App;
 use crate::flow::authorization_request::AuthorizationRequest;
-use crate::flow::{client_document, subject};
+use crate::flow::subject;
 use crate::identity::backend::Person;
 use crate::model::authorization_details::type_of;
 use crate::model::client::{Client, ConsentPolicy};
+use crate::model::registration::RegisteredThrough;
 use crate::model::session::Session;
 use crate::protocol::claims::release::scopes_behind;
+use crate::protocol::client_document::DocumentUrl;
 use crate::protocol::error::OAuthError;
 use crate::protocol::prompt::Prompt;
 use crate::storage::StoreError;
@@ -114,7 +116,13 @@ pub(super) async fn question(
             details.push((detail.clone(), known.clone()));
         }
     }
-    let named_by = client_document::named_by(app, &client.id).await?;
+    let (named_by, registered_itself) = match client.registered_through {
+        None => (None, false),
+        Some(RegisteredThrough::Open | RegisteredThrough::InitialAccessToken) => (None, true),
+        Some(RegisteredThrough::ClientMetadataDocument) => {
+            (DocumentUrl::parse(client.id.as_str()).map(|url| url.place()), false)
+        }
+    };
     let is_offline = request.scopes.iter().any(|scope| scope == "offline_access");
-    Ok(ConsentQuestion { client, named_by, person, scopes, resources, details, is_offline })
+    Ok(ConsentQuestion { client, named_by, registered_itself, person, scopes, resources, details, is_offline })
 }

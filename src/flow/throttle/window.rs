@@ -21,6 +21,12 @@ pub(super) enum Limit {
     UserCode,
     /// Registrations of clients.
     Registration,
+    /// Changes of their registrations.
+    RegistrationChange,
+    /// Looks at the addresses of sectors.
+    SectorIdentifier,
+    /// Fetches of request objects.
+    RequestObject,
     /// Fetches of documents of clients.
     ClientDocument,
 }
@@ -52,6 +58,9 @@ impl Limit {
             Self::Beginning => "beginning",
             Self::UserCode => "user-code",
             Self::Registration => "registration",
+            Self::RegistrationChange => "registration-change",
+            Self::SectorIdentifier => "sector-identifier",
+            Self::RequestObject => "request-object",
             Self::ClientDocument => "client-document",
         }
     }

@@ -18,6 +18,8 @@ pub struct ConsentPage<'a> {
     pub client: &'a ClientView,
     /// The host that vouches for who it is, where nobody registered it.
     pub named_by: Option<&'a str>,
+    /// Whether it registered itself, and nobody here has checked what it says.
+    pub registered_itself: bool,
     /// Who is asked.
     pub person: &'a PersonView,
     /// Their subject: the answer counts for nobody else, whoever is signed in when it comes.

@@ -169,8 +169,10 @@ mod tests {
             ..ClientSettings::default()
         };
         let id = ClientId::new("https://app.example/?a&b");
-        let view =
-            ClientView::of(&Client { id, enabled: true, settings, secrets: Vec::new(), generation: 0 }, Locale::De);
+        let view = ClientView::of(
+            &Client { id, enabled: true, settings, secrets: Vec::new(), generation: 0, registered_through: None },
+            Locale::De,
+        );
         assert_eq!(view.policy_uri, None);
         assert_eq!(view.tos_uri.as_deref(), Some("https://app.example/terms"));
         assert_eq!(view.host.as_deref(), Some("app.example:8443"));

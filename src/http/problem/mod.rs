@@ -28,6 +28,10 @@ const REALM: &str = "ostiary-admin";
 /// Seconds after which a caller may try again.
 const RETRY_SECONDS: HeaderValue = HeaderValue::from_static("5");
 
+/// How many things that are wrong are told, and the longest text of one, in characters: an answer must not grow with what was sent.
+const MOST_TOLD: usize = 100;
+const LONGEST_TEXT: usize = 512;
+
 /// One thing that is wrong with a body.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, JsonSchema)]
 pub struct Violation {
@@ -41,6 +45,17 @@ impl Violation {
     /// `detail` is wrong at `pointer`.
     pub fn new(pointer: impl Into<String>, detail: impl Into<String>) -> Self {
         Self { pointer: pointer.into(), detail: detail.into() }
+    }
+
+    fn shortened(&self) -> Self {
+        Self { pointer: shortened(&self.pointer), detail: shortened(&self.detail) }
+    }
+}
+
+fn shortened(text: &str) -> String {
+    match text.char_indices().nth(LONGEST_TEXT) {
+        Some((end, _)) => format!("{} ...", text.get(..end).unwrap_or_default()),
+        None => text.to_owned(),
     }
 }
 
@@ -133,7 +148,8 @@ impl Problem {
             | Challenge::Basic
             | Challenge::Bearer
             | Challenge::BearerScope(_)
-            | Challenge::BearerMissing => (false, false),
+            | Challenge::BearerMissing
+            | Challenge::PlainBearerMissing => (false, false),
         };
         let mut problem = Self::unauthenticated(true);
         if is_proven {
@@ -217,8 +233,8 @@ impl IntoResponse for Problem {
             kind: self.kind.uri(),
             title: self.kind.title(),
             status: status.as_u16(),
-            detail: self.detail.clone(),
-            errors: self.errors.clone(),
+            detail: self.detail.as_deref().map(shortened),
+            errors: self.errors.iter().take(MOST_TOLD).map(Violation::shortened).collect(),
         };
         let body = serde_json::to_vec(&document).unwrap_or_default();
         // The console tells people the same on a page.
@@ -293,5 +309,16 @@ mod tests {
             "detail": "the scope admin:users is needed",
         });
         assert_eq!(document, expected);
+    }
+
+    #[tokio::test]
+    async fn what_is_told_does_not_grow_with_what_was_sent() {
+        let long = "\u{e4}".repeat(100_000);
+        let problem = Problem::invalid_body(vec![Violation::new(&long, "unknown"); 1000]).with_detail(&long);
+        let body = axum::body::to_bytes(problem.into_response().into_body(), 1 << 20).await.unwrap();
+        let document: serde_json::Value = serde_json::from_slice(&body).unwrap();
+        assert_eq!(document["detail"], format!("{} ...", "\u{e4}".repeat(512)));
+        assert_eq!(document["errors"].as_array().unwrap().len(), 100);
+        assert!(body.len() < 200_000, "{}", body.len());
     }
 }

@@ -103,7 +103,7 @@ async fn read(app: &App, form: &Form, network: &Network, now: DateTime<Utc>) -> 
     let must_push = app.config.pushed_requests.required
         || client.settings.require_pushed_authorization_requests
         || profile(app, &client).is_fapi2();
-    let inside = match request_object::open(app, &client, form, now).await {
+    let inside = match request_object::open(app, &client, form, network, now).await {
         Ok(inside) => inside,
         Err(error) => return Err(about_the_object(client, form, error)),
     };
@@ -132,9 +132,10 @@ pub(super) async fn read_from(
     app: &App,
     client: Arc<Client>,
     form: &Form,
+    network: &Network,
     now: DateTime<Utc>,
 ) -> Result<AuthorizationRequest, OAuthError> {
-    let inside = request_object::open(app, &client, form, now).await?;
+    let inside = request_object::open(app, &client, form, network, now).await?;
     let form = inside.as_ref().unwrap_or(form);
     // FAPI 2.0 Security Profile section 5.3.2.2: where the answer goes is said in every pushed request.
     if profile(app, &client).is_fapi2() && !form.has("redirect_uri") {

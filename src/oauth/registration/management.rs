@@ -14,7 +14,8 @@ use subtle::ConstantTimeEq;
 use super::information::Information;
 use super::{information, limits, metadata, record, token};
 use crate::app::App;
-use crate::flow::registration::{check_algs, hash_registration_access_token};
+use crate::flow::registration::{check_addresses, check_keys, hash_registration_access_token};
+use crate::flow::throttle;
 use crate::http::client_ip::ClientIp;
 use crate::model::audit::{AuditEvent, AuditEventKind};
 use crate::model::client::{Client, ClientSecret};
@@ -63,6 +64,14 @@ pub async fn put(
     let now = app.clock.now();
     let id = named(path)?;
     let mut managed = verify(&app, &id, &headers).await?;
+    let network = client_ip.network();
+    // Each is a row in the record, and has every instance look for its clients anew.
+    let wait = throttle::count_registration_change(app.state.as_ref(), &app.config.registration, (&network, &id), now);
+    if let Some(wait) = wait.await? {
+        let error =
+            OAuthError::temporarily_unavailable("the registration, or others from this network, changed too often");
+        return Err(error.with_wait(wait));
+    }
     let said = metadata::read(&app, request).await?;
     let event = AuditEvent::new(AuditEventKind::ClientChanged).to_client(&id);
     let store = app.postgres.recording(record(event, &id, client_ip.origin(&headers), now));
@@ -76,9 +85,11 @@ pub async fn put(
         let mut settings = registration::settings(&said, before, &limits)?;
         if managed.registration.is_changed_by_hand {
             limits::keep_strict(&mut settings, before);
+            limits::check_strict(&app, &settings)?;
         }
-        check_algs(&app, &settings)?;
-        limits::check_sector(&app, &settings, Some(&managed.client.settings)).await?;
+        check_keys(&app, &settings)?;
+        check_addresses(&app, &settings)?;
+        limits::check_sector(&app, &settings, Some(&managed.client.settings), &network, now).await?;
         let made =
             if managed.client.secrets.is_empty() { information::new_secret(&app, &id, &settings)? } else { None };
         let (secret, kept) = made.unzip();

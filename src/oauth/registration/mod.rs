@@ -21,24 +21,29 @@ use axum::extract::{Request, State};
 use axum::response::{IntoResponse, Response};
 use chrono::{DateTime, Utc};
 use http::{HeaderMap, StatusCode};
+use uuid::Uuid;
 
 use self::information::Information;
 use crate::app::App;
 use crate::config::RegistrationMode;
-use crate::flow::registration::{check_algs, hash_initial_access_token, hash_registration_access_token};
+use crate::flow::registration::{
+    check_addresses, check_keys, hash_initial_access_token, hash_registration_access_token,
+};
 use crate::flow::throttle::{self, Network};
 use crate::http::client_ip::ClientIp;
 use crate::model::audit::{Actor, AuditEvent, AuditEventKind, AuditRecord, Origin};
 use crate::model::client::Client;
 use crate::model::id::ClientId;
-use crate::model::registration::RegistrationPolicy;
+use crate::model::registration::{RegisteredThrough, RegistrationPolicy};
 use crate::protocol::error::OAuthError;
 use crate::protocol::registration;
 use crate::random;
 use crate::storage::postgres::client_record::{NewRegistration, RegistrationOutcome};
+use crate::storage::postgres::initial_access_token::InitialAccessToken;
 
 /// An initial access token that was shown.
 struct Invitation {
+    id: Uuid,
     hash: [u8; 32],
     policy: RegistrationPolicy,
 }
@@ -51,24 +56,39 @@ pub async fn post(
     request: Request,
 ) -> Result<Response, OAuthError> {
     let now = app.clock.now();
-    let invitation = admit(&app, &headers, &client_ip.network(), now).await?;
+    let network = client_ip.network();
+    let invitation = admit(&app, &headers, &network, now).await?;
     let metadata = metadata::read(&app, request).await?;
     let policy = invitation.as_ref().map(|invitation| &invitation.policy);
     let limits = limits::of(&app, policy, now).await?;
     let settings = registration::settings(&metadata, &limits::base(&app), &limits)?;
-    check_algs(&app, &settings)?;
-    limits::check_sector(&app, &settings, None).await?;
+    check_keys(&app, &settings)?;
+    check_addresses(&app, &settings)?;
+    limits::check_sector(&app, &settings, None, &network, now).await?;
     let id = ClientId::new(random::id());
     let secret = information::new_secret(&app, &id, &settings)?;
     let (secret, kept) = secret.unzip();
-    let client = Client { id, enabled: true, settings, secrets: kept.into_iter().collect(), generation: 0 };
+    let through = if invitation.is_some() { RegisteredThrough::InitialAccessToken } else { RegisteredThrough::Open };
+    let client = Client {
+        id,
+        enabled: true,
+        settings,
+        secrets: kept.into_iter().collect(),
+        generation: 0,
+        registered_through: Some(through),
+    };
     let token = random::token();
     let new = NewRegistration {
         client: &client,
         token_hash: hash_registration_access_token(&client.id, &token),
-        initial_access_token: invitation.map(|invitation| invitation.hash),
+        initial_access_token: invitation.as_ref().map(|invitation| invitation.hash),
     };
     let event = AuditEvent::new(AuditEventKind::ClientRegistered).to_client(&client.id);
+    // Whoever was invited is found by their invitation.
+    let event = match &invitation {
+        Some(invitation) => event.to_object(invitation.id),
+        None => event,
+    };
     let store = app.postgres.recording(record(event, &client.id, client_ip.origin(&headers), now));
     match store.register_itself(new, now).await? {
         RegistrationOutcome::Registered => {}
@@ -93,8 +113,8 @@ async fn admit(
     if let Some(presented) = token::bearer(headers)? {
         let hash = hash_initial_access_token(presented);
         let found = app.postgres.find_live_initial_access_token(hash, now).await?;
-        let policy = found.ok_or_else(token::refused_invitation)?.policy;
-        return Ok(Some(Invitation { hash, policy }));
+        let InitialAccessToken { id, policy, .. } = found.ok_or_else(token::refused_invitation)?;
+        return Ok(Some(Invitation { id, hash, policy }));
     }
     if config.mode != RegistrationMode::Open {
         return Err(token::missing("an initial access token is required"));

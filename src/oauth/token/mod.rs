@@ -62,13 +62,22 @@ async fn answer(
             "the tokens of the client are bound to a key: a DPoP proof is required",
         ));
     }
-    dpop::burn(app, assertion, proof.as_ref(), now).await?;
+    // Anybody can be a public client, and makes up as many proofs as they like, each of which would be a record: something of ours has to
+    // come with it. Whoever signs has authenticated when the assertion is used up, and not before.
+    let is_anybody = client.is_public();
+    if !is_anybody {
+        dpop::burn(app, assertion, proof.as_ref(), now).await?;
+    }
     let jkt = proof.as_ref().map(|proof| proof.jkt.as_str());
     let grant_type = form.required("grant_type", "the parameter grant_type is missing")?;
     let grant = GrantType::from_name(grant_type)
         .ok_or_else(|| OAuthError::unsupported_grant_type("the grant_type is not supported"))?;
     if !client.has_grant(grant) {
         return Err(OAuthError::unauthorized_client("the client may not use this grant_type"));
+    }
+    if is_anybody {
+        grants::check_genuine(app, grant, form)?;
+        dpop::burn(app, None, proof.as_ref(), now).await?;
     }
     let x5t = client::certificate_to_bind(&client, certificate, now)?;
     let issuance = match grant {

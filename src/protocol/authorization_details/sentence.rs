@@ -3,6 +3,7 @@
 use serde_json::Value;
 
 use crate::model::authorization_details::AuthorizationDetail;
+use crate::protocol::plain_text::is_deceptive;
 
 /// The longest text that stands in a sentence; with a longer one all members are listed, so that nothing is hidden.
 const MAX_IN_SENTENCE: usize = 200;
@@ -93,10 +94,9 @@ fn read_out(value: &Value) -> Option<String> {
     }
 }
 
-/// The text without what would make it look like another: line breaks, and marks that turn the order of letters around.
+/// The text without what would make it look like another: each such character is seen to be there.
 fn plain(text: &str) -> String {
-    let turns = |c: char| matches!(c, '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}');
-    text.chars().map(|c| if c.is_control() || turns(c) { '\u{fffd}' } else { c }).collect()
+    text.chars().map(|c| if is_deceptive(c) { char::REPLACEMENT_CHARACTER } else { c }).collect()
 }
 
 fn parts(sentence: &str) -> Option<Vec<Part<'_>>> {
@@ -148,6 +148,10 @@ mod tests {
         let tricky = detail(json!({"to": "A\u{202e}da\n\u{2066}<b>"}));
         assert_eq!(fill("To {to}", &tricky).unwrap(), "To A\u{fffd}da\u{fffd}\u{fffd}<b>");
         assert_eq!(members(&tricky), [("to".to_owned(), "A\u{fffd}da\u{fffd}\u{fffd}<b>".to_owned())]);
+        // Nor say something that nobody sees.
+        let hidden = detail(json!({"to": "A\u{ad}d\u{2060}a\u{e0041}\u{3164}", "b\u{fe0f}": 1}));
+        assert_eq!(fill("To {to}", &hidden).unwrap(), "To A\u{fffd}d\u{fffd}a\u{fffd}\u{fffd}");
+        assert!(members(&hidden).contains(&("b\u{fffd}".to_owned(), "1".to_owned())));
     }
 
     #[test]

@@ -132,7 +132,14 @@ fn client(method: ClientAuthMethod, secrets: &[(&str, u8, Option<i64>)]) -> Clie
         expires_at: expires_in.map(|seconds| NOW + TimeDelta::seconds(seconds)),
     });
     let settings = ClientSettings { token_endpoint_auth_method: method, ..ClientSettings::default() };
-    Client { id: id.clone(), enabled: true, settings, secrets: secrets.collect(), generation: 0 }
+    Client {
+        id: id.clone(),
+        enabled: true,
+        settings,
+        secrets: secrets.collect(),
+        generation: 0,
+        registered_through: None,
+    }
 }
 
 fn verified(headers: &[&str], body: &str, client: Option<&Client>) -> bool {

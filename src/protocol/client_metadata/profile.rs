@@ -24,6 +24,10 @@ pub fn profile_violations(settings: &ClientSettings, profile: Profile) -> Vec<Vi
     if profile.requires_signed_requests() && settings.grant_types.contains(&GrantType::DeviceCode) {
         found.push(breaks("/grant_types", "needs signed requests, which a device authorization request never is"));
     }
+    let needs_key = profile.requires_signed_requests() && settings.grant_types.contains(&GrantType::AuthorizationCode);
+    if needs_key && settings.jwks.is_none() && settings.jwks_uri.is_none() {
+        found.push(breaks("/jwks", "needs signed requests, and without jwks or jwks_uri nobody can sign"));
+    }
     found.extend(weak_algs(settings, profile).map(|pointer| breaks(pointer, "allows PS256, ES256 and EdDSA")));
     found
 }

@@ -14,6 +14,7 @@ use super::schema::{client, client_secret, token_family};
 use super::token_lifetime::record_lifetimes_in_tx;
 use crate::model::client::{Client, ClientSecret};
 use crate::model::id::{ClientId, Sid};
+use crate::model::registration::RegisteredThrough;
 use crate::storage::StoreError;
 
 /// The longest client id there can be; a client id may be a URL.
@@ -32,6 +33,7 @@ struct ClientRow {
     enabled: bool,
     settings: Value,
     generation: i64,
+    registered_through: Option<String>,
 }
 
 #[derive(Queryable, Selectable, Insertable)]
@@ -116,6 +118,7 @@ impl Postgres {
                         client::client_id.eq(value.id.as_str()),
                         client::enabled.eq(value.enabled),
                         client::settings.eq(settings),
+                        client::registered_through.eq(value.registered_through.map(RegisteredThrough::as_str)),
                         client::created_at.eq(now),
                         client::updated_at.eq(now),
                     ))
@@ -236,6 +239,7 @@ fn into_clients(rows: Vec<(ClientRow, Option<SecretRow>)>) -> Result<Vec<Client>
                     settings,
                     secrets: Vec::new(),
                     generation: row.generation,
+                    registered_through: row.registered_through.as_deref().and_then(RegisteredThrough::from_name),
                 }
             }
         };

@@ -188,7 +188,14 @@ impl Setting {
 pub(crate) fn client(id: &str, change: impl FnOnce(&mut ClientSettings)) -> Client {
     let mut settings = ClientSettings::default();
     change(&mut settings);
-    Client { id: ClientId::new(id), enabled: true, settings, secrets: Vec::new(), generation: 0 }
+    Client {
+        id: ClientId::new(id),
+        enabled: true,
+        settings,
+        secrets: Vec::new(),
+        generation: 0,
+        registered_through: None,
+    }
 }
 
 pub(crate) fn person(username: &str) -> NewPerson {

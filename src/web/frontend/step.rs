@@ -73,6 +73,9 @@ pub(super) struct Question {
     /// its own words.
     #[serde(skip_serializing_if = "Option::is_none")]
     named_by: Option<String>,
+    /// Whether it registered itself: the page has to say so too, for the same reason.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    registered_itself: bool,
     scopes: Vec<Described>,
     resources: Vec<Described>,
     /// A page that does not show them must not ask.
@@ -131,6 +134,7 @@ pub(super) async fn next_step(
             let question = Question {
                 client: Asker::new(app, ClientView::of(&asked.client, site.locale)),
                 named_by: asked.named_by,
+                registered_itself: asked.registered_itself,
                 scopes: asked
                     .scopes
                     .iter()

@@ -45,6 +45,8 @@ pub(super) static MESSAGES: Messages = Messages {
             "Niemand hier hat diese Anwendung geprüft. Bekannt ist nur, dass sie zu ",
             " gehört: Name und Bild sind ihre eigenen Angaben.",
         ),
+        registered_itself: "Diese Anwendung hat sich selbst eingetragen. Niemand hier hat sie geprüft: Name, Bild und Links sind ihre \
+                            eigenen Angaben.",
         not_you: "Nicht Sie?",
         what: "Was erlaubt wird",
         only_identity: "Sie wiedererkennen, an einer Kennung und sonst nichts",

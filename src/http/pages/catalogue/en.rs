@@ -44,6 +44,7 @@ pub(super) static MESSAGES: Messages = Messages {
             "Nobody here has checked this application. All that is known of it is that it belongs to ",
             ": name and picture are its own words.",
         ),
+        registered_itself: "This application registered itself. Nobody here has checked it: name, picture and links are its own words.",
         not_you: "Not you?",
         what: "What it may do",
         only_identity: "Know that it is you, by an identifier and nothing else",

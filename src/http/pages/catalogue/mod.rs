@@ -94,6 +94,8 @@ pub(crate) struct Consent {
     pub(crate) title: Around,
     /// Around the host of a client that nobody registered.
     pub(crate) named_by: Around,
+    /// Of a client that registered itself.
+    pub(crate) registered_itself: &'static str,
     pub(crate) not_you: &'static str,
     pub(crate) what: &'static str,
     pub(crate) only_identity: &'static str,

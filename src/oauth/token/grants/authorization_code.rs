@@ -29,10 +29,7 @@ pub async fn decide(
     jkt: Option<&str>,
     now: DateTime<Utc>,
 ) -> Result<Issuance, OAuthError> {
-    let invalid = || OAuthError::invalid_grant("the code is not valid");
-    let presented = form.required("code", "the parameter code is missing")?;
-    // A bad tag costs no look-up.
-    let code = PlainCode::parse(&app.master_keys, presented).ok_or_else(invalid)?;
+    let code = presented(app, form)?;
     let verifier = form.one("code_verifier")?;
     let Some(record) = find_code(app, code.id(), now).await? else {
         // Genuine, but its time is over: if it was redeemed once, this is a replay.
@@ -59,6 +56,16 @@ pub async fn decide(
     authorization_details::check_granted(&details, &record.grant.authorization_details)?;
     let asked = AskedFor { scopes: Vec::new(), resources, details };
     Ok(Issuance::Redemption { client, id: code.id(), record: Box::new(record), asked })
+}
+
+/// The code, if it is one of ours: a bad tag costs no look-up.
+pub(super) fn presented(app: &App, form: &Form) -> Result<PlainCode, OAuthError> {
+    let presented = form.required("code", "the parameter code is missing")?;
+    PlainCode::parse(&app.master_keys, presented).ok_or_else(invalid)
+}
+
+fn invalid() -> OAuthError {
+    OAuthError::invalid_grant("the code is not valid")
 }
 
 /// RFC 9449 section 10: whoever redeems a code has the key that the authorization request named.

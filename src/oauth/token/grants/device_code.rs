@@ -28,9 +28,7 @@ pub async fn decide(
     jkt: Option<&str>,
     now: DateTime<Utc>,
 ) -> Result<Issuance, OAuthError> {
-    let invalid = || OAuthError::invalid_grant("the device code is not valid");
-    let presented = form.required("device_code", "the parameter device_code is missing")?;
-    let code = PlainCode::parse_for_device(&app.master_keys, presented).ok_or_else(invalid)?;
+    let code = presented(app, form)?;
     let Some(record) = device_code::find(app, code.id(), now).await? else {
         return Err(expired(app, &client, &code, now).await);
     };
@@ -52,6 +50,16 @@ pub async fn decide(
         Decision::Refused { .. } => Err(OAuthError::access_denied("the user refused the request").with_status(400)),
         Decision::Approved { record, .. } => redemption(app, client, (form, &code), record, now).await,
     }
+}
+
+/// The code, if it is one of ours.
+pub(super) fn presented(app: &App, form: &Form) -> Result<PlainCode, OAuthError> {
+    let presented = form.required("device_code", "the parameter device_code is missing")?;
+    PlainCode::parse_for_device(&app.master_keys, presented).ok_or_else(invalid)
+}
+
+fn invalid() -> OAuthError {
+    OAuthError::invalid_grant("the device code is not valid")
 }
 
 async fn redemption(

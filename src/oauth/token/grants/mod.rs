@@ -15,11 +15,22 @@ use chrono::{DateTime, Utc};
 
 use crate::app::App;
 use crate::flow::audience;
-use crate::model::client::Client;
+use crate::model::client::{Client, GrantType};
 use crate::model::id::ResourceUri;
 use crate::protocol::error::OAuthError;
 use crate::protocol::form::Form;
 use crate::protocol::resource;
+
+/// Refuses what was not made here, by its tag and without a look at any store.
+pub fn check_genuine(app: &App, grant: GrantType, form: &Form) -> Result<(), OAuthError> {
+    match grant {
+        GrantType::AuthorizationCode => authorization_code::presented(app, form).map(drop),
+        GrantType::RefreshToken => refresh_token::presented(app, form).map(drop),
+        GrantType::DeviceCode => device_code::presented(app, form).map(drop),
+        // For clients that authenticate.
+        GrantType::ClientCredentials | GrantType::TokenExchange => Ok(()),
+    }
+}
 
 /// The resources that a token request names (RFC 8707 section 2.2), known and allowed.
 async fn resources(

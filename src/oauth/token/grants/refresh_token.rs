@@ -19,11 +19,16 @@ use crate::protocol::scope;
 
 /// Verifies that the token is one of ours and reads what is asked for.
 pub async fn decide(app: &App, client: Arc<Client>, form: &Form, now: DateTime<Utc>) -> Result<Issuance, OAuthError> {
-    let presented = form.required("refresh_token", "the parameter refresh_token is missing")?;
-    let presented = PlainRefreshToken::parse(&app.master_keys, presented)
-        .ok_or_else(|| OAuthError::invalid_grant("the refresh token is not valid"))?;
+    let presented = presented(app, form)?;
     let scopes = form.one("scope")?.map(scope::parse).transpose()?.unwrap_or_default();
     let resources = resources(app, &client, form, now).await?;
     let asked = AskedFor { scopes, resources, details: authorization_details::named(form)? };
     Ok(Issuance::Rotation { client, presented, asked })
+}
+
+/// The token, if it is one of ours.
+pub(super) fn presented(app: &App, form: &Form) -> Result<PlainRefreshToken, OAuthError> {
+    let presented = form.required("refresh_token", "the parameter refresh_token is missing")?;
+    PlainRefreshToken::parse(&app.master_keys, presented)
+        .ok_or_else(|| OAuthError::invalid_grant("the refresh token is not valid"))
 }

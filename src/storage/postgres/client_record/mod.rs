@@ -245,21 +245,12 @@ pub(super) async fn insert_client_in_tx(
     value: &Client,
     now: DateTime<Utc>,
 ) -> QueryResult<bool> {
-    insert_client_through_in_tx(conn, value, None, now).await
-}
-
-async fn insert_client_through_in_tx(
-    conn: &mut AsyncPgConnection,
-    value: &Client,
-    through: Option<RegisteredThrough>,
-    now: DateTime<Utc>,
-) -> QueryResult<bool> {
     let inserted = diesel::insert_into(client::table)
         .values((
             client::client_id.eq(value.id.as_str()),
             client::enabled.eq(value.enabled),
             client::settings.eq(json!(value.settings)),
-            client::registered_through.eq(through.map(RegisteredThrough::as_str)),
+            client::registered_through.eq(value.registered_through.map(RegisteredThrough::as_str)),
             client::created_at.eq(now),
             client::updated_at.eq(now),
         ))

@@ -7,10 +7,10 @@ use diesel_async::{AsyncConnection, RunQueryDsl};
 use serde_json::Value;
 use uuid::Uuid;
 
-use super::{Change, expected_row, finish_in_tx, insert_client_through_in_tx, insert_secret_in_tx};
+use super::{Change, expected_row, finish_in_tx, insert_client_in_tx, insert_secret_in_tx};
 use crate::model::client::{Client, ClientSecret, ClientSettings};
 use crate::model::id::ClientId;
-use crate::model::registration::{RegisteredThrough, RegistrationPolicy};
+use crate::model::registration::RegistrationPolicy;
 use crate::storage::StoreError;
 use crate::storage::postgres::Postgres;
 use crate::storage::postgres::audit::Effect;
@@ -129,9 +129,7 @@ impl Postgres {
                     };
                     used = Some(row.id);
                 }
-                let through =
-                    if used.is_some() { RegisteredThrough::InitialAccessToken } else { RegisteredThrough::Open };
-                if !insert_client_through_in_tx(conn, new.client, Some(through), now).await? {
+                if !insert_client_in_tx(conn, new.client, now).await? {
                     return Err(Rollback::Because(RegistrationOutcome::Taken));
                 }
                 let insert = Statement::new(INSERT)
