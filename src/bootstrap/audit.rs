@@ -198,10 +198,10 @@ fn happened_at(record: &SealableRecord) -> String {
 
 /// As `GET /admin/audit-events` tells it, with the seal.
 fn line(ExportedRecord { record, seal }: &ExportedRecord) -> Value {
-    let mut actor = json!({ "kind": record.actor_kind });
-    if let Some(id) = &record.actor {
-        actor["id"] = json!(id);
-    }
+    let actor = match &record.actor {
+        Some(id) => json!({ "kind": record.actor_kind, "id": id }),
+        None => json!({ "kind": record.actor_kind }),
+    };
     let mut line = Map::new();
     line.insert("id".into(), json!(record.id));
     line.insert("event".into(), json!(record.event));
