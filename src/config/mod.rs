@@ -6,6 +6,8 @@
 
 // The admin API.
 pub mod admin;
+// Backchannel authentication.
+pub mod backchannel_authentication;
 // Clients that are named by an address.
 pub mod client_documents;
 // Postgres.
@@ -64,6 +66,7 @@ mod validate;
 use serde::{Deserialize, Serialize};
 
 pub use self::admin::AdminConfig;
+pub use self::backchannel_authentication::BackchannelAuthenticationConfig;
 pub use self::client_documents::ClientDocumentsConfig;
 pub use self::database::DatabaseConfig;
 pub use self::device_authorization::DeviceAuthorizationConfig;
@@ -111,6 +114,8 @@ pub struct Config {
     pub pushed_requests: PushedRequestsConfig,
     /// Device authorization.
     pub device_authorization: DeviceAuthorizationConfig,
+    /// Backchannel authentication.
+    pub backchannel_authentication: BackchannelAuthenticationConfig,
     /// Clients that register themselves.
     pub registration: RegistrationConfig,
     /// Clients that are named by an address.

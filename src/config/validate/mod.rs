@@ -31,6 +31,7 @@ pub fn validate(config: &Config) -> Vec<ConfigError> {
     check_lifetimes(config, &mut found);
     check_passwords(config, &mut found);
     check_words(config, &mut found);
+    check_announcement(config, &mut found);
     found.0
 }
 
@@ -106,6 +107,20 @@ fn check_passwords(config: &Config, found: &mut Findings) {
         "passwords.memory_kib",
         "is out of range: less is cheap to attack, more does not fit",
         "7168 to 4194304; 19456 with 2 iterations is a good value",
+    );
+}
+
+fn check_announcement(config: &Config, found: &mut Findings) {
+    let uri = config.backchannel_authentication.announce_uri.as_deref();
+    // Plain http is for a peer that outbound.allow admits with it, which is judged when it is called.
+    let is_web = |uri: &str| {
+        Url::parse(uri).is_ok_and(|url| matches!(url.scheme(), "https" | "http") && url.username().is_empty())
+    };
+    found.require(
+        uri.is_none_or(is_web),
+        "backchannel_authentication.announce_uri",
+        "is not the https address of a service",
+        "write it like https://push.example.com/ciba, or remove it",
     );
 }
 

@@ -24,6 +24,10 @@ pub(super) enum Limit {
     Registration,
     /// Fetches of documents of clients.
     ClientDocument,
+    /// Hints of clients at nobody.
+    UnknownHint,
+    /// Requests of clients to people.
+    Backchannel,
 }
 
 /// What is counted, by the hash of what it is about: names and addresses of people are not for a key.
@@ -54,6 +58,8 @@ impl Limit {
             Self::UserCode => "user-code",
             Self::Registration => "registration",
             Self::ClientDocument => "client-document",
+            Self::UnknownHint => "unknown-hint",
+            Self::Backchannel => "backchannel",
         }
     }
 }

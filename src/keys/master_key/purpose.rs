@@ -32,6 +32,8 @@ pub enum Purpose {
     UserCode,
     /// The salt of pairwise identifiers.
     PairwiseSalt,
+    /// What a client is told with when its request was decided.
+    BackchannelNotification,
 }
 
 impl Purpose {
@@ -50,6 +52,7 @@ impl Purpose {
             Self::DpopNonce => b"dpop nonce",
             Self::UserCode => b"user code",
             Self::PairwiseSalt => b"pairwise salt",
+            Self::BackchannelNotification => b"backchannel notification",
         }
     }
 }
@@ -68,6 +71,7 @@ pub(super) struct VersionKeys {
     dpop_nonce: PurposeKeys,
     user_code: PurposeKeys,
     pairwise_salt: PurposeKeys,
+    backchannel_notification: PurposeKeys,
 }
 
 impl VersionKeys {
@@ -86,6 +90,7 @@ impl VersionKeys {
             dpop_nonce: PurposeKeys::derive(&prk, Purpose::DpopNonce)?,
             user_code: PurposeKeys::derive(&prk, Purpose::UserCode)?,
             pairwise_salt: PurposeKeys::derive(&prk, Purpose::PairwiseSalt)?,
+            backchannel_notification: PurposeKeys::derive(&prk, Purpose::BackchannelNotification)?,
         })
     }
 
@@ -103,6 +108,7 @@ impl VersionKeys {
             Purpose::DpopNonce => &self.dpop_nonce,
             Purpose::UserCode => &self.user_code,
             Purpose::PairwiseSalt => &self.pairwise_salt,
+            Purpose::BackchannelNotification => &self.backchannel_notification,
         }
     }
 }
