@@ -10,8 +10,8 @@ use crate::config::{Installation, RegistrationMode};
 use crate::http::method::{self, without_head};
 use crate::http::{cors, session};
 use crate::oauth::{
-    authorize, backchannel_authentication, device_authorization, discovery, introspection, jwks, logout, par, paths, protected_resource,
-    registration, revocation, sample_resource, token, userinfo,
+    authorize, backchannel_authentication, device_authorization, discovery, introspection, jwks, logout, par, paths,
+    protected_resource, registration, revocation, sample_resource, token, userinfo,
 };
 use crate::web;
 

@@ -7,7 +7,9 @@ use std::sync::Arc;
 use chrono::TimeDelta;
 use futures_util::future::join_all;
 use ostiary::config::OutboundPurpose;
-use ostiary::model::client::{ClientAuthMethod, ClientSettings, ConsentPolicy, GrantType, SubjectType, TokenDeliveryMode};
+use ostiary::model::client::{
+    ClientAuthMethod, ClientSettings, ConsentPolicy, GrantType, SubjectType, TokenDeliveryMode,
+};
 use ostiary::model::id::ClientId;
 use serde_json::{Value, json};
 
@@ -368,7 +370,12 @@ async fn one_client_cannot_ask_a_person_again_and_again() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn of_64_requests_at_once_ten_wait_for_a_person() {
-    let app = TestApp::with_config(|config| config.backchannel_authentication.requests_per_person = 1000).await;
+    let app = TestApp::with_config(|config| {
+        config.backchannel_authentication.requests_per_person = 1000;
+        // A hint counts until somebody is found.
+        config.backchannel_authentication.unknown_hints_per_client = 1000;
+    })
+    .await;
     let (alice, client) = (app.alice().await, call_centre(&app).await);
     let app = Arc::new(app);
     let calls = (0..64).map(|_| {
@@ -574,8 +581,12 @@ async fn nobody_but_the_person_sees_or_decides_it() {
     assert_eq!(page.url.path(), "/login", "{page:?}");
     app.pass_seconds(5);
     told(&request.poll(&app).await, PENDING);
-    // Nobody at all is sent to the sign-in.
-    assert_eq!(app.browser().open(PAGE).await.url.path(), "/login");
+    // Nobody at all is sent to the sign-in, and from there back to the list.
+    let mut browser = app.browser();
+    let page = browser.open(PAGE).await;
+    assert_eq!(page.url.path(), "/login");
+    let list = browser.log_in(&page, &alice).await;
+    assert!(list.url.path() == PAGE && list.has("look-1"), "{list:?}");
 }
 
 #[tokio::test]
@@ -688,8 +699,7 @@ async fn pinged() -> (TestApp, Receiver, TestClient) {
     (app, receiver, client)
 }
 
-const PINGED: [(&str, &str); 3] =
-    [("scope", "openid"), ("login_hint", "alice"), ("client_notification_token", TOKEN)];
+const PINGED: [(&str, &str); 3] = [("scope", "openid"), ("login_hint", "alice"), ("client_notification_token", TOKEN)];
 
 #[tokio::test]
 async fn section_10_2_a_client_is_told_that_the_person_decided_and_of_nothing_else() {

@@ -8,7 +8,7 @@ use crate::harness::{Authority, MAIL_API, PHOTOS_API, TestApp, eventually, every
 const PATHS: [&str; 2] = ["/.well-known/openid-configuration", "/.well-known/oauth-authorization-server"];
 
 /// What the conformance suite knows of what we could send; any other name is a warning there.
-const REGISTERED: [&str; 62] = [
+const REGISTERED: [&str; 65] = [
     "issuer",
     "authorization_endpoint",
     "token_endpoint",

@@ -38,7 +38,7 @@ impl Default for BackchannelAuthenticationConfig {
             longest_lifetime: TimeDelta::minutes(15),
             interval: TimeDelta::seconds(5),
             requests_per_person: 20,
-            unknown_hints_per_client: 50,
+            unknown_hints_per_client: 100,
             announce_uri: None,
             announce_token: None,
         }

@@ -2,8 +2,8 @@
 //! of their own.
 //!
 //! 1. [`begin`] takes one of the few places that a person has for what waits for them, and keeps the request.
-//! 2. [`list`] shows the person what waits, [`find_waiting`] makes an attempt of what they want to decide.
-//! 3. [`decided`] frees the place and leaves word for a client that wants to hear of it.
+//! 2. [`list`] shows the person what waits, [`find`] and [`Waiting::into_request`] make an attempt of what they want to decide.
+//! 3. A decision frees the place and leaves word for a client that wants to hear of it.
 //!
 //! The rest is as for anybody who waits: see [`decoupled`](super::decoupled).
 

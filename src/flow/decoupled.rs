@@ -172,17 +172,7 @@ impl Record {
     ) -> Self {
         let Asked { scopes, resources, authorization_details, dpop_jkt } = asked;
         let (client_id, decision) = (client.id.clone(), Decision::Waiting);
-        Self {
-            client_id,
-            scopes,
-            resources,
-            authorization_details,
-            dpop_jkt,
-            hash,
-            expires_at,
-            decision,
-            backchannel,
-        }
+        Self { client_id, scopes, resources, authorization_details, dpop_jkt, hash, expires_at, decision, backchannel }
     }
 
     /// Whether a person can still decide.
@@ -192,12 +182,7 @@ impl Record {
 
     /// The request as an attempt has it. A person is always asked, whatever they allowed before and whoever the client is:
     /// nothing but their answer says that it is theirs (RFC 8628 section 5.4, OpenID Connect CIBA section 8).
-    pub fn into_request(
-        self,
-        app: &App,
-        client: &Client,
-        waiter: Waiter,
-    ) -> Result<AuthorizationRequest, StoreError> {
+    pub fn into_request(self, app: &App, client: &Client, waiter: Waiter) -> Result<AuthorizationRequest, StoreError> {
         let (device, backchannel) = match waiter {
             Waiter::Device(id) => (Some(id), None),
             Waiter::Backchannel(id) => (None, Some(id)),
@@ -314,11 +299,7 @@ async fn tell(app: &App, waiter: Waiter, attempt: &str, now: DateTime<Utc>) -> R
     }
 }
 
-async fn read_waiting(
-    app: &App,
-    waiter: Waiter,
-    now: DateTime<Utc>,
-) -> Result<Option<(Vec<u8>, Record)>, StoreError> {
+async fn read_waiting(app: &App, waiter: Waiter, now: DateTime<Utc>) -> Result<Option<(Vec<u8>, Record)>, StoreError> {
     let Some(stored) = app.state.get(&waiter.key(), now).await? else { return Ok(None) };
     let record: Record = serde_json::from_slice(&stored).map_err(StoreError::corrupt)?;
     Ok(record.is_waiting(now).then_some((stored, record)))

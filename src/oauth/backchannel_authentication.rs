@@ -132,12 +132,7 @@ async fn person(app: &App, client: &Client, form: &Form, now: DateTime<Utc>) -> 
 
 /// Whoever signs in with that name. The specification wants the client to be told that there is nobody (section 13), so a client that
 /// asks for many is slowed down.
-async fn named(
-    app: &App,
-    client: &Client,
-    name: &str,
-    now: DateTime<Utc>,
-) -> Result<Option<SubjectId>, OAuthError> {
+async fn named(app: &App, client: &Client, name: &str, now: DateTime<Utc>) -> Result<Option<SubjectId>, OAuthError> {
     let (state, settings) = (app.state.as_ref(), &app.config.backchannel_authentication);
     let limit: (TimeDelta, u32) = (app.config.throttle.window, settings.unknown_hints_per_client);
     let reserved = match throttle::reserve_hint(state, limit, &client.id, now).await? {
@@ -156,12 +151,7 @@ async fn named(
 }
 
 /// Whoever the client got that ID token for.
-async fn known(
-    app: &App,
-    client: &Client,
-    token: &str,
-    now: DateTime<Utc>,
-) -> Result<Option<SubjectId>, OAuthError> {
+async fn known(app: &App, client: &Client, token: &str, now: DateTime<Utc>) -> Result<Option<SubjectId>, OAuthError> {
     let hint = id_token::verify_hint(app, token, now)
         .await?
         .filter(|hint| hint.client_id == client.id)

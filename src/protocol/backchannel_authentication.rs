@@ -82,7 +82,9 @@ mod tests {
         for good in ["8d67dc78-7faa-4d41-aabd-67707b374255", "abcdefghijklmnopqrstu~", &"a".repeat(1024)] {
             assert_eq!(client_notification_token(good).unwrap(), good);
         }
-        for bad in ["", "=", "short", &"a".repeat(21), &"a".repeat(1025), &format!("{}=a", "a".repeat(30)), &"ä".repeat(30)] {
+        for bad in
+            ["", "=", "short", &"a".repeat(21), &"a".repeat(1025), &format!("{}=a", "a".repeat(30)), &"ä".repeat(30)]
+        {
             assert_eq!(client_notification_token(bad).unwrap_err().code().as_str(), "invalid_request", "{bad:?}");
         }
     }

@@ -21,7 +21,7 @@ use crate::http::form::OAuthForm;
 use crate::http::pages::locale::Locale;
 use crate::http::pages::requests::{PendingView, RequestsPage, RequestsRemark};
 use crate::http::pages::view::{ClientView, PersonView};
-use crate::http::{continuation, csrf, pages, remark};
+use crate::http::{continuation, csrf, pages, remark, return_to};
 use crate::identity::backend::Person;
 use crate::model::authorization_details::type_of;
 use crate::model::id::{FamilyId, SubjectId};
@@ -36,7 +36,7 @@ pub async fn get(State(app): State<App>, browser: Browser) -> Response {
     let shown = async {
         match who(&app, &browser, now).await? {
             Some(person) => page(&app, &browser, &person, now).await,
-            None => Ok(browser.redirect(&app.url("/login?switch=1"))),
+            None => Ok(browser.redirect(&return_to::login_url(&app, PAGE))),
         }
     };
     continuation::or_error_page(&browser, shown).await
@@ -58,7 +58,7 @@ async fn submit(app: &App, browser: &Browser, headers: &HeaderMap, form: &Form) 
         return Ok(continuation::forged(browser));
     }
     let Some((subject, _)) = who(app, browser, now).await? else {
-        return Ok(browser.redirect(&app.url("/login?switch=1")));
+        return Ok(browser.redirect(&return_to::login_url(app, PAGE)));
     };
     let id = form.one("id")?.and_then(|id| Uuid::try_parse(id).ok()).map(FamilyId);
     let waiting = match id {

@@ -4,7 +4,7 @@ use chrono::NaiveDate;
 
 use super::applications::{ApplicationsPage, CredentialsView, RequestProblem, RequestState, RequestView, TypedRequest};
 use super::consent::{ConsentPage, ConsentView, ConsentsPage, DetailView};
-use super::device::{DeviceEnd, DeviceEndPage, EndOf, DevicePage, DeviceProblem};
+use super::device::{DeviceEnd, DeviceEndPage, DevicePage, DeviceProblem, EndOf};
 use super::error::{ErrorKind, ErrorPage};
 use super::form_post::form_post;
 use super::hand_over::HandOverPage;
@@ -104,10 +104,7 @@ fn consents(site: &Site) -> Vec<(&'static str, String)> {
         ("consent-least", html(&least)),
         ("consent-details", html(&ConsentPage { details: &details, scopes: &[], ..consent })),
         ("consent-device", html(&ConsentPage { is_device: true, ..consent })),
-        (
-            "consent-request",
-            html(&ConsentPage { is_backchannel: true, binding_message: Some("W4 <x>"), ..consent }),
-        ),
+        ("consent-request", html(&ConsentPage { is_backchannel: true, binding_message: Some("W4 <x>"), ..consent })),
         ("consent-named-by", html(&ConsentPage { named_by: Some("agent.example:8443"), ..consent })),
         ("select-account", html(&SelectAccountPage { site, form, client: &client, person: &person, account: "u.1" })),
         ("consents", html(&list)),

@@ -25,7 +25,10 @@ pub fn profile_violations(settings: &ClientSettings, profile: Profile) -> Vec<Vi
         found.push(breaks("/grant_types", "needs signed requests, which a device authorization request never is"));
     }
     if profile.requires_signed_requests() && settings.grant_types.contains(&GrantType::Ciba) {
-        found.push(breaks("/grant_types", "needs signed requests, which backchannel authentication requests are not here"));
+        found.push(breaks(
+            "/grant_types",
+            "needs signed requests, which backchannel authentication requests are not here",
+        ));
     }
     found.extend(weak_algs(settings, profile).map(|pointer| breaks(pointer, "allows PS256, ES256 and EdDSA")));
     found

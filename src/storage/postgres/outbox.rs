@@ -23,8 +23,7 @@ pub enum OutboxKind {
 
 impl OutboxKind {
     /// Every kind that this version knows.
-    pub const ALL: [Self; 3] =
-        [Self::BackchannelLogout, Self::BackchannelNotification, Self::BackchannelAnnouncement];
+    pub const ALL: [Self; 3] = [Self::BackchannelLogout, Self::BackchannelNotification, Self::BackchannelAnnouncement];
 
     /// Its name in the table.
     pub fn as_str(self) -> &'static str {

@@ -85,12 +85,7 @@ async fn redemption(
 }
 
 /// The code is genuine, but its time is over: if it was redeemed once, this is a replay.
-async fn expired(
-    app: &App,
-    client: &Client,
-    (code, words): (&PlainCode, &Words),
-    now: DateTime<Utc>,
-) -> OAuthError {
+async fn expired(app: &App, client: &Client, (code, words): (&PlainCode, &Words), now: DateTime<Utc>) -> OAuthError {
     match app.postgres.revoke_replayed_code(code.id(), &client.id, &code.hash(), None, now).await {
         Ok(_) => OAuthError::expired_token(words.expired),
         Err(error) => error.into(),
