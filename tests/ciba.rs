@@ -14,8 +14,8 @@ use ostiary::model::id::ClientId;
 use serde_json::{Value, json};
 
 use crate::harness::{
-    Answer, Authorization, Browser, ClientKey, MAIL_API, PHOTOS_API, Page, Receiver, TestApp, TestClient, TestPerson,
-    Tokens,
+    Answer, Authorization, Browser, ClientKey, Cluster, Database, MAIL_API, PHOTOS_API, Page, Receiver, TestApp,
+    TestClient, TestPerson, Tokens, Valkey, eventually,
 };
 
 const PATH: &str = "/backchannel_authentication";
@@ -860,4 +860,72 @@ async fn section_4_a_client_that_registers_itself_says_how_it_learns_of_decision
     let push = json!({"grant_types": [GRANT], "response_types": [], "backchannel_token_delivery_mode": "push"});
     let refused = app.post("/register").json(&push).send().await.document(400);
     assert_eq!(refused["error"], "invalid_client_metadata");
+}
+
+#[tokio::test]
+async fn a_frontend_of_ones_own_is_told_that_the_request_was_made_elsewhere() {
+    let app = TestApp::start().await;
+    let (client, alice) = (call_centre(&app).await, app.alice().await);
+    let form = [ASKED.as_slice(), &[("binding_message", "W4-SCT")]].concat();
+    Request::begin_with(&app, &client, &form).await;
+    let mut browser = signed_in(&app, &alice).await;
+    let question = look(&mut browser).await;
+    let path = format!("/authorize/consent?{}", question.url.query().unwrap());
+    let issuer = app.issuer().to_owned();
+    let step = browser.fetch(&issuer, http::Method::GET, &path, None).await.json();
+    assert_eq!(step["next"], "consent", "{step}");
+    let told = &step["question"];
+    assert_eq!((&told["is_backchannel"], &told["binding_message"]), (&json!(true), &json!("W4-SCT")));
+    assert_eq!(told.get("is_device"), None);
+}
+
+#[tokio::test]
+async fn pressing_a_button_twice_ends_well() {
+    let app = TestApp::start().await;
+    let (client, alice) = (call_centre(&app).await, app.alice().await);
+    let request = Request::begin(&app, &client).await;
+    let mut browser = signed_in(&app, &alice).await;
+    let question = look(&mut browser).await;
+    for button in ["consent-allow", "consent-allow", "consent-deny"] {
+        let page = browser.submit(&question, button, &[]).await;
+        assert!(page.has("request-done"), "the first press counts: {page:?}");
+    }
+    request.tokens(&app).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn without_postgres_an_approved_request_waits_and_is_served_afterwards() {
+    let mut cluster = Cluster::start().await;
+    let app = TestApp::on(Database::of_cluster(&cluster).await, |_| {}).await;
+    let (request, ..) = approved(&app).await;
+    cluster.kill().await;
+    request.poll(&app).await.assert_unavailable();
+    app.call_as(&request.client, PATH, &ASKED).await.assert_unavailable();
+    cluster.start_again().await;
+    let served = || async {
+        let answer = request.poll(&app).await;
+        (answer.status == 200).then_some(answer)
+    };
+    let tokens = Tokens { body: eventually("the client is served", served).await.json() };
+    app.assert_family_stands(&request.client, &tokens).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn without_valkey_no_request_is_judged_and_none_begins() {
+    let mut valkey = Valkey::start().await;
+    let app = TestApp::with_config(|config| config.state.valkey_url = Some(valkey.url().into())).await;
+    let (request, _, mut browser) = approved(&app).await;
+    let waiting = Request::begin(&app, &request.client).await;
+    let list = browser.open(PAGE).await;
+    valkey.kill();
+    for answer in [request.poll(&app).await, waiting.poll(&app).await] {
+        answer.assert_unavailable();
+    }
+    app.call_as(&request.client, PATH, &ASKED).await.assert_unavailable();
+    browser.submit(&list, "look-1", &[]).await.assert_unavailable(PAGE);
+    valkey.start_again().await;
+    let ready = || async { (app.get("/ready").send().await.status == 200).then_some(()) };
+    eventually("the server is ready", ready).await;
+    // The store was emptied: whoever waited begins anew.
+    told(&request.poll(&app).await, EXPIRED);
 }

@@ -486,20 +486,6 @@ mod tests {
         assert_eq!(exchanges(elsewhere), ["/token_exchange/resources/0"]);
         let relative = |s: &mut ClientSettings| s.token_exchange.resources = vec![ResourceUri::new("api")];
         assert_eq!(exchanges(relative), ["/token_exchange/resources/0"]);
-        let ciba = |change: fn(&mut ClientSettings)| {
-            pointers(|s| {
-                s.grant_types.push(GrantType::Ciba);
-                s.backchannel_token_delivery_mode = Some(TokenDeliveryMode::Poll);
-                change(s);
-            })
-        };
-        assert!(ciba(|_| {}).is_empty());
-        assert_eq!(ciba(|s| s.backchannel_token_delivery_mode = None), ["/backchannel_token_delivery_mode"]);
-        assert_eq!(ciba(|s| s.token_endpoint_auth_method = ClientAuthMethod::None), ["/grant_types"]);
-        let deaf = ciba(|s| s.backchannel_token_delivery_mode = Some(TokenDeliveryMode::Ping));
-        assert_eq!(deaf, ["/backchannel_client_notification_endpoint"]);
-        let plain = ciba(|s| s.backchannel_client_notification_endpoint = Some("http://a.example/".into()));
-        assert_eq!(plain, ["/backchannel_client_notification_endpoint"]);
         let other_origin = |s: &mut ClientSettings| s.frontchannel_logout_uri = Some("https://b.example/out".into());
         assert_eq!(pointers(other_origin), ["/frontchannel_logout_uri"]);
         assert_eq!(
@@ -517,6 +503,24 @@ mod tests {
         };
         let all = ["access_token", "id_token", "refresh_absolute", "refresh_grace"];
         assert_eq!(pointers(too_long), all.map(|name| format!("/lifetimes/{name}")));
+    }
+
+    #[test]
+    fn a_client_of_people_who_are_elsewhere_says_how_it_learns_of_decisions() {
+        let ciba = |change: fn(&mut ClientSettings)| {
+            pointers(|s| {
+                s.grant_types.push(GrantType::Ciba);
+                s.backchannel_token_delivery_mode = Some(TokenDeliveryMode::Poll);
+                change(s);
+            })
+        };
+        assert!(ciba(|_| {}).is_empty());
+        assert_eq!(ciba(|s| s.backchannel_token_delivery_mode = None), ["/backchannel_token_delivery_mode"]);
+        assert_eq!(ciba(|s| s.token_endpoint_auth_method = ClientAuthMethod::None), ["/grant_types"]);
+        let deaf = ciba(|s| s.backchannel_token_delivery_mode = Some(TokenDeliveryMode::Ping));
+        assert_eq!(deaf, ["/backchannel_client_notification_endpoint"]);
+        let plain = ciba(|s| s.backchannel_client_notification_endpoint = Some("http://a.example/".into()));
+        assert_eq!(plain, ["/backchannel_client_notification_endpoint"]);
     }
 
     /// Addresses, good and nearly so.
