@@ -5,7 +5,7 @@
 //! 2. [`list`] shows the person what waits, [`find`] and [`Waiting::into_request`] make an attempt of what they want to decide.
 //! 3. A decision frees the place and leaves word for a client that wants to hear of it.
 //!
-//! The rest is as for anybody who waits: see [`decoupled`](super::decoupled).
+//! The rest is as for anybody who waits: see [`decoupled`].
 
 use std::sync::Arc;
 
