@@ -110,6 +110,29 @@ impl Fetch {
         self.in_time(call).await
     }
 
+    /// Posts JSON, with a bearer token (RFC 6750 section 2.1) if there is one; the status of the answer, whatever it is. The body is
+    /// not read.
+    pub async fn post_json(
+        &self,
+        purpose: OutboundPurpose,
+        url: &str,
+        bearer: Option<&str>,
+        body: &serde_json::Value,
+    ) -> Result<u16, FetchError> {
+        let call = async {
+            let (client, url) = self.prepare(purpose, url).await?;
+            let json = HeaderValue::from_static("application/json");
+            let request = client.post(url).header(CONTENT_TYPE, json).body(body.to_string());
+            // Marked as sensitive by reqwest: no log shows it.
+            let request = match bearer {
+                Some(token) => request.bearer_auth(token),
+                None => request,
+            };
+            Ok(send(&client, request.build().map_err(failed)?).await?.status().as_u16())
+        };
+        self.in_time(call).await
+    }
+
     /// Gets a body and its media type.
     pub async fn get_bytes(
         &self,

@@ -10,8 +10,8 @@ use crate::config::{Installation, RegistrationMode};
 use crate::http::method::{self, without_head};
 use crate::http::{cors, session};
 use crate::oauth::{
-    authorize, device_authorization, discovery, introspection, jwks, logout, par, paths, protected_resource,
-    registration, revocation, sample_resource, token, userinfo,
+    authorize, backchannel_authentication, device_authorization, discovery, introspection, jwks, logout, par, paths,
+    protected_resource, registration, revocation, sample_resource, token, userinfo,
 };
 use crate::web;
 
@@ -21,6 +21,7 @@ pub fn router(app: App) -> Router {
     let mut api = Router::new()
         .route(paths::PAR, post(par::post))
         .route(paths::DEVICE_AUTHORIZATION, post(device_authorization::post))
+        .route(paths::BACKCHANNEL_AUTHENTICATION, post(backchannel_authentication::post))
         .route(paths::TOKEN, post(token::post))
         .route(paths::USERINFO, get(userinfo::get).post(userinfo::post))
         .route(paths::INTROSPECT, post(introspection::post))

@@ -8,7 +8,7 @@ use crate::harness::{Authority, MAIL_API, PHOTOS_API, TestApp, eventually, every
 const PATHS: [&str; 2] = ["/.well-known/openid-configuration", "/.well-known/oauth-authorization-server"];
 
 /// What the conformance suite knows of what we could send; any other name is a warning there.
-const REGISTERED: [&str; 62] = [
+const REGISTERED: [&str; 65] = [
     "issuer",
     "authorization_endpoint",
     "token_endpoint",
@@ -68,6 +68,9 @@ const REGISTERED: [&str; 62] = [
     "authorization_response_iss_parameter_supported",
     "backchannel_logout_supported",
     "backchannel_logout_session_supported",
+    "backchannel_authentication_endpoint",
+    "backchannel_token_delivery_modes_supported",
+    "backchannel_user_code_parameter_supported",
     "frontchannel_logout_supported",
     "frontchannel_logout_session_supported",
     "protected_resources",
@@ -98,6 +101,9 @@ async fn the_metadata_is_exactly_this_under_both_names() {
         "pushed_authorization_request_endpoint": at("/par"),
         "require_pushed_authorization_requests": false,
         "device_authorization_endpoint": at("/device_authorization"),
+        "backchannel_authentication_endpoint": at("/backchannel_authentication"),
+        "backchannel_token_delivery_modes_supported": ["poll", "ping"],
+        "backchannel_user_code_parameter_supported": false,
         "scopes_supported":
             ["address", "email", "mail.read", "offline_access", "openid", "phone", "photos.read", "photos.write", "profile"],
         "response_types_supported": ["code"],
@@ -105,7 +111,7 @@ async fn the_metadata_is_exactly_this_under_both_names() {
             ["query", "fragment", "form_post", "jwt", "query.jwt", "fragment.jwt", "form_post.jwt"],
         "grant_types_supported":
             ["authorization_code", "refresh_token", "client_credentials", "urn:ietf:params:oauth:grant-type:device_code",
-             "urn:ietf:params:oauth:grant-type:token-exchange"],
+             "urn:ietf:params:oauth:grant-type:token-exchange", "urn:openid:params:grant-type:ciba"],
         "acr_values_supported": ["urn:ostiary:acr:pwd"],
         "subject_types_supported": ["public", "pairwise"],
         "id_token_signing_alg_values_supported": ["RS256", "PS256", "ES256", "EdDSA"],

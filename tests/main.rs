@@ -34,6 +34,7 @@ mod authorize_refusals;
 mod backchannel_logout;
 mod bad_input;
 mod chromium;
+mod ciba;
 mod client_authentication;
 mod client_documents;
 mod client_logo;

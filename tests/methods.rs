@@ -10,7 +10,7 @@ use crate::contract::routes;
 use crate::harness::TestApp;
 
 /// The paths that routers name one by one. Those of the admin API and of the console come from their tables.
-const NAMED: [(&str, &[&str]); 41] = [
+const NAMED: [(&str, &[&str]); 44] = [
     ("/", &["GET", "HEAD"]),
     ("/.well-known/oauth-authorization-server", &["GET", "HEAD"]),
     ("/.well-known/oauth-protected-resource", &["GET", "HEAD"]),
@@ -19,6 +19,8 @@ const NAMED: [(&str, &[&str]); 41] = [
     ("/account/applications", &["GET", "POST"]),
     ("/account/consents", &["GET", "HEAD", "POST"]),
     ("/account/password", &["GET", "POST"]),
+    ("/account/requests", &["GET", "POST"]),
+    ("/account/requests/done", &["GET"]),
     ("/admin/docs", &["GET", "HEAD"]),
     ("/admin/openapi.json", &["GET", "HEAD"]),
     ("/assets/{file}", &["GET", "HEAD"]),
@@ -28,6 +30,7 @@ const NAMED: [(&str, &[&str]); 41] = [
     ("/authorize/consent", &["GET"]),
     ("/authorize/decision", &["POST"]),
     ("/authorize/resume", &["GET"]),
+    ("/backchannel_authentication", &["POST"]),
     ("/client-logo", &["GET", "HEAD"]),
     ("/consent", &["GET", "POST"]),
     ("/demo/callback", &["GET"]),

@@ -8,6 +8,8 @@
 pub mod admin;
 // Records of what was done.
 pub mod audit;
+// Backchannel authentication.
+pub mod backchannel_authentication;
 // Clients that are named by an address.
 pub mod client_documents;
 // Postgres.
@@ -67,6 +69,7 @@ use serde::{Deserialize, Serialize};
 
 pub use self::admin::AdminConfig;
 pub use self::audit::AuditConfig;
+pub use self::backchannel_authentication::BackchannelAuthenticationConfig;
 pub use self::client_documents::ClientDocumentsConfig;
 pub use self::database::DatabaseConfig;
 pub use self::device_authorization::DeviceAuthorizationConfig;
@@ -114,6 +117,8 @@ pub struct Config {
     pub pushed_requests: PushedRequestsConfig,
     /// Device authorization.
     pub device_authorization: DeviceAuthorizationConfig,
+    /// Backchannel authentication.
+    pub backchannel_authentication: BackchannelAuthenticationConfig,
     /// Clients that register themselves.
     pub registration: RegistrationConfig,
     /// Clients that are named by an address.

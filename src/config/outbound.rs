@@ -66,6 +66,10 @@ impl OutboundException {
 pub enum OutboundPurpose {
     /// A logout token to a client (OpenID Connect Back-Channel Logout section 2.5).
     BackchannelLogout,
+    /// Word to a client that its request was decided (OpenID Connect CIBA section 10.2).
+    BackchannelNotification,
+    /// Word of a request that waits for a person, to the operator's own service (`backchannel_authentication.announce_uri`).
+    BackchannelAnnouncement,
     /// A client's logo, to be served by us.
     ClientLogo,
     /// A client's public keys (RFC 7591 section 2, `jwks_uri`).

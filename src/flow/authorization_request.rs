@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::decoupled::Waiter;
 use crate::model::authorization_details::AuthorizationDetail;
 use crate::model::id::{ClientId, FamilyId, ResourceUri, SubjectId};
 use crate::protocol::claims::ClaimsRequest;
@@ -63,6 +64,12 @@ pub struct AuthorizationRequest {
     /// not know.
     #[serde(default)]
     pub device: Option<FamilyId>,
+    /// The same for a client whose person is elsewhere (OpenID Connect CIBA).
+    #[serde(default)]
+    pub backchannel: Option<FamilyId>,
+    /// What the person compares with what such a client shows (OpenID Connect CIBA section 7.1).
+    #[serde(default)]
+    pub binding_message: Option<String>,
 }
 
 impl AuthorizationRequest {
@@ -76,6 +83,11 @@ impl AuthorizationRequest {
         self.scopes.iter().any(|scope| scope == "openid")
     }
 
+    /// Who waits for the decision elsewhere, rather than at the redirect URI.
+    pub fn waiter(&self) -> Option<Waiter> {
+        self.device.map(Waiter::Device).or(self.backchannel.map(Waiter::Backchannel))
+    }
+
     /// Where its answer goes.
     pub fn return_address(&self) -> ReturnAddress {
         ReturnAddress {
@@ -84,7 +96,7 @@ impl AuthorizationRequest {
             response_mode: self.response_mode,
             state: self.state.clone(),
             ui_locales: self.ui_locales.clone(),
-            is_device: self.device.is_some(),
+            is_decoupled: self.waiter().is_some(),
         }
     }
 }
@@ -102,6 +114,6 @@ pub struct ReturnAddress {
     pub state: Option<String>,
     /// The languages that the request asks for.
     pub ui_locales: Vec<String>,
-    /// Whether a device waits instead: then there is nobody at the redirect URI to tell of an error.
-    pub is_device: bool,
+    /// Whether somebody waits elsewhere instead: then there is nobody at the redirect URI to tell of an error.
+    pub is_decoupled: bool,
 }

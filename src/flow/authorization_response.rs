@@ -7,7 +7,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::{Map, Value};
 
 use super::authorization_request::ReturnAddress;
-use super::device_code;
+use super::decoupled::Waiter;
 use super::encryption::Envelope;
 use crate::app::App;
 use crate::model::client::Client;
@@ -27,7 +27,7 @@ pub struct AuthorizationResponse {
     pub response_mode: ResponseMode,
     /// What it says.
     pub parameters: Vec<(&'static str, String)>,
-    /// Whether it goes to a page of ours, which says what became of a device.
+    /// Whether it goes to a page of ours, which says what became of the request of somebody who waits elsewhere.
     pub is_own: bool,
     /// The languages that the request asked for, for a page that sends the browser there.
     pub ui_locales: Vec<String>,
@@ -78,11 +78,11 @@ impl AuthorizationResponse {
         Self::signed(app, &client, (to, parameters), envelope, now).await
     }
 
-    /// What a person sees who decided about a device in `attempt`: the device itself is told when it asks.
-    pub fn of_device(app: &App, attempt: &str) -> Self {
+    /// What a person sees who decided in `attempt` for somebody who waits elsewhere, and is told when they ask.
+    pub fn of_decoupled(app: &App, waiter: Waiter, attempt: &str) -> Self {
         let parameters = vec![("interaction", attempt.to_owned())];
         Self {
-            redirect_uri: app.url(device_code::DONE),
+            redirect_uri: app.url(waiter.done()),
             response_mode: ResponseMode::Query,
             parameters,
             is_own: true,
@@ -91,7 +91,7 @@ impl AuthorizationResponse {
     }
 
     fn plain(app: &App, to: ReturnAddress, mut parameters: Vec<(&'static str, String)>) -> Self {
-        let ReturnAddress { client_id: _, redirect_uri, response_mode, state, ui_locales, is_device: _ } = to;
+        let ReturnAddress { client_id: _, redirect_uri, response_mode, state, ui_locales, is_decoupled: _ } = to;
         parameters.extend(state.map(|state| ("state", state)));
         parameters.push(("iss", app.issuer().to_owned()));
         Self { redirect_uri, response_mode, parameters, is_own: false, ui_locales }
@@ -105,7 +105,7 @@ impl AuthorizationResponse {
         envelope: Option<Envelope>,
         now: DateTime<Utc>,
     ) -> Result<Self, OAuthError> {
-        let ReturnAddress { client_id, redirect_uri, response_mode, state, ui_locales, is_device: _ } = to;
+        let ReturnAddress { client_id, redirect_uri, response_mode, state, ui_locales, is_decoupled: _ } = to;
         parameters.extend(state.map(|state| ("state", state)));
         let alg = client.settings.authorization_signed_response_alg;
         let claims = claims(app.issuer(), client_id.as_str(), parameters, now);

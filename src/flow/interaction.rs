@@ -24,7 +24,7 @@ pub use self::answer::{answer, deny, end, finish};
 use self::missing::{consent_scopes, missing_sign_in, question, refused_page, requires_consent, wrong_person};
 use self::record::{change, kept_until, key, read};
 use super::authorization_request::AuthorizationRequest;
-use super::device_code::{self, Outcome};
+use super::decoupled::{self, Outcome};
 use super::session::find_standing;
 use super::throttle::{self, Network};
 use crate::app::App;
@@ -222,9 +222,9 @@ pub async fn allow(
     let Some(standing) = find_standing(app, signed_in, &request.client_id, now).await? else {
         return Ok(interaction);
     };
-    // For a device that no longer waits nothing is allowed: what is remembered would be a consent that nobody gave.
-    let is_over = match request.device {
-        Some(device) => device_code::outcome(app, device, &interaction.id, now).await? != Outcome::Waiting,
+    // For whoever no longer waits nothing is allowed: what is remembered would be a consent that nobody gave.
+    let is_over = match request.waiter() {
+        Some(waiter) => decoupled::outcome(app, waiter, &interaction.id, now).await? != Outcome::Waiting,
         None => false,
     };
     // What is allowed in particular is asked for each time, and so is what it limits: remembered by itself, a scope would be more than

@@ -14,6 +14,8 @@ pub mod authorization_details;
 pub mod authorization_request;
 // What a client is answered through the browser.
 pub mod authorization_response;
+// Requests of clients whose person is elsewhere.
+pub mod backchannel_authentication;
 // Who presents an access token.
 pub mod bearer;
 // Which client calls.
@@ -24,6 +26,8 @@ pub mod client_document;
 pub mod client_keys;
 // Authorization codes.
 pub mod code;
+// Requests that are made in one place and decided in another.
+pub mod decoupled;
 // The browsers that signed in to an account before.
 pub mod device;
 // Device codes: a device asks, a person decides in a browser.

@@ -1,7 +1,8 @@
 //! Limits on password attempts: they slow whoever guesses and cannot lock a person out of their account. And limits on how
 //! many authorization attempts one network may begin, because each is a record that lives for a while; and on guesses of the
 //! codes that devices show, on how many clients may be registered and how often registrations be changed from one network, and on how
-//! many documents of clients, request objects and addresses of sectors are fetched for one.
+//! many documents of clients, request objects and addresses of sectors are fetched for one. And on what a client may send to people
+//! who are elsewhere.
 //!
 //! Failures are counted in windows; a count slides, as this window's plus the share of the previous one that is not yet a
 //! window old. Who attempts is one of two:
@@ -22,12 +23,12 @@ mod window;
 
 use std::time::Duration;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use futures_util::future::{try_join, try_join_all};
 
 use self::window::{Count, Counter, Limit, Window};
 use crate::config::{ClientDocumentsConfig, RegistrationConfig, ThrottleConfig};
-use crate::model::id::ClientId;
+use crate::model::id::{ClientId, SubjectId};
 use crate::storage::StoreError;
 use crate::storage::state::StateStore;
 
@@ -216,6 +217,36 @@ pub async fn count_client_document(
     let (per_network, per_site) = (limits.fetches_per_network, limits.fetches_per_site);
     let from = network_limits(Limit::ClientDocument, network, per_network, per_site);
     count(store, (Window::at(limits.window, now), from), now).await
+}
+
+/// Counts a hint of a client at a person (OpenID Connect CIBA section 7.1), if it may go on: whoever sends many that mean nobody is
+/// finding out who has an account. One that means somebody is refunded.
+pub async fn reserve_hint(
+    store: &dyn StateStore,
+    (length, most): (TimeDelta, u32),
+    client_id: &ClientId,
+    now: DateTime<Utc>,
+) -> Result<Admission, StoreError> {
+    let mut reserved = Reserved::at(Window::at(length, now));
+    let counter = Counter::new(Limit::UnknownHint, &["client", client_id.as_str()]);
+    let count = reserved.add(store, counter, now).await?;
+    reserved.admit(store, count, most.max(1), now).await
+}
+
+/// Counts a request of a client to a person; how long to wait, if it sent them too many already.
+pub async fn count_backchannel_request(
+    store: &dyn StateStore,
+    (length, most): (TimeDelta, u32),
+    (client_id, subject): (&ClientId, &SubjectId),
+    now: DateTime<Utc>,
+) -> Result<Option<Duration>, StoreError> {
+    let mut reserved = Reserved::at(Window::at(length, now));
+    let counter = Counter::new(Limit::Backchannel, &["person", client_id.as_str(), subject.as_str()]);
+    let count = reserved.add(store, counter, now).await?;
+    Ok(match reserved.admit(store, count, most.max(1), now).await? {
+        Admission::Admitted(_) => None,
+        Admission::Wait(wait) => Some(wait),
+    })
 }
 
 fn network_limits(limit: Limit, network: &Network, per_network: u32, per_site: u32) -> Vec<(Counter, u32)> {

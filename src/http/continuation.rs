@@ -42,8 +42,8 @@ pub async fn error_response(
     log_failure(error);
     let code = error.code().as_str();
     app.metrics.clients.note_error(to.client_id.as_str(), code);
-    if to.is_device {
-        // The device is told when it asks; here is only the person.
+    if to.is_decoupled {
+        // Whoever waits is told when they ask; here is only the person.
         return error_page(browser, error);
     }
     match AuthorizationResponse::error(app, to, error, now).await {

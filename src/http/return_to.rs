@@ -1,11 +1,12 @@
 //! Where a sign-in that no application asked for leads: back to the page that asked for it.
 //!
-//! The address travels through the sign-in page, so anybody may have written it. Only pages of the console are returned to:
-//! a link to the sign-in can lead nowhere else, neither to another site nor to a page here that does something when opened.
+//! The address travels through the sign-in page, so anybody may have written it. Only pages of the console are returned to, and
+//! the list of what waits for a person: a link to the sign-in can lead nowhere else, neither to another site nor to a page here that does something when opened.
 
 use url::Url;
 
 use crate::app::App;
+use crate::flow::backchannel_authentication;
 use crate::protocol::form;
 
 /// The parameter of the sign-in page.
@@ -34,7 +35,13 @@ fn is_returned_to(issuer: &str, url: &str, path: &str) -> bool {
     let is_console = below.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
     // The parser drops line ends and blanks that no header could carry.
     let is_written = path.bytes().all(|byte| byte.is_ascii_graphic());
-    is_console && is_written && url.origin() == root.origin() && path.starts_with(CONSOLE) && path.len() <= LONGEST
+    let is_of_console = is_console && path.starts_with(CONSOLE) && path.len() <= LONGEST;
+    is_of_console && is_written && url.origin() == root.origin() || path == backchannel_authentication::PAGE
+}
+
+/// Whether such a page is one of the console's.
+pub fn is_console(path: &str) -> bool {
+    path.starts_with(CONSOLE)
 }
 
 #[cfg(test)]
@@ -72,6 +79,7 @@ mod tests {
             for good in ["/console", "/console/clients?search=a&cursor=b", "/console/clients/https%3A%2F%2Fa.example"] {
                 assert!(judge(issuer, good), "{issuer} {good}");
             }
+            assert!(judge(issuer, "/account/requests"), "{issuer}");
             for bad in [
                 "",
                 "/console\n",
@@ -80,6 +88,9 @@ mod tests {
                 "/console/\u{7f}",
                 "/",
                 "/logout",
+                "/account/requests/",
+                "/account/requests?a=b",
+                "/account/requests/../../logout",
                 "/consoles",
                 "//evil.example/console",
                 "https://evil.example/console",

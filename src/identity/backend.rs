@@ -58,6 +58,9 @@ pub trait IdentityBackend: Send + Sync + 'static {
     /// The person behind a subject; `None` when disabled, deleted or never there.
     async fn find_person(&self, subject: &SubjectId) -> Result<Option<Person>, StoreError>;
 
+    /// The subject of whoever signs in with that name; `None` when disabled, deleted or never there.
+    async fn find_subject(&self, username: &str) -> Result<Option<SubjectId>, StoreError>;
+
     /// A token family, whether it and all that a token of it depends on still stand, and the person it is about: what
     /// userinfo needs, in one round trip where the backend can.
     async fn find_family_and_person(

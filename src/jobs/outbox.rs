@@ -6,12 +6,17 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 use futures_util::future::join_all;
+use secrecy::ExposeSecret;
 use serde::Deserialize;
+use serde_json::json;
 
 use super::Progress;
 use crate::app::App;
 use crate::config::OutboundPurpose;
+use crate::fetch::FetchError;
+use crate::flow::backchannel_authentication::{self, AnnouncementRow, NotificationRow};
 use crate::flow::logout;
+use crate::model::client::TokenDeliveryMode;
 use crate::model::id::{ClientId, Sid, SubjectId};
 use crate::storage::StoreError;
 use crate::storage::postgres::outbox::{OutboxKind, OutboxRow};
@@ -50,6 +55,8 @@ pub async fn run_once(app: &App, now: DateTime<Utc>) -> Result<Progress, StoreEr
 async fn settle(app: &App, row: OutboxRow, now: DateTime<Utc>) -> Result<(), StoreError> {
     let done = match row.kind {
         OutboxKind::BackchannelLogout => tell_logout(app, &row, now).await,
+        OutboxKind::BackchannelNotification => tell_decision(app, &row, now).await,
+        OutboxKind::BackchannelAnnouncement => announce(app, &row, now).await,
     };
     match done {
         Ok(()) => app.postgres.finish_outbox(row.id, now).await,
@@ -76,8 +83,47 @@ async fn tell_logout(app: &App, row: &OutboxRow, now: DateTime<Utc>) -> Result<(
         .await
         .map_err(|error| error.to_string())?;
     let form = [("logout_token", token.as_str())];
-    match app.fetch.post_form(OutboundPurpose::BackchannelLogout, uri, &form).await {
-        // Section 2.8: 200; some frameworks make a 204 of an answer without a body.
+    // Section 2.8: 200; some frameworks make a 204 of an answer without a body.
+    heard(app.fetch.post_form(OutboundPurpose::BackchannelLogout, uri, &form).await)
+}
+
+/// OpenID Connect CIBA section 10.2. After its time nobody can fetch anything with the request, and nobody needs to hear of it.
+async fn tell_decision(app: &App, row: &OutboxRow, now: DateTime<Utc>) -> Result<(), String> {
+    let notice = NotificationRow::deserialize(&row.payload).map_err(|_| "the row cannot be read".to_owned())?;
+    let client = app.registry.find_client(&notice.client_id, now).await.map_err(|error| error.to_string())?;
+    let Some(client) = client.filter(|client| client.enabled && notice.expires_at > now) else {
+        return Ok(());
+    };
+    let settings = &client.settings;
+    let is_told = settings.backchannel_token_delivery_mode == Some(TokenDeliveryMode::Ping);
+    let Some(uri) = settings.backchannel_client_notification_endpoint.as_deref().filter(|_| is_told) else {
+        return Ok(());
+    };
+    let Some(notification) = backchannel_authentication::open(app, &notice) else {
+        return Err("the row cannot be unsealed".to_owned());
+    };
+    let body = json!({ "auth_req_id": notification.auth_req_id });
+    let token = Some(notification.client_notification_token.as_str());
+    heard(app.fetch.post_json(OutboundPurpose::BackchannelNotification, uri, token, &body).await)
+}
+
+/// Says that a request waits, where the operator wants to hear of that.
+async fn announce(app: &App, row: &OutboxRow, now: DateTime<Utc>) -> Result<(), String> {
+    let notice = AnnouncementRow::deserialize(&row.payload).map_err(|_| "the row cannot be read".to_owned())?;
+    let settings = &app.config.backchannel_authentication;
+    let Some(uri) = settings.announce_uri.as_deref().filter(|_| notice.expires_at > now) else {
+        return Ok(());
+    };
+    let client = app.registry.find_client(&notice.client_id, now).await.map_err(|error| error.to_string())?;
+    let person = app.identity.find_person(&notice.subject).await.map_err(|error| error.to_string())?;
+    let (Some(client), Some(person)) = (client, person) else { return Ok(()) };
+    let body = backchannel_authentication::announcement(app, &client, &notice, &person.username);
+    let token = settings.announce_token.as_ref().map(ExposeSecret::expose_secret);
+    heard(app.fetch.post_json(OutboundPurpose::BackchannelAnnouncement, uri, token, &body).await)
+}
+
+fn heard(answer: Result<u16, FetchError>) -> Result<(), String> {
+    match answer {
         Ok(200..=299) => Ok(()),
         Ok(status) => Err(format!("the client answered {status}")),
         Err(error) => Err(error.to_string()),

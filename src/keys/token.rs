@@ -1,7 +1,7 @@
-//! Authorization codes, device codes, refresh tokens and opaque access tokens as they travel: one base64url string each, without dots.
+//! Authorization codes, device codes, identifiers of backchannel authentication requests, refresh tokens and opaque access tokens as they travel: one base64url string each, without dots.
 //!
 //! Code: `kind | key id | family id (16) | secret (32) | tag (16)`. Refresh token: the same with a sequence number (4, big
-//! endian) after the family id. A device code is a code of a kind of its own. The tag is an HMAC of everything before it, cut to 128 bits: a forged or mistyped token is
+//! endian) after the family id. A device code is a code of a kind of its own, and so is an `auth_req_id`. The tag is an HMAC of everything before it, cut to 128 bits: a forged or mistyped token is
 //! refused without a look-up. Only the SHA-256 of the secret is stored (RFC 6749 section 10.3 and 10.10: guessing must not
 //! be feasible; 256 random bits are not guessed).
 //!
@@ -22,6 +22,7 @@ const CODE: u8 = 1;
 const REFRESH: u8 = 2;
 const ACCESS: u8 = 3;
 const DEVICE_CODE: u8 = 4;
+const AUTH_REQ_ID: u8 = 5;
 
 const TAG_LENGTH: usize = 16;
 const CODE_LENGTH: usize = 1 + 1 + 16 + 32 + TAG_LENGTH;
@@ -31,7 +32,8 @@ const MAX_ACCESS_TEXT: usize = 16 * 1024;
 
 type Secret = Zeroizing<[u8; 32]>;
 
-/// An authorization code (RFC 6749 section 4.1.2) or a device code (RFC 8628 section 3.2), in the clear.
+/// An authorization code (RFC 6749 section 4.1.2), a device code (RFC 8628 section 3.2) or an `auth_req_id` (OpenID Connect CIBA
+/// section 7.3), in the clear.
 pub struct PlainCode {
     kind: u8,
     key_id: u8,
@@ -63,6 +65,11 @@ impl PlainCode {
         Self::of_kind(DEVICE_CODE, keys, id)
     }
 
+    /// The same for a backchannel authentication request.
+    pub fn new_for_backchannel(keys: &MasterKeys, id: FamilyId) -> Self {
+        Self::of_kind(AUTH_REQ_ID, keys, id)
+    }
+
     fn of_kind(kind: u8, keys: &MasterKeys, id: FamilyId) -> Self {
         let secret = Zeroizing::new(random::bytes());
         let tag = cut(keys.mac(Purpose::TokenTag, &code_body(kind, keys.current(), id, &secret)));
@@ -82,6 +89,11 @@ impl PlainCode {
     /// The device code that `text` is, if its tag is ours.
     pub fn parse_for_device(keys: &MasterKeys, text: &str) -> Option<Self> {
         Self::parse_kind(DEVICE_CODE, keys, text)
+    }
+
+    /// The `auth_req_id` that `text` is, if its tag is ours.
+    pub fn parse_for_backchannel(keys: &MasterKeys, text: &str) -> Option<Self> {
+        Self::parse_kind(AUTH_REQ_ID, keys, text)
     }
 
     fn parse_kind(kind: u8, keys: &MasterKeys, text: &str) -> Option<Self> {

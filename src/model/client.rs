@@ -29,12 +29,21 @@ pub enum GrantType {
     /// RFC 8693 section 2.1.
     #[serde(rename = "urn:ietf:params:oauth:grant-type:token-exchange")]
     TokenExchange,
+    /// OpenID Connect CIBA section 10.1.
+    #[serde(rename = "urn:openid:params:grant-type:ciba")]
+    Ciba,
 }
 
 impl GrantType {
     /// Every grant, in the order in which discovery lists them.
-    pub const ALL: [Self; 5] =
-        [Self::AuthorizationCode, Self::RefreshToken, Self::ClientCredentials, Self::DeviceCode, Self::TokenExchange];
+    pub const ALL: [Self; 6] = [
+        Self::AuthorizationCode,
+        Self::RefreshToken,
+        Self::ClientCredentials,
+        Self::DeviceCode,
+        Self::TokenExchange,
+        Self::Ciba,
+    ];
 
     /// The registered name.
     pub fn as_str(self) -> &'static str {
@@ -44,6 +53,7 @@ impl GrantType {
             Self::ClientCredentials => "client_credentials",
             Self::DeviceCode => "urn:ietf:params:oauth:grant-type:device_code",
             Self::TokenExchange => "urn:ietf:params:oauth:grant-type:token-exchange",
+            Self::Ciba => "urn:openid:params:grant-type:ciba",
         }
     }
 
@@ -144,6 +154,30 @@ impl SubjectType {
         match self {
             Self::Public => "public",
             Self::Pairwise => "pairwise",
+        }
+    }
+}
+
+/// How a client learns that its backchannel authentication request was decided (OpenID Connect CIBA section 4). Push is not
+/// offered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum TokenDeliveryMode {
+    /// It asks at the token endpoint.
+    Poll,
+    /// It is told, and asks then.
+    Ping,
+}
+
+impl TokenDeliveryMode {
+    /// Every mode, in the order in which discovery lists them.
+    pub const ALL: [Self; 2] = [Self::Poll, Self::Ping];
+
+    /// The registered name.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Poll => "poll",
+            Self::Ping => "ping",
         }
     }
 }
@@ -307,6 +341,10 @@ pub struct ClientSettings {
     pub frontchannel_logout_uri: Option<String>,
     /// Whether `iss` and `sid` are appended.
     pub frontchannel_logout_session_required: bool,
+    /// See [`TokenDeliveryMode`]; a client with the CIBA grant has one.
+    pub backchannel_token_delivery_mode: Option<TokenDeliveryMode>,
+    /// Where a client with the mode ping is told (OpenID Connect CIBA section 4).
+    pub backchannel_client_notification_endpoint: Option<String>,
     /// Lifetimes of its own.
     pub lifetimes: ClientLifetimes,
 }
@@ -398,6 +436,8 @@ impl Default for ClientSettings {
             backchannel_logout_session_required: false,
             frontchannel_logout_uri: None,
             frontchannel_logout_session_required: false,
+            backchannel_token_delivery_mode: None,
+            backchannel_client_notification_endpoint: None,
             lifetimes: ClientLifetimes::default(),
         }
     }

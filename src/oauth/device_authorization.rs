@@ -10,12 +10,12 @@ use chrono::{DateTime, Utc};
 use http::HeaderMap;
 use serde::Serialize;
 
-use super::{authorize, paths};
+use super::{decoupled, paths};
 use crate::app::App;
-use crate::flow::device_code::{self, Begun, DeviceRequest};
+use crate::flow::device_code::{self, Begun};
 use crate::flow::replay::Mark;
 use crate::flow::throttle::Network;
-use crate::flow::{audience, authorization_details, client, client_document, dpop, throttle};
+use crate::flow::{client, client_document, dpop, throttle};
 use crate::http::client_certificate::ClientCertificate;
 use crate::http::client_ip::ClientIp;
 use crate::http::form::OAuthForm;
@@ -23,7 +23,6 @@ use crate::http::headers;
 use crate::model::client::{Client, GrantType};
 use crate::protocol::error::OAuthError;
 use crate::protocol::form::Form;
-use crate::protocol::resource;
 
 /// RFC 8628 section 3.2.
 #[derive(Serialize)]
@@ -68,10 +67,7 @@ async fn answer(
         return Err(OAuthError::unauthorized_client("the client may not use the device authorization grant"));
     }
     // There is no such thing as a signed device authorization request.
-    let settings = &client.settings;
-    if settings.require_signed_request_object || client::profile(app, &client).requires_signed_requests() {
-        return Err(OAuthError::unauthorized_client("the client has to sign its requests, which a device cannot"));
-    }
+    decoupled::refuse_if_signed(app, &client, "the client has to sign its requests, which a device cannot")?;
     // A public client is anybody who knows its name, and each request is a record.
     if client.is_public()
         && let Some(wait) = throttle::count_beginning(app.state.as_ref(), &app.config.throttle, network, now).await?
@@ -80,13 +76,8 @@ async fn answer(
         return Err(error.with_wait(wait));
     }
     dpop::burn(app, assertion, proof.as_ref(), now).await?;
-    let authorization_details = authorization_details::requested(app, &client, form, now).await?;
-    let scopes = authorize::scopes(app, &client, form, !authorization_details.is_empty(), now).await?;
-    let resources = resource::parse_all(form.all("resource"))?;
-    audience::check(app, &client, &resources, now).await?;
-    let dpop_jkt = proof.as_ref().map(|proof| proof.jkt.clone());
-    let request = DeviceRequest { scopes, resources, authorization_details, dpop_jkt };
-    let Begun { device_code, user_code } = device_code::begin(app, &client, request, now).await?;
+    let asked = decoupled::asked(app, &client, form, proof.as_ref(), now).await?;
+    let Begun { device_code, user_code } = device_code::begin(app, &client, asked, now).await?;
     let (user_code, verification_uri) = (user_code.display(), app.url(device_code::PAGE));
     let answer = DeviceAuthorization {
         device_code,

@@ -16,7 +16,7 @@ use crate::http::pages::locale::Locale;
 use crate::keys::keyset::Keyset;
 use crate::keys::lifecycle::RotationPolicy;
 use crate::model::catalog::Scope;
-use crate::model::client::{ClientAuthMethod, GrantType, SubjectType};
+use crate::model::client::{ClientAuthMethod, GrantType, SubjectType, TokenDeliveryMode};
 use crate::model::encryption_alg::{ContentEncryption, EncryptionAlg};
 use crate::model::key_alg::KeyAlg;
 use crate::model::signing_alg::SigningAlg;
@@ -52,6 +52,9 @@ struct Metadata {
     #[serde(skip_serializing_if = "Option::is_none")]
     tls_client_certificate_bound_access_tokens: Option<bool>,
     device_authorization_endpoint: String,
+    backchannel_authentication_endpoint: String,
+    backchannel_token_delivery_modes_supported: [&'static str; 2],
+    backchannel_user_code_parameter_supported: bool,
     // RFC 8414 section 3.2: what has no elements is left out.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     scopes_supported: Vec<String>,
@@ -116,6 +119,7 @@ struct Aliases {
     revocation_endpoint: String,
     pushed_authorization_request_endpoint: String,
     device_authorization_endpoint: String,
+    backchannel_authentication_endpoint: String,
 }
 
 /// The metadata, the same under both well-known names: bytes that were made when the keys or the scopes last changed. When
@@ -169,6 +173,10 @@ fn metadata(app: &App, keyset: &Keyset, catalog: &Catalog) -> Metadata {
             || app.config.oidc.profile.is_fapi2(),
         tls_client_certificate_bound_access_tokens: app.config.takes_client_certificates().then_some(true),
         device_authorization_endpoint: app.url(paths::DEVICE_AUTHORIZATION),
+        backchannel_authentication_endpoint: app.url(paths::BACKCHANNEL_AUTHENTICATION),
+        backchannel_token_delivery_modes_supported: TokenDeliveryMode::ALL.map(TokenDeliveryMode::as_str),
+        // Without `backchannel_authentication_request_signing_alg_values_supported`: such requests are not signed (CIBA section 4).
+        backchannel_user_code_parameter_supported: false,
         scopes_supported: catalog.scopes.iter().filter(published).map(|scope| scope.name.clone()).collect(),
         response_types_supported: ["code"],
         response_modes_supported: ResponseMode::ALL.into_iter().map(ResponseMode::as_str).collect(),
@@ -253,6 +261,7 @@ fn aliases(config: &Config) -> Option<Aliases> {
         revocation_endpoint: url(paths::REVOKE),
         pushed_authorization_request_endpoint: url(paths::PAR),
         device_authorization_endpoint: url(paths::DEVICE_AUTHORIZATION),
+        backchannel_authentication_endpoint: url(paths::BACKCHANNEL_AUTHENTICATION),
     })
 }
 

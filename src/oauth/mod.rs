@@ -2,6 +2,10 @@
 
 // `/authorize`
 pub mod authorize;
+// `/backchannel_authentication`
+pub mod backchannel_authentication;
+// What those have in common who are answered later.
+mod decoupled;
 // `/device_authorization`
 pub mod device_authorization;
 // `/.well-known/openid-configuration` and `/.well-known/oauth-authorization-server`

@@ -8,6 +8,8 @@ pub const AUTHORIZE_RESUME: &str = "/authorize/resume";
 pub const PAR: &str = "/par";
 /// RFC 8628 section 3.1.
 pub const DEVICE_AUTHORIZATION: &str = "/device_authorization";
+/// OpenID Connect CIBA section 7.
+pub const BACKCHANNEL_AUTHENTICATION: &str = "/backchannel_authentication";
 /// RFC 6749 section 3.2.
 pub const TOKEN: &str = "/token";
 /// RFC 7591 section 3.

@@ -30,7 +30,7 @@ use super::redirect_uri;
 use super::resource;
 use super::scope;
 use crate::model::catalog::Localized;
-use crate::model::client::{ApplicationType, ClientAuthMethod, ClientSettings, GrantType};
+use crate::model::client::{ApplicationType, ClientAuthMethod, ClientSettings, GrantType, TokenDeliveryMode};
 use crate::model::lifetimes::{ClientLifetimes, Lifetimes};
 use crate::model::profile::Profile;
 
@@ -71,6 +71,7 @@ pub fn violations_under(settings: &ClientSettings, profile: Profile) -> Vec<Viol
     found.pages(settings);
     found.words(settings);
     found.logout(settings);
+    found.backchannel_authentication(settings);
     found.scopes_and_resources(settings);
     found.token_exchange(settings);
     found.lifetimes(settings.lifetimes);
@@ -114,8 +115,9 @@ impl Found {
         if settings.grant_types.iter().collect::<std::collections::HashSet<_>>().len() != settings.grant_types.len() {
             self.add("/grant_types", "a grant type is there twice");
         }
-        if has(GrantType::RefreshToken) && !has(GrantType::AuthorizationCode) && !has(GrantType::DeviceCode) {
-            let what = "refresh_token needs authorization_code or device_code: nothing else gives refresh tokens";
+        let gives_them = [GrantType::AuthorizationCode, GrantType::DeviceCode, GrantType::Ciba];
+        if has(GrantType::RefreshToken) && !gives_them.into_iter().any(has) {
+            let what = "refresh_token needs authorization_code, device_code or ciba: nothing else gives refresh tokens";
             self.add("/grant_types", what);
         }
         // RFC 6749 section 4.4.
@@ -280,6 +282,29 @@ impl Found {
             if !is_own {
                 self.add("/frontchannel_logout_uri", "it must have the origin of one of the redirect URIs");
             }
+        }
+    }
+
+    /// OpenID Connect CIBA section 4.
+    fn backchannel_authentication(&mut self, settings: &ClientSettings) {
+        let endpoint = settings.backchannel_client_notification_endpoint.as_deref();
+        if endpoint.is_some_and(|uri| redirect_uri::validate_for_registration(uri, ApplicationType::Web).is_err()) {
+            let what = "it must be an absolute https URI without a fragment";
+            self.add("/backchannel_client_notification_endpoint", what);
+        }
+        let mode = settings.backchannel_token_delivery_mode;
+        if mode == Some(TokenDeliveryMode::Ping) && endpoint.is_none() {
+            let what = "the mode ping needs an address at which the client is told";
+            self.add("/backchannel_client_notification_endpoint", what);
+        }
+        if !settings.grant_types.contains(&GrantType::Ciba) {
+            return;
+        }
+        if mode.is_none() {
+            self.add("/backchannel_token_delivery_mode", "the CIBA grant needs it: poll or ping");
+        }
+        if settings.token_endpoint_auth_method == ClientAuthMethod::None {
+            self.add("/grant_types", "the CIBA grant needs a client that can authenticate");
         }
     }
 
@@ -487,6 +512,24 @@ mod tests {
         };
         let all = ["access_token", "id_token", "refresh_absolute", "refresh_grace"];
         assert_eq!(pointers(too_long), all.map(|name| format!("/lifetimes/{name}")));
+    }
+
+    #[test]
+    fn a_client_of_people_who_are_elsewhere_says_how_it_learns_of_decisions() {
+        let ciba = |change: fn(&mut ClientSettings)| {
+            pointers(|s| {
+                s.grant_types.push(GrantType::Ciba);
+                s.backchannel_token_delivery_mode = Some(TokenDeliveryMode::Poll);
+                change(s);
+            })
+        };
+        assert!(ciba(|_| {}).is_empty());
+        assert_eq!(ciba(|s| s.backchannel_token_delivery_mode = None), ["/backchannel_token_delivery_mode"]);
+        assert_eq!(ciba(|s| s.token_endpoint_auth_method = ClientAuthMethod::None), ["/grant_types"]);
+        let deaf = ciba(|s| s.backchannel_token_delivery_mode = Some(TokenDeliveryMode::Ping));
+        assert_eq!(deaf, ["/backchannel_client_notification_endpoint"]);
+        let plain = ciba(|s| s.backchannel_client_notification_endpoint = Some("http://a.example/".into()));
+        assert_eq!(plain, ["/backchannel_client_notification_endpoint"]);
     }
 
     /// Addresses, good and nearly so.

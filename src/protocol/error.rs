@@ -1,7 +1,7 @@
 //! One error type for every OAuth and OpenID Connect endpoint, with one table from code to status.
 //!
 //! Codes: RFC 6749 sections 4.1.2.1 and 5.2, RFC 6750 section 3.1, RFC 7009 section 2.2.1, RFC 8707 section 2, RFC 8628
-//! section 3.5, RFC 7591 section 3.2.2, RFC 9449 sections 5 and 8, RFC 9470 section 3, RFC 9396 section 5, OpenID Connect Core section 3.1.2.6 and Unmet Authentication Requirements 1.0. Descriptions are fixed printable ASCII without
+//! section 3.5, RFC 7591 section 3.2.2, RFC 9449 sections 5 and 8, RFC 9470 section 3, RFC 9396 section 5, OpenID Connect CIBA section 13, OpenID Connect Core section 3.1.2.6 and Unmet Authentication Requirements 1.0. Descriptions are fixed printable ASCII without
 //! `"` and `\` (RFC 6749 section 5.2): nothing that a caller sent is ever echoed in them.
 
 use std::error::Error;
@@ -89,6 +89,10 @@ pub enum ErrorCode {
     InvalidRedirectUri,
     /// `invalid_client_metadata`
     InvalidClientMetadata,
+    /// `unknown_user_id`
+    UnknownUserId,
+    /// `invalid_binding_message`
+    InvalidBindingMessage,
 }
 
 impl ErrorCode {
@@ -137,6 +141,8 @@ impl ErrorCode {
             Self::InvalidAuthorizationDetails => ("invalid_authorization_details", 400),
             Self::InvalidRedirectUri => ("invalid_redirect_uri", 400),
             Self::InvalidClientMetadata => ("invalid_client_metadata", 400),
+            Self::UnknownUserId => ("unknown_user_id", 400),
+            Self::InvalidBindingMessage => ("invalid_binding_message", 400),
         }
     }
 }
@@ -244,6 +250,8 @@ impl OAuthError {
         invalid_authorization_details => InvalidAuthorizationDetails,
         invalid_redirect_uri => InvalidRedirectUri,
         invalid_client_metadata => InvalidClientMetadata,
+        unknown_user_id => UnknownUserId,
+        invalid_binding_message => InvalidBindingMessage,
     }
 
     /// The same error with what caused it, for the log only.

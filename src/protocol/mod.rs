@@ -6,6 +6,8 @@ pub mod authorization_details;
 pub mod authorization_header;
 // How an authorization response travels: query, fragment or form.
 pub mod authorization_response;
+// The parameters of backchannel authentication requests.
+pub mod backchannel_authentication;
 // How a bearer token is presented (RFC 6750 section 2).
 pub mod bearer;
 // The `claims` parameter and what each scope releases (OpenID Connect Core section 5).

@@ -32,7 +32,7 @@ pub struct Limits {
 }
 
 /// The members that are called the same here and there, and mean the same.
-const MEMBERS: [&str; 50] = [
+const MEMBERS: [&str; 52] = [
     "application_type",
     "client_uri",
     "logo_uri",
@@ -82,6 +82,8 @@ const MEMBERS: [&str; 50] = [
     "backchannel_logout_session_required",
     "frontchannel_logout_uri",
     "frontchannel_logout_session_required",
+    "backchannel_token_delivery_mode",
+    "backchannel_client_notification_endpoint",
     "grant_types",
 ];
 

@@ -95,6 +95,8 @@ fn page(
         details: &details,
         is_offline: question.is_offline,
         is_device: attempt.request.device.is_some(),
+        is_backchannel: attempt.request.backchannel.is_some(),
+        binding_message: attempt.request.binding_message.as_deref(),
         returns_to: &return_host(&attempt.request.redirect_uri),
         switch_url: &continuation::page_url(app, "/login", &attempt.id, "&switch=1"),
     };

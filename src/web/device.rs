@@ -14,12 +14,11 @@ use serde::{Deserialize, Serialize};
 use super::attempt;
 use crate::app::App;
 use crate::flow::authorization_request::AuthorizationRequest;
-use crate::flow::device_code::{self, Outcome};
-use crate::flow::interaction::{self, Found};
+use crate::flow::device_code;
 use crate::flow::throttle::{self, Admission};
 use crate::http::browser::{Browser, Csp};
 use crate::http::form::{OAuthForm, OAuthQuery};
-use crate::http::pages::device::{DeviceEnd, DeviceEndPage, DevicePage, DeviceProblem};
+use crate::http::pages::device::{DevicePage, DeviceProblem};
 use crate::http::{continuation, csrf, pages, remark};
 use crate::protocol::error::OAuthError;
 use crate::protocol::form::Form;
@@ -54,11 +53,6 @@ pub async fn post(
     form: Result<OAuthForm, OAuthError>,
 ) -> Response {
     continuation::or_error_page(&browser, async { submit(&app, &browser, &headers, &form?.0).await }).await
-}
-
-/// What became of the device.
-pub async fn done(State(app): State<App>, browser: Browser, query: Result<OAuthQuery, OAuthError>) -> Response {
-    continuation::or_error_page(&browser, async { end(&app, &browser, &query?.0, app.clock.now()).await }).await
 }
 
 async fn show(app: &App, browser: &Browser, form: &Form, now: DateTime<Utc>) -> Result<Response, OAuthError> {
@@ -123,25 +117,4 @@ async fn look_up(app: &App, browser: &Browser, typed: &str, now: DateTime<Utc>) 
             Ok(Looked::Refused(DeviceProblem::Wrong))
         }
     }
-}
-
-async fn end(app: &App, browser: &Browser, form: &Form, now: DateTime<Utc>) -> Result<Response, OAuthError> {
-    let id = form.one("interaction")?.unwrap_or_default();
-    let (attempt, is_open) = match interaction::find(app, id, &browser.id.hash(), now).await? {
-        Found::Open(attempt) => (attempt, true),
-        Found::Finished(attempt) => (attempt, false),
-        Found::Expired(_) | Found::Foreign => return Ok(continuation::foreign(browser)),
-    };
-    let Some(device) = attempt.request.device else { return Ok(continuation::foreign(browser)) };
-    let end = match device_code::outcome(app, device, &attempt.id, now).await? {
-        Outcome::Approved => DeviceEnd::Approved,
-        Outcome::Refused => DeviceEnd::Refused,
-        // Nobody answered yet: the page was opened too early.
-        Outcome::Waiting if is_open => {
-            return Ok(continuation::proceed(app, browser, attempt.request.clone(), Some(*attempt), now).await);
-        }
-        Outcome::Waiting | Outcome::Over => DeviceEnd::Over,
-    };
-    let page = DeviceEndPage { site: &browser.site(&[]), end };
-    Ok(browser.page(StatusCode::OK, pages::html(&page), &Csp::default()))
 }

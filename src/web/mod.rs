@@ -16,6 +16,8 @@ mod attempt;
 mod client_logo;
 // What may be allowed.
 mod consent;
+// What became of the request of somebody who waits elsewhere.
+mod decided;
 // The demo application of the development mode.
 pub mod demo;
 // Connecting a device.
@@ -26,6 +28,8 @@ mod frontend;
 mod login;
 // Choosing a password.
 mod password;
+// What applications ask of a person who is elsewhere.
+mod requests;
 // Choosing an account.
 mod select_account;
 // A username and a password, for the page and for JSON.
@@ -53,7 +57,9 @@ pub fn routes(app: &App) -> Router<App> {
         .route("/consent", without_head(get(consent::get).post(consent::post), "GET,POST"))
         .route("/select-account", without_head(get(select_account::get).post(select_account::post), "GET,POST"))
         .route("/device", without_head(get(device::get).post(device::post), "GET,POST"))
-        .route("/device/done", without_head(get(device::done), "GET"))
+        .route("/device/done", without_head(get(decided::get), "GET"))
+        .route("/account/requests", without_head(get(requests::get).post(requests::post), "GET,POST"))
+        .route("/account/requests/done", without_head(get(decided::get), "GET"))
         .route("/account/consents", get(account::get).post(account::post))
         .route("/account/applications", without_head(get(applications::get).post(applications::post), "GET,POST"))
         .route("/account/password", without_head(get(password::get).post(password::post), "GET,POST"))

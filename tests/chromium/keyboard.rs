@@ -32,7 +32,7 @@ impl Chromium {
     }
 
     /// Presses Tab until `id` has the focus.
-    async fn tab_to(&self, id: &str) {
+    pub(super) async fn tab_to(&self, id: &str) {
         for _ in 0..20 {
             if self.focus().await == id {
                 return;

@@ -1,6 +1,7 @@
 //! The pages in a real Chromium, with its scripts, policies, history and keyboard.
 
 mod accessibility;
+mod ciba;
 mod command;
 mod consent;
 mod console;

@@ -35,6 +35,7 @@ pub struct Received {
     pub method: String,
     pub path: String,
     pub content_type: String,
+    pub authorization: Option<String>,
     pub body: String,
 }
 
@@ -119,7 +120,9 @@ async fn receive(State((sender, answers)): State<Shared>, request: Request) -> R
     let (parts, body) = request.into_parts();
     let body = body.collect().await.expect("a body").to_bytes();
     let content_type = parts.headers.get("content-type").and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let authorization = parts.headers.get("authorization").and_then(|value| value.to_str().ok());
     let received = Received {
+        authorization: authorization.map(ToOwned::to_owned),
         method: parts.method.to_string(),
         path: parts.uri.to_string(),
         content_type: content_type.to_owned(),

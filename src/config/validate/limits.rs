@@ -161,7 +161,7 @@ fn check_connections(config: &Config, found: &mut Findings) {
 }
 
 pub(super) fn check_lifetimes(config: &Config, found: &mut Findings) {
-    let tokens = &config.tokens;
+    let (tokens, backchannel) = (&config.tokens, &config.backchannel_authentication);
     for (key, lifetime, longest) in [
         ("tokens.access_token", tokens.access_token, TimeDelta::days(1)),
         ("tokens.id_token", tokens.id_token, TimeDelta::days(1)),
@@ -175,6 +175,9 @@ pub(super) fn check_lifetimes(config: &Config, found: &mut Findings) {
         ("pushed_requests.lifetime", config.pushed_requests.lifetime, TimeDelta::minutes(10)),
         ("device_authorization.lifetime", config.device_authorization.lifetime, TimeDelta::minutes(30)),
         ("device_authorization.interval", config.device_authorization.interval, TimeDelta::minutes(1)),
+        ("backchannel_authentication.longest_lifetime", backchannel.longest_lifetime, TimeDelta::minutes(30)),
+        ("backchannel_authentication.lifetime", backchannel.lifetime, backchannel.longest_lifetime),
+        ("backchannel_authentication.interval", backchannel.interval, TimeDelta::minutes(1)),
         ("dpop.nonce_lifetime", config.dpop.nonce_lifetime, TimeDelta::days(1)),
         ("throttle.window", config.throttle.window, TimeDelta::days(1)),
         ("throttle.beginnings_window", config.throttle.beginnings_window, TimeDelta::days(1)),

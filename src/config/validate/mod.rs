@@ -16,7 +16,7 @@ use url::Url;
 use self::addresses::{check_certificates, check_frontend, check_issuer, check_proxies};
 use self::external_keys::check_external_keys;
 use self::limits::{check_lifetimes, check_limits};
-use super::{AcrValue, Config, ConfigError, PagesConfig};
+use super::{AcrValue, Config, ConfigError, OutboundException, OutboundPurpose, PagesConfig};
 
 /// Everything that is wrong with `config`.
 pub fn validate(config: &Config) -> Vec<ConfigError> {
@@ -31,6 +31,7 @@ pub fn validate(config: &Config) -> Vec<ConfigError> {
     check_lifetimes(config, &mut found);
     check_passwords(config, &mut found);
     check_words(config, &mut found);
+    check_announcement(config, &mut found);
     found.0
 }
 
@@ -106,6 +107,28 @@ fn check_passwords(config: &Config, found: &mut Findings) {
         "passwords.memory_kib",
         "is out of range: less is cheap to attack, more does not fit",
         "7168 to 4194304; 19456 with 2 iterations is a good value",
+    );
+}
+
+fn check_announcement(config: &Config, found: &mut Findings) {
+    let uri = config.backchannel_authentication.announce_uri.as_deref();
+    // Plain http is for a peer that an exception admits with it.
+    let is_excepted = |url: &Url, exception: &OutboundException| {
+        let is_meant = exception.purpose == OutboundPurpose::BackchannelAnnouncement && exception.allow_http;
+        is_meant && url.host_str().is_some_and(|host| exception.is_for_host(host))
+    };
+    let is_web = |uri: &str| {
+        Url::parse(uri).is_ok_and(|url| match url.scheme() {
+            "https" => url.username().is_empty(),
+            "http" => config.outbound.allow.iter().any(|exception| is_excepted(&url, exception)),
+            _ => false,
+        })
+    };
+    found.require(
+        uri.is_none_or(is_web),
+        "backchannel_authentication.announce_uri",
+        "is not the https address of a service",
+        "write it like https://push.example.com/ciba, or remove it",
     );
 }
 

@@ -34,6 +34,33 @@ fn a_public_issuer_needs_https_and_a_plain_origin() {
 }
 
 #[test]
+fn announcements_go_to_https_or_to_a_peer_that_is_excepted() {
+    let announce = |uri: &str| keys_after(|c| c.backchannel_authentication.announce_uri = Some(uri.into()));
+    assert!(announce("https://push.example.com/ciba").is_empty());
+    for wrong in ["http://push.example.com/", "https://user@push.example.com/", "ftp://push.example.com/", "push", ""] {
+        assert_eq!(announce(wrong), ["backchannel_authentication.announce_uri"], "{wrong}");
+    }
+    let excepted = keys_after(|c| {
+        c.backchannel_authentication.announce_uri = Some("http://push.internal:8080/".into());
+        c.outbound.allow.push(OutboundException {
+            purpose: OutboundPurpose::BackchannelAnnouncement,
+            host: "push.internal".into(),
+            port: 8080,
+            network: "10.0.0.0/8".parse().unwrap(),
+            allow_http: true,
+        });
+    });
+    assert!(excepted.is_empty());
+}
+
+#[test]
+fn a_request_waits_no_longer_than_the_longest() {
+    let key = "backchannel_authentication.lifetime";
+    assert_eq!(keys_after(|c| c.backchannel_authentication.lifetime = TimeDelta::minutes(16)), [key]);
+    assert_eq!(keys_after(|c| c.backchannel_authentication.lifetime = TimeDelta::zero()), [key]);
+}
+
+#[test]
 fn cookies_fit_the_issuer() {
     assert_eq!(keys_after(|c| c.server.cookie_secure = Some(false)), ["server.cookie_secure"]);
     let keys = keys_after(|c| {

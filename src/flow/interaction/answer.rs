@@ -8,7 +8,7 @@ use super::{Interaction, Permitted};
 use crate::app::App;
 use crate::flow::authorization_request::AuthorizationRequest;
 use crate::flow::authorization_response::AuthorizationResponse;
-use crate::flow::{code, device_code, pushed_request};
+use crate::flow::{code, decoupled, pushed_request};
 use crate::protocol::error::OAuthError;
 use crate::random;
 
@@ -45,10 +45,10 @@ async fn answer_in(
     now: DateTime<Utc>,
 ) -> Result<AuthorizationResponse, OAuthError> {
     let Permitted { client, session, code_generation } = permitted;
-    if let Some(device) = request.device {
+    if let Some(waiter) = request.waiter() {
         let by = (&session, code_generation);
-        device_code::approve(app, device, attempt, (request, client.as_ref()), by, now).await?;
-        return Ok(AuthorizationResponse::of_device(app, attempt));
+        decoupled::approve(app, waiter, attempt, (request, client.as_ref()), by, now).await?;
+        return Ok(AuthorizationResponse::of_decoupled(app, waiter, attempt));
     }
     let envelope = AuthorizationResponse::find_envelope(app, &client, request.response_mode, now).await?;
     let code = code::authorization_code(app, request, &client, (&session, code_generation), now);
@@ -66,9 +66,9 @@ pub async fn deny(
     now: DateTime<Utc>,
 ) -> Result<AuthorizationResponse, OAuthError> {
     let interaction = close(app, interaction, now).await?;
-    if let Some(device) = interaction.request.device {
-        device_code::refuse(app, device, &interaction.id, now).await?;
-        return Ok(AuthorizationResponse::of_device(app, &interaction.id));
+    if let Some(waiter) = interaction.request.waiter() {
+        decoupled::refuse(app, waiter, &interaction.id, now).await?;
+        return Ok(AuthorizationResponse::of_decoupled(app, waiter, &interaction.id));
     }
     pushed_request::use_up(app, &interaction.request, &interaction.id, now).await?;
     let refusal = OAuthError::access_denied("the user refused the request");

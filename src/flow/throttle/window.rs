@@ -29,6 +29,10 @@ pub(super) enum Limit {
     RequestObject,
     /// Fetches of documents of clients.
     ClientDocument,
+    /// Hints of clients at nobody.
+    UnknownHint,
+    /// Requests of clients to people.
+    Backchannel,
 }
 
 /// What is counted, by the hash of what it is about: names and addresses of people are not for a key.
@@ -62,6 +66,8 @@ impl Limit {
             Self::SectorIdentifier => "sector-identifier",
             Self::RequestObject => "request-object",
             Self::ClientDocument => "client-document",
+            Self::UnknownHint => "unknown-hint",
+            Self::Backchannel => "backchannel",
         }
     }
 }

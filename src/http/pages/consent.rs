@@ -34,6 +34,10 @@ pub struct ConsentPage<'a> {
     pub is_offline: bool,
     /// Whether a device waits for the answer, rather than a page at `returns_to`.
     pub is_device: bool,
+    /// Whether a client waits whose person is elsewhere (OpenID Connect CIBA), rather than a page at `returns_to`.
+    pub is_backchannel: bool,
+    /// What the person compares with what that client shows.
+    pub binding_message: Option<&'a str>,
     /// Where the answer goes.
     pub returns_to: &'a str,
     /// Where another account is chosen.

@@ -24,14 +24,25 @@ pub struct DevicePage<'a> {
     pub problem: Option<DeviceProblem>,
 }
 
-/// Says what became of a device.
+/// Says what became of a device, or of another request that was decided here for somebody who waits elsewhere.
 #[derive(Clone, Copy, Template)]
 #[template(path = "device_end.html", config = "src/http/pages/askama.toml")]
 pub struct DeviceEndPage<'a> {
     /// The server.
     pub site: &'a Site,
+    /// Whose request it was.
+    pub of: EndOf,
     /// What became of it.
     pub end: DeviceEnd,
+}
+
+/// Whose request ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum EndOf {
+    /// A device's.
+    Device,
+    /// That of an application whose person was elsewhere.
+    Request,
 }
 
 /// What became of a device.
@@ -66,28 +77,37 @@ impl DevicePage<'_> {
 
 impl DeviceEndPage<'_> {
     fn id(&self) -> &'static str {
-        match self.end {
-            DeviceEnd::Approved => "device-done",
-            DeviceEnd::Refused => "device-refused",
-            DeviceEnd::Over => "device-over",
+        match (self.of, self.end) {
+            (EndOf::Device, DeviceEnd::Approved) => "device-done",
+            (EndOf::Device, DeviceEnd::Refused) => "device-refused",
+            (EndOf::Device, DeviceEnd::Over) => "device-over",
+            (EndOf::Request, DeviceEnd::Approved) => "request-done",
+            (EndOf::Request, DeviceEnd::Refused) => "request-refused",
+            (EndOf::Request, DeviceEnd::Over) => "request-over",
         }
     }
 
     fn heading(&self) -> &'static str {
-        let m = &self.site.m.device;
-        match self.end {
-            DeviceEnd::Approved => m.done_title,
-            DeviceEnd::Refused => m.refused_title,
-            DeviceEnd::Over => m.over_title,
+        let (device, request) = (&self.site.m.device, &self.site.m.requests);
+        match (self.of, self.end) {
+            (EndOf::Device, DeviceEnd::Approved) => device.done_title,
+            (EndOf::Device, DeviceEnd::Refused) => device.refused_title,
+            (EndOf::Device, DeviceEnd::Over) => device.over_title,
+            (EndOf::Request, DeviceEnd::Approved) => request.done_title,
+            (EndOf::Request, DeviceEnd::Refused) => request.refused_title,
+            (EndOf::Request, DeviceEnd::Over) => request.over_title,
         }
     }
 
     fn explanation(&self) -> &'static str {
-        let m = &self.site.m.device;
-        match self.end {
-            DeviceEnd::Approved => m.done,
-            DeviceEnd::Refused => m.refused,
-            DeviceEnd::Over => m.over,
+        let (device, request) = (&self.site.m.device, &self.site.m.requests);
+        match (self.of, self.end) {
+            (EndOf::Device, DeviceEnd::Approved) => device.done,
+            (EndOf::Device, DeviceEnd::Refused) => device.refused,
+            (EndOf::Device, DeviceEnd::Over) => device.over,
+            (EndOf::Request, DeviceEnd::Approved) => request.done,
+            (EndOf::Request, DeviceEnd::Refused) => request.refused_end,
+            (EndOf::Request, DeviceEnd::Over) => request.over,
         }
     }
 }

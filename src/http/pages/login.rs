@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::catalogue::Messages;
 use super::view::{ClientView, Guard, Site};
+use crate::http::return_to;
 
 /// Asks for a username and a password.
 #[derive(Clone, Copy, Template)]
@@ -18,7 +19,7 @@ pub struct LoginPage<'a> {
     pub form: Guard<'a>,
     /// Who sent the person here; absent when they came for their own account.
     pub client: Option<&'a ClientView>,
-    /// The page of the console that the person wants to see; absent when they came for their own account.
+    /// The page that the person wants to see afterwards; absent when they came for their own account.
     pub return_to: Option<&'a str>,
     /// What is already known of the username.
     pub username: &'a str,
@@ -59,7 +60,7 @@ impl LoginPage<'_> {
 
     fn own_lede(&self) -> &'static str {
         let m = &self.site.m.login;
-        match (self.return_to.is_some(), self.is_again) {
+        match (self.return_to.is_some_and(return_to::is_console), self.is_again) {
             (false, _) => m.to_account,
             (true, false) => m.to_console,
             (true, true) => m.to_console_again,

@@ -29,6 +29,8 @@ pub mod logout;
 pub mod password;
 // The reference of the admin API.
 pub mod reference;
+// What waits for a person's decision.
+pub mod requests;
 // Choosing an account.
 pub mod select_account;
 // What pages show of the server, a client and a person.

@@ -4,7 +4,7 @@ use chrono::NaiveDate;
 
 use super::applications::{ApplicationsPage, CredentialsView, RequestProblem, RequestState, RequestView, TypedRequest};
 use super::consent::{ConsentPage, ConsentView, ConsentsPage, DetailView};
-use super::device::{DeviceEnd, DeviceEndPage, DevicePage, DeviceProblem};
+use super::device::{DeviceEnd, DeviceEndPage, DevicePage, DeviceProblem, EndOf};
 use super::error::{ErrorKind, ErrorPage};
 use super::form_post::form_post;
 use super::hand_over::HandOverPage;
@@ -12,6 +12,7 @@ use super::locale::Locale;
 use super::login::{LoginNotice, LoginPage, LoginProblem};
 use super::logout::{LoggedOutPage, LogoutQuestionPage};
 use super::password::{Occasion, PasswordEnd, PasswordEndPage, PasswordPage, PasswordProblem};
+use super::requests::{PendingView, RequestsPage, RequestsRemark};
 use super::select_account::SelectAccountPage;
 use super::view::{ClientView, Guard, Link, PersonView, Site, Text};
 use super::{asset, html};
@@ -72,6 +73,8 @@ fn consents(site: &Site) -> Vec<(&'static str, String)> {
         details: &[],
         is_offline: true,
         is_device: false,
+        is_backchannel: false,
+        binding_message: None,
         returns_to: "photos.example",
         switch_url: "/login?interaction=attempt&switch=1",
     };
@@ -102,6 +105,7 @@ fn consents(site: &Site) -> Vec<(&'static str, String)> {
         ("consent-least", html(&least)),
         ("consent-details", html(&ConsentPage { details: &details, scopes: &[], ..consent })),
         ("consent-device", html(&ConsentPage { is_device: true, ..consent })),
+        ("consent-request", html(&ConsentPage { is_backchannel: true, binding_message: Some("W4 <x>"), ..consent })),
         ("consent-named-by", html(&ConsentPage { named_by: Some("agent.example:8443"), ..consent })),
         ("consent-registered-itself", html(&ConsentPage { registered_itself: true, ..consent })),
         ("select-account", html(&SelectAccountPage { site, form, client: &client, person: &person, account: "u.1" })),
@@ -168,7 +172,8 @@ fn applications(site: &Site) -> Vec<(&'static str, String)> {
 fn devices(site: &Site) -> Vec<(&'static str, String)> {
     let plain = DevicePage { site, csrf: "token", shown: None, typed: "", problem: None };
     let wait = DeviceProblem::Throttled(Duration::from_secs(90));
-    let end = |end| html(&DeviceEndPage { site, end });
+    let end = |end| html(&DeviceEndPage { site, of: EndOf::Device, end });
+    let of_request = |end| html(&DeviceEndPage { site, of: EndOf::Request, end });
     vec![
         ("device", html(&plain)),
         ("device-confirm", html(&DevicePage { shown: Some("WDJB-MJHT"), ..plain })),
@@ -177,6 +182,38 @@ fn devices(site: &Site) -> Vec<(&'static str, String)> {
         ("device-done", end(DeviceEnd::Approved)),
         ("device-refused", end(DeviceEnd::Refused)),
         ("device-over", end(DeviceEnd::Over)),
+        ("request-done", of_request(DeviceEnd::Approved)),
+        ("request-refused", of_request(DeviceEnd::Refused)),
+        ("request-over", of_request(DeviceEnd::Over)),
+    ]
+}
+
+fn requests(site: &Site) -> Vec<(&'static str, String)> {
+    let person = PersonView::new("Ada Lovelace", "ada");
+    let text = |text: &str| Text { text: text.to_owned(), lang: (site.locale != Locale::En).then_some("en") };
+    let full = PendingView {
+        id: "1".into(),
+        client: client(),
+        binding_message: Some("W4 <x>".into()),
+        scopes: vec![text("See your email address")],
+        resources: vec![text("Photo archive")],
+        details: vec![DetailView { name: text("Payment"), sentence: None, members: Vec::new() }],
+        is_offline: true,
+        ends_in: 90,
+    };
+    let least = PendingView {
+        binding_message: None,
+        scopes: Vec::new(),
+        resources: Vec::new(),
+        details: Vec::new(),
+        is_offline: false,
+        ..full.clone()
+    };
+    let page = RequestsPage { site, csrf: "token", person: &person, requests: &[], remark: None };
+    let remark = Some(RequestsRemark::Gone);
+    vec![
+        ("requests-none", html(&RequestsPage { remark: Some(RequestsRemark::Refused), ..page })),
+        ("requests", html(&RequestsPage { requests: &[full, least], remark, ..page })),
     ]
 }
 
@@ -189,6 +226,7 @@ fn every_page(locale: Locale) -> Vec<(&'static str, String)> {
     pages.extend(passwords(&site));
     pages.extend(applications(&site));
     pages.extend(devices(&site));
+    pages.extend(requests(&site));
     let fields = [("state", "<x>".to_owned())];
     let question = LogoutQuestionPage {
         site: &site,

@@ -92,6 +92,10 @@ impl IdentityBackend for LocalIdentity {
         Ok(self.postgres.find_person(subject).await?.map(person::told))
     }
 
+    async fn find_subject(&self, username: &str) -> Result<Option<SubjectId>, StoreError> {
+        self.postgres.find_subject(&username_key(username)).await
+    }
+
     async fn find_family_and_person(
         &self,
         family: FamilyId,

@@ -34,6 +34,8 @@ pub enum Purpose {
     PairwiseSalt,
     /// Seals over audit records.
     AuditSeal,
+    /// What a client is told with when its request was decided.
+    BackchannelNotification,
 }
 
 impl Purpose {
@@ -53,6 +55,7 @@ impl Purpose {
             Self::UserCode => b"user code",
             Self::PairwiseSalt => b"pairwise salt",
             Self::AuditSeal => b"audit seal",
+            Self::BackchannelNotification => b"backchannel notification",
         }
     }
 }
@@ -72,6 +75,7 @@ pub(super) struct VersionKeys {
     user_code: PurposeKeys,
     pairwise_salt: PurposeKeys,
     audit_seal: PurposeKeys,
+    backchannel_notification: PurposeKeys,
 }
 
 impl VersionKeys {
@@ -91,6 +95,7 @@ impl VersionKeys {
             user_code: PurposeKeys::derive(&prk, Purpose::UserCode)?,
             pairwise_salt: PurposeKeys::derive(&prk, Purpose::PairwiseSalt)?,
             audit_seal: PurposeKeys::derive(&prk, Purpose::AuditSeal)?,
+            backchannel_notification: PurposeKeys::derive(&prk, Purpose::BackchannelNotification)?,
         })
     }
 
@@ -109,6 +114,7 @@ impl VersionKeys {
             Purpose::UserCode => &self.user_code,
             Purpose::PairwiseSalt => &self.pairwise_salt,
             Purpose::AuditSeal => &self.audit_seal,
+            Purpose::BackchannelNotification => &self.backchannel_notification,
         }
     }
 }

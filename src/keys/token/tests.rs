@@ -90,6 +90,11 @@ fn one_kind_is_not_taken_for_another() {
     assert!(PlainCode::parse_for_device(&keys, &device).is_some_and(|code| code.id() == id));
     assert!(PlainCode::parse(&keys, &device).is_none() && PlainRefreshToken::parse(&keys, &device).is_none());
     assert!([&code, &refresh, &access].into_iter().all(|text| PlainCode::parse_for_device(&keys, text).is_none()));
+    let elsewhere = PlainCode::new_for_backchannel(&keys, id).encode();
+    assert!(PlainCode::parse_for_backchannel(&keys, &elsewhere).is_some_and(|code| code.id() == id));
+    assert!(PlainCode::parse(&keys, &elsewhere).is_none() && PlainCode::parse_for_device(&keys, &elsewhere).is_none());
+    let others = [&code, &refresh, &access, &device];
+    assert!(others.into_iter().all(|text| PlainCode::parse_for_backchannel(&keys, text).is_none()));
     assert!(PlainRefreshToken::parse(&keys, &code).is_none() && PlainRefreshToken::parse(&keys, &access).is_none());
     assert!(PlainCode::parse(&keys, &refresh).is_none() && PlainCode::parse(&keys, &access).is_none());
     assert!(OpaqueAccessToken::open(&keys, &code).is_none() && OpaqueAccessToken::open(&keys, &refresh).is_none());

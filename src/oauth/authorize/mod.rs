@@ -15,7 +15,7 @@ use axum::extract::State;
 use axum::response::Response;
 use chrono::{DateTime, Utc};
 
-pub(super) use self::validate::scopes;
+pub(super) use self::validate::{reachable, scopes};
 use super::paths::AUTHORIZE_RESUME;
 use crate::app::App;
 use crate::flow::authorization_request::{AuthorizationRequest, ReturnAddress};

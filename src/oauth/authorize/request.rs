@@ -43,7 +43,7 @@ pub fn trust(client: Arc<Client>, form: &Form) -> Result<Trusted, OAuthError> {
     let client_id = client.id.clone();
     let response_mode = response_mode.unwrap_or_default();
     let ui_locales = locale::parse(form.one("ui_locales").ok().flatten());
-    let to = ReturnAddress { client_id, redirect_uri, response_mode, state, ui_locales, is_device: false };
+    let to = ReturnAddress { client_id, redirect_uri, response_mode, state, ui_locales, is_decoupled: false };
     Ok(Trusted { client, to, has_redirect_uri: form.has("redirect_uri") })
 }
 

@@ -69,6 +69,8 @@ pub async fn validate(
         claims,
         pushed_as: None,
         device: None,
+        backchannel: None,
+        binding_message: None,
     })
 }
 
@@ -196,7 +198,7 @@ fn acr_values(
 }
 
 /// Only what can be reached is kept, or a request could make its record as long as it liked.
-fn reachable<'a>(app: &App, wanted: impl Iterator<Item = &'a str>) -> Vec<String> {
+pub fn reachable<'a>(app: &App, wanted: impl Iterator<Item = &'a str>) -> Vec<String> {
     let oidc = &app.config.oidc;
     wanted
         .filter(|wanted| oidc.acr_names().any(|acr| acr == *wanted))

@@ -106,7 +106,7 @@ pub(super) async fn check_sector(
     // Where authorization responses go proves the sector. What other grants give goes to whoever asks.
     let is_elsewhere = |grant: &GrantType| match grant {
         GrantType::AuthorizationCode | GrantType::RefreshToken | GrantType::ClientCredentials => false,
-        GrantType::DeviceCode | GrantType::TokenExchange => true,
+        GrantType::DeviceCode | GrantType::TokenExchange | GrantType::Ciba => true,
     };
     let is_pairwise = settings.subject_type == SubjectType::Pairwise;
     if is_pairwise && (settings.redirect_uris.is_empty() || settings.grant_types.iter().any(is_elsewhere)) {

@@ -86,7 +86,8 @@ async fn answer(
         }
         GrantType::RefreshToken => grants::refresh_token::decide(app, client, form, now).await?,
         GrantType::ClientCredentials => grants::client_credentials::decide(app, client, form, now).await?,
-        GrantType::DeviceCode => grants::device_code::decide(app, client, form, jkt, now).await?,
+        GrantType::DeviceCode => grants::device_code::decide(app, client, (form, origin), jkt, now).await?,
+        GrantType::Ciba => grants::ciba::decide(app, client, (form, origin), jkt, now).await?,
         GrantType::TokenExchange => {
             let possession = Possession { jkt, certificate };
             grants::token_exchange::decide(app, client, form, possession, now).await?

@@ -28,6 +28,12 @@ pub fn profile_violations(settings: &ClientSettings, profile: Profile) -> Vec<Vi
     if needs_key && settings.jwks.is_none() && settings.jwks_uri.is_none() {
         found.push(breaks("/jwks", "needs signed requests, and without jwks or jwks_uri nobody can sign"));
     }
+    if profile.requires_signed_requests() && settings.grant_types.contains(&GrantType::Ciba) {
+        found.push(breaks(
+            "/grant_types",
+            "needs signed requests, which backchannel authentication requests are not here",
+        ));
+    }
     found.extend(weak_algs(settings, profile).map(|pointer| breaks(pointer, "allows PS256, ES256 and EdDSA")));
     found
 }

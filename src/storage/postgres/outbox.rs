@@ -15,16 +15,22 @@ use crate::storage::StoreError;
 pub enum OutboxKind {
     /// A client hears that a session ended.
     BackchannelLogout,
+    /// A client hears that its request was decided.
+    BackchannelNotification,
+    /// The operator's own service hears that a request waits for a person.
+    BackchannelAnnouncement,
 }
 
 impl OutboxKind {
     /// Every kind that this version knows.
-    pub const ALL: [Self; 1] = [Self::BackchannelLogout];
+    pub const ALL: [Self; 3] = [Self::BackchannelLogout, Self::BackchannelNotification, Self::BackchannelAnnouncement];
 
     /// Its name in the table.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::BackchannelLogout => "backchannel_logout",
+            Self::BackchannelNotification => "backchannel_notification",
+            Self::BackchannelAnnouncement => "backchannel_announcement",
         }
     }
 }
@@ -97,6 +103,28 @@ pub struct Backlog {
 }
 
 impl Postgres {
+    /// Something that is to be done at once, and follows no other change here.
+    pub async fn insert_outbox(
+        &self,
+        kind: OutboxKind,
+        payload: &serde_json::Value,
+        now: DateTime<Utc>,
+    ) -> Result<(), StoreError> {
+        self.run(async |conn| {
+            diesel::insert_into(outbox::table)
+                .values((
+                    outbox::kind.eq(kind.as_str()),
+                    outbox::payload.eq(payload),
+                    outbox::due_at.eq(now),
+                    outbox::created_at.eq(now),
+                ))
+                .execute(conn)
+                .await
+        })
+        .await?;
+        Ok(())
+    }
+
     /// Takes up to `limit` rows that are due. Nobody else gets them until `lease` is over or they were put back.
     pub async fn take_outbox(
         &self,

@@ -69,6 +69,11 @@ const FIND_CREDENTIALS: &str = "
     JOIN subject s ON s.backend = 'local' AND s.backend_ref = p.id::text
     WHERE p.username_key = $1 AND s.status = 'active' AND s.deleted_at IS NULL";
 
+const FIND_SUBJECT: &str = "
+    SELECT s.id FROM person p
+    JOIN subject s ON s.backend = 'local' AND s.backend_ref = p.id::text
+    WHERE p.username_key = $1 AND s.status = 'active' AND s.deleted_at IS NULL";
+
 const FIND: &str = "
     SELECT p.username, p.claims, p.is_administrator, p.updated_at
     FROM subject s
@@ -128,6 +133,17 @@ impl Postgres {
         let statement = Statement::new(FIND_CREDENTIALS).bind::<Text, _>(username_key);
         let row = self.run(async |conn| statement.get_result::<CredentialsRow>(conn).await.optional()).await?;
         Ok(row.map(|row| Credentials { subject: SubjectId::new(row.id), generation: row.generation, phc: row.phc }))
+    }
+
+    /// Whose name that is, by [`username_key`]; only of subjects who may sign in.
+    pub async fn find_subject(&self, username_key: &str) -> Result<Option<SubjectId>, StoreError> {
+        // Postgres would answer NUL with an error instead of no row.
+        if username_key.contains('\0') {
+            return Ok(None);
+        }
+        let statement = Statement::new(FIND_SUBJECT).bind::<Text, _>(username_key);
+        let row = self.run(async |conn| statement.get_result::<SubjectRow>(conn).await.optional()).await?;
+        Ok(row.map(|row| SubjectId::new(row.id)))
     }
 
     /// The person behind a subject that is not disabled.

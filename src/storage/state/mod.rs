@@ -38,6 +38,8 @@ pub enum Kind {
     Code,
     /// What belongs to a device code.
     DeviceCode,
+    /// What belongs to a backchannel authentication request.
+    Backchannel,
     /// What a page has to say after a form was sent.
     Remark,
     /// The mark of an assertion or a proof that was used.
@@ -56,6 +58,7 @@ impl Kind {
             Self::PushedRequest => "pushed",
             Self::Code => "code",
             Self::DeviceCode => "device",
+            Self::Backchannel => "ciba",
             Self::Remark => "remark",
             Self::Replay => "replay",
             Self::RateLimit => "rate",

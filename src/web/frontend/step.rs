@@ -86,6 +86,12 @@ pub(super) struct Question {
     /// Whether a device waits for the answer (RFC 8628): the page has to say so.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     is_device: bool,
+    /// Whether a client waits whose person is elsewhere (OpenID Connect CIBA): the page has to say so.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    is_backchannel: bool,
+    /// What the person has to compare with what that client shows.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    binding_message: Option<String>,
 }
 
 impl Detail {
@@ -110,7 +116,7 @@ pub(super) async fn next_step(
         // An outage passes, and the frontend can ask again: nothing is decided that the client would have to know.
         Err(error) if error.status() >= 500 => return Err(error),
         // Nobody but the person can be told.
-        Err(error) if to.is_device => return Err(error),
+        Err(error) if to.is_decoupled => return Err(error),
         Err(error) => return Ok(delivered(AuthorizationResponse::error(app, to, &error, now).await?)),
     };
     if let Next::Ready(permitted) = next {
@@ -155,6 +161,8 @@ pub(super) async fn next_step(
                 is_offline: asked.is_offline,
                 returns_to: return_host(&attempt.request.redirect_uri),
                 is_device: attempt.request.device.is_some(),
+                is_backchannel: attempt.request.backchannel.is_some(),
+                binding_message: attempt.request.binding_message.clone(),
             };
             let person = Named { name: asked.person.display_name, username: asked.person.username };
             Step::Consent { interaction: attempt.id, account, person, question: Box::new(question) }

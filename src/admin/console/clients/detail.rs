@@ -109,6 +109,7 @@ fn facts(record: &ClientRecord) -> Vec<(&'static str, Vec<String>)> {
         ("Exchanged tokens", exchanges(settings)),
         ("Consent", vec![consent(settings).to_owned()]),
         ("Back-channel logout", settings.backchannel_logout_uri.iter().cloned().collect()),
+        ("Is told of decisions at", settings.backchannel_client_notification_endpoint.iter().cloned().collect()),
         ("Front-channel logout", settings.frontchannel_logout_uri.iter().cloned().collect()),
         ("Registered", vec![time::words(record.created_at)]),
         ("Registered itself", record.registered_through.into_iter().map(itself).collect()),

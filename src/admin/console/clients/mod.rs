@@ -107,6 +107,11 @@ fn kind_of(settings: &ClientSettings) -> &'static str {
         {
             "Device"
         }
+        _ if settings.grant_types.contains(&GrantType::Ciba)
+            && !settings.grant_types.contains(&GrantType::AuthorizationCode) =>
+        {
+            "Asks elsewhere"
+        }
         _ if !settings.grant_types.contains(&GrantType::AuthorizationCode) => "Machine",
         (ApplicationType::Native, _) => "Native app",
         (ApplicationType::Web, true) => "Browser app",

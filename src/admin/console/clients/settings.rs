@@ -4,7 +4,7 @@ use super::encryption;
 use crate::admin::catalog::RESERVED;
 use crate::admin::console::field::{Choice, Field, Group, Kind};
 use crate::model::catalog::Resource;
-use crate::model::client::{ClientAuthMethod, GrantType, SubjectType};
+use crate::model::client::{ClientAuthMethod, GrantType, SubjectType, TokenDeliveryMode};
 use crate::model::profile::Profile;
 use crate::model::signing_alg::SigningAlg;
 use crate::storage::registry::Catalog;
@@ -12,7 +12,7 @@ use crate::storage::registry::Catalog;
 /// Everything that can be changed of a client.
 pub(super) fn groups(catalog: &Catalog) -> Vec<Group> {
     let access = [shown(), addresses(), authentication(), keys(), requests(), rights(catalog), token_exchange(catalog)];
-    access.into_iter().chain([sign_in(), tokens(), encryption::group(), logout(), lifetimes()]).collect()
+    access.into_iter().chain([sign_in(), tokens(), encryption::group(), logout(), elsewhere(), lifetimes()]).collect()
 }
 
 fn shown() -> Group {
@@ -93,6 +93,7 @@ fn authentication() -> Group {
                 GrantType::ClientCredentials => "Act for itself (client_credentials)",
                 GrantType::DeviceCode => "Sign people in on a device without a keyboard (device_code)",
                 GrantType::TokenExchange => "Exchange tokens that it was sent (token-exchange)",
+                GrantType::Ciba => "Ask people who are elsewhere, on their own device (ciba)",
             },
         )
     };
@@ -374,6 +375,37 @@ fn logout() -> Group {
                 "The browser loads it in a frame; of the origin of a redirect URI.",
             ),
             switch("frontchannel_logout_session_required", "Add iss and sid to it"),
+        ],
+    }
+}
+
+fn elsewhere() -> Group {
+    let mode = |mode: TokenDeliveryMode| {
+        Choice::new(
+            mode.as_str(),
+            match mode {
+                TokenDeliveryMode::Poll => "It asks again and again (poll)",
+                TokenDeliveryMode::Ping => "It is told, and asks then (ping)",
+            },
+        )
+    };
+    let modes = [Choice::new("", "It does not ask people who are elsewhere")];
+    Group {
+        title: "Asking people who are elsewhere",
+        hint: "With the grant ciba.",
+        fields: vec![
+            Field::new(
+                "backchannel_token_delivery_mode",
+                "How it learns of a decision",
+                "",
+                Kind::Choice(modes.into_iter().chain(TokenDeliveryMode::ALL.map(mode)).collect()),
+            ),
+            Field::new(
+                "backchannel_client_notification_endpoint",
+                "Where it is told",
+                "An https address of its own, for the mode ping.",
+                Kind::Line,
+            ),
         ],
     }
 }

@@ -4,7 +4,7 @@ use chrono::{Datelike, NaiveDate};
 
 use super::{
     Account, Applications, Around, Consent, Consents, Demo, Device, ErrorTexts, HandOver, Login, Logout, Messages,
-    Password, Rooms, Shared,
+    Password, Requests, Rooms, Shared,
 };
 
 pub(super) static MESSAGES: Messages = Messages {
@@ -182,6 +182,30 @@ pub(super) static MESSAGES: Messages = Messages {
         refused: "Das Gerät erhält keinen Zugang zu Ihrem Konto. Sie können diese Seite schließen.",
         over_title: "Dieser Code gilt nicht mehr",
         over: "Er wurde anderswo verwendet oder ist zu alt. Beginnen Sie auf Ihrem Gerät neu, dann zeigt es einen anderen.",
+    },
+    requests: Requests {
+        title: "Wartet auf Sie",
+        explanation: "Anwendungen, die Sie oder jemand für Sie anderswo verwendet, bitten hier um Ihre Erlaubnis.",
+        none: "Nichts wartet auf Sie.",
+        compare: "Die Anwendung muss Ihnen genau das zeigen:",
+        ends: Around("endet ", ""),
+        look: "Ansehen",
+        look_at: Around("Anfrage ansehen: ", ""),
+        refuse: "Ablehnen",
+        refuse_of: Around("Anfrage ablehnen: ", ""),
+        refused: "Die Anfrage wurde abgelehnt.",
+        gone: "Diese Anfrage ist nicht mehr da: sie wurde anderswo entschieden, oder ihre Zeit ist vorbei.",
+        elsewhere: "Diese Anfrage wurde anderswo gestellt.",
+        warning: "Erlauben Sie sie nur, wenn Sie die Anwendung gerade verwenden oder mit jemandem sprechen, der für Sie fragt. Haben \
+                  Sie sie nicht erwartet, lehnen Sie ab: jemand möchte vielleicht Ihr Konto verwenden.",
+        afterwards: "Danach geht es in der Anwendung von selbst weiter.",
+        done_title: "Sie haben es erlaubt",
+        done: "In der Anwendung geht es gleich von selbst weiter. Sie können diese Seite schließen.",
+        refused_title: "Es wurde nichts erlaubt",
+        refused_end: "Die Anwendung erhält keinen Zugang zu Ihrem Konto. Sie können diese Seite schließen.",
+        over_title: "Diese Anfrage ist vorbei",
+        over: "Sie wurde anderswo entschieden, oder ihre Zeit ist vorbei. Beginnen Sie dort neu, wo Sie hierher gebeten wurden.",
+        back: "Was auf Sie wartet",
     },
     error: ErrorTexts {
         request_title: "Dieser Link funktioniert nicht",

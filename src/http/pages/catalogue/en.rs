@@ -4,7 +4,7 @@ use chrono::{Datelike, NaiveDate};
 
 use super::{
     Account, Applications, Around, Consent, Consents, Demo, Device, ErrorTexts, HandOver, Login, Logout, Messages,
-    Password, Rooms, Shared,
+    Password, Requests, Rooms, Shared,
 };
 
 pub(super) static MESSAGES: Messages = Messages {
@@ -178,6 +178,30 @@ pub(super) static MESSAGES: Messages = Messages {
         refused: "The device gets no access to your account. You can close this page.",
         over_title: "This code is over",
         over: "It was used elsewhere, or is too old. Begin anew on your device, which will show another one.",
+    },
+    requests: Requests {
+        title: "Waiting for you",
+        explanation: "Applications that you are using elsewhere, or somebody for you, ask for your permission here.",
+        none: "Nothing is waiting for you.",
+        compare: "The application must show you exactly this:",
+        ends: Around("ends ", ""),
+        look: "Look at it",
+        look_at: Around("Look at the request of ", ""),
+        refuse: "Refuse",
+        refuse_of: Around("Refuse the request of ", ""),
+        refused: "The request was refused.",
+        gone: "That request is not there any more: it was decided elsewhere, or its time is over.",
+        elsewhere: "This request was made elsewhere.",
+        warning: "Allow it only if you are using the application right now, or are speaking with whoever asks for you. If you did \
+                  not expect it, refuse it: somebody may want to use your account.",
+        afterwards: "The application then goes on by itself.",
+        done_title: "You have allowed it",
+        done: "The application goes on by itself in a moment. You can close this page.",
+        refused_title: "Nothing was allowed",
+        refused_end: "The application gets no access to your account. You can close this page.",
+        over_title: "This request is over",
+        over: "It was decided elsewhere, or its time is over. Begin anew where you were asked to come here.",
+        back: "To what is waiting for you",
     },
     error: ErrorTexts {
         request_title: "This link doesn’t work",

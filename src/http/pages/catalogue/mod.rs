@@ -35,6 +35,7 @@ pub struct Messages {
     pub(crate) applications: Applications,
     pub(crate) password: Password,
     pub(crate) device: Device,
+    pub(crate) requests: Requests,
     pub(crate) error: ErrorTexts,
     pub(crate) demo: Demo,
     /// A day, written out.
@@ -249,6 +250,34 @@ pub(crate) struct Device {
     pub(crate) refused: &'static str,
     pub(crate) over_title: &'static str,
     pub(crate) over: &'static str,
+}
+
+#[derive(Clone, Copy)]
+pub(crate) struct Requests {
+    pub(crate) title: &'static str,
+    pub(crate) explanation: &'static str,
+    pub(crate) none: &'static str,
+    /// Before what the application shows too.
+    pub(crate) compare: &'static str,
+    /// Around when the request ends.
+    pub(crate) ends: Around,
+    pub(crate) look: &'static str,
+    pub(crate) look_at: Around,
+    pub(crate) refuse: &'static str,
+    pub(crate) refuse_of: Around,
+    pub(crate) refused: &'static str,
+    pub(crate) gone: &'static str,
+    /// On the consent page.
+    pub(crate) elsewhere: &'static str,
+    pub(crate) warning: &'static str,
+    pub(crate) afterwards: &'static str,
+    pub(crate) done_title: &'static str,
+    pub(crate) done: &'static str,
+    pub(crate) refused_title: &'static str,
+    pub(crate) refused_end: &'static str,
+    pub(crate) over_title: &'static str,
+    pub(crate) over: &'static str,
+    pub(crate) back: &'static str,
 }
 
 #[derive(Clone, Copy)]

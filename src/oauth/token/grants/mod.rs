@@ -2,8 +2,12 @@
 
 // RFC 6749 section 4.1.3.
 pub mod authorization_code;
+// OpenID Connect CIBA section 10.1.
+pub mod ciba;
 // RFC 6749 section 4.4.2.
 pub mod client_credentials;
+// What the two grants have in common in which a person decides elsewhere.
+mod decoupled;
 // RFC 8628 section 3.4.
 pub mod device_code;
 // RFC 6749 section 6.
@@ -28,7 +32,7 @@ pub fn check_genuine(app: &App, grant: GrantType, form: &Form) -> Result<(), OAu
         GrantType::RefreshToken => refresh_token::presented(app, form).map(drop),
         GrantType::DeviceCode => device_code::presented(app, form).map(drop),
         // For clients that authenticate.
-        GrantType::ClientCredentials | GrantType::TokenExchange => Ok(()),
+        GrantType::ClientCredentials | GrantType::TokenExchange | GrantType::Ciba => Ok(()),
     }
 }
 

@@ -12,7 +12,8 @@ use crate::storage::postgres::Postgres;
 use crate::storage::postgres::pool::Statement;
 
 /// The grants whose use leaves a family. A client with another one may be used without a trace, and stays.
-const TRACED: [GrantType; 3] = [GrantType::AuthorizationCode, GrantType::RefreshToken, GrantType::DeviceCode];
+const TRACED: [GrantType; 4] =
+    [GrantType::AuthorizationCode, GrantType::RefreshToken, GrantType::DeviceCode, GrantType::Ciba];
 
 /// Which clients are nobody's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
