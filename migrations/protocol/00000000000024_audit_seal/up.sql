@@ -21,4 +21,4 @@ ALTER TABLE audit_event DROP CONSTRAINT audit_event_actor_kind_check;
 ALTER TABLE audit_event ADD CONSTRAINT audit_event_actor_kind_check
     CHECK (actor_kind IN ('client', 'person', 'operator', 'server', 'stranger')) NOT VALID;
 
-UPDATE schema_meta SET version = 29;
+UPDATE schema_meta SET version = 24;
