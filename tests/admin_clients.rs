@@ -86,6 +86,43 @@ async fn bodies_that_are_no_documents_are_refused() {
     assert_eq!(post("application/json", "[]".into()).await.invalid_members(), [""]);
     post("text/plain", "{}".into()).await.problem(415, "unsupported-media-type");
     post("application/json", format!(r#"{{"a": "{}"}}"#, "x".repeat(70_000))).await.problem(413, "body-too-large");
+    let packed = admin.call(Method::POST, "/admin/clients").header("content-encoding", "gzip");
+    packed.body("application/json", "{}").send().await.problem(415, "unsupported-media-type");
+}
+
+#[tokio::test]
+async fn parameters_in_the_query_that_an_endpoint_does_not_know_are_refused() {
+    let app = TestApp::start().await;
+    let admin = app.admin_of_everything().await;
+    admin.post("/admin/clients", &photo_album()).await.document(201);
+    for path in ["/admin/clients/photo-album?fields=x", "/admin/clients?fields=x", "/admin/keys?x"] {
+        admin.get(path).await.problem(400, "invalid-parameter");
+    }
+    assert_eq!(admin.delete("/admin/clients/photo-album?force=true").await.status, 400);
+    admin.get("/admin/clients/photo-album?").await.document(200);
+}
+
+#[tokio::test]
+async fn what_was_made_is_where_the_answer_says_in_the_state_that_it_names() {
+    let app = TestApp::start().await;
+    let admin = app.admin_of_everything().await;
+    let client = json!({"client_id": "https://a.example/b", "redirect_uris": ["https://a.example/"]});
+    let user = json!({"username": "carol", "password": "correct horse battery"});
+    let resource = json!({"uri": "https://n.example/api", "name": {"en": "Notes"}, "scopes": []});
+    let scope = json!({"name": "notes.read", "description": {"en": "Read notes"}});
+    let made = [("clients", client), ("users", user), ("resources", resource), ("scopes", scope)];
+    for (list, document) in made {
+        let answer = admin.post(&format!("/admin/{list}"), &document).await;
+        assert_eq!(answer.status, 201, "{}", answer.body);
+        let location = answer.header("location").unwrap().strip_prefix(app.issuer()).unwrap().to_owned();
+        let there = admin.get(&location).await;
+        assert_eq!(there.status, 200, "{location}");
+        assert_eq!(there.header("etag"), answer.header("etag"), "{list}");
+        assert!(there.header("etag").is_some(), "{list}");
+    }
+    // What has no address of its own has no state to name either.
+    let token = admin.post("/admin/initial-access-tokens", &json!({})).await;
+    assert_eq!((token.status, token.header("etag"), token.header("location")), (201, None, None));
 }
 
 #[tokio::test]

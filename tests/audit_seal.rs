@@ -179,7 +179,8 @@ async fn instances_that_seal_at_once_make_one_chain() {
             Job::AuditSealing.run_once(&records.app.app, records.app.now()),
             Job::AuditSealing.run_once(&other.app, other.now()),
         );
-        (here.unwrap(), there.unwrap());
+        here.unwrap();
+        there.unwrap();
     }
     records.seal().await;
     let found = records.verify().await;

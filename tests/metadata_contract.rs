@@ -35,6 +35,20 @@ const ROWS: &[(&str, &str, &[&str])] = &[
     ("pushed_authorization_request_endpoint", HERE, &["each_endpoint_is_where_it_is_said_to_be"]),
     ("device_authorization_endpoint", HERE, &["each_endpoint_is_where_it_is_said_to_be"]),
     (
+        "backchannel_authentication_endpoint",
+        "ciba",
+        &[
+            "section_7_3_a_client_is_told_a_name_for_its_request",
+            "a_person_allows_and_the_client_gets_tokens_like_any_client",
+        ],
+    ),
+    (
+        "backchannel_token_delivery_modes_supported",
+        "ciba",
+        &["section_4_a_client_that_registers_itself_says_how_it_learns_of_decisions"],
+    ),
+    ("backchannel_user_code_parameter_supported", "ciba", &["the_api_and_the_metadata_know_the_grant"]),
+    (
         "mtls_endpoint_aliases",
         "mtls",
         &["a_proof_may_be_for_the_alias_of_an_endpoint", "an_assertion_may_name_the_alias_that_was_called"],

@@ -34,9 +34,13 @@ pub(super) struct Gate {
 /// Lets a request through with its [`Caller`], or answers with the problem.
 pub(super) async fn admit(State(gate): State<Gate>, request: Request, next: Next) -> Result<Response, Problem> {
     let (mut parts, body) = request.into_parts();
-    let access = gate.find(&parts)?;
+    let rule = gate.find(&parts)?;
     let (caller, nonce) = who(&gate.app, &mut parts).await?;
-    access.check(&caller)?;
+    rule.access.check(&caller)?;
+    // Where there are parameters, those that are unknown are refused as they are read.
+    if !rule.has_query && parts.uri.query().is_some_and(|query| !query.is_empty()) {
+        return Err(Problem::invalid_parameter("the endpoint takes no parameters in the query"));
+    }
     parts.extensions.insert(caller);
     let mut response = next.run(Request::from_parts(parts, body)).await;
     response.headers_mut().extend(dpop_nonce(nonce.as_deref()));
@@ -45,12 +49,11 @@ pub(super) async fn admit(State(gate): State<Gate>, request: Request, next: Next
 
 impl Gate {
     /// The rule of the endpoint.
-    pub(super) fn find(&self, parts: &Parts) -> Result<Access, Problem> {
+    pub(super) fn find(&self, parts: &Parts) -> Result<&Rule, Problem> {
         let path = parts.extensions.get::<MatchedPath>().ok_or_else(no_rule)?.as_str();
         // The router answers a HEAD with the handler of GET.
         let method = if parts.method == Method::HEAD { &Method::GET } else { &parts.method };
-        let rule = self.rules.iter().find(|rule| rule.path == path && rule.method == method);
-        rule.map(|rule| rule.access).ok_or_else(no_rule)
+        self.rules.iter().find(|rule| rule.path == path && rule.method == method).ok_or_else(no_rule)
     }
 }
 

@@ -26,6 +26,8 @@ pub struct Rule {
     pub path: &'static str,
     /// Who may call.
     pub access: Access,
+    /// Whether it takes parameters in the query.
+    pub has_query: bool,
 }
 
 /// An endpoint of the API, described.
@@ -65,6 +67,8 @@ pub(super) struct Doc {
     pub(super) heeds_if_match: bool,
     /// Whether the answer has an `ETag`.
     pub(super) has_etag: bool,
+    /// Whether the answer has a `Location`.
+    pub(super) has_location: bool,
     /// Statuses of refusals, beside those that every endpoint has.
     pub(super) refusals: &'static [u16],
 }
@@ -84,6 +88,7 @@ impl Doc {
             is_conditional: false,
             heeds_if_match: false,
             has_etag: false,
+            has_location: false,
             refusals: &[],
         }
     }
@@ -122,6 +127,11 @@ impl Doc {
     /// It answers 201 with a document, and the same once more to the same `Idempotency-Key`.
     pub(super) fn creates<T: JsonSchema>(self) -> Self {
         Self { status: 201, answer: Some(SchemaGenerator::subschema_for::<T>), is_creation: true, ..self }
+    }
+
+    /// The same, if what is made can be read at an address of its own: the answer has that address, and an entity tag.
+    pub(super) fn creates_at_a_place<T: JsonSchema>(self) -> Self {
+        Self { has_location: true, has_etag: true, ..self.creates::<T>() }
     }
 
     /// The answer has an entity tag.
@@ -236,7 +246,10 @@ impl Endpoints {
         T: 'static,
     {
         self.router = self.router.route(path, on(filter, handler));
-        self.endpoints.push(Endpoint { rule: Rule { method, path, access: Access::Scope(scope) }, doc });
+        self.endpoints.push(Endpoint {
+            rule: Rule { method, path, access: Access::Scope(scope), has_query: doc.query.is_some() },
+            doc,
+        });
         self
     }
 

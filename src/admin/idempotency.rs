@@ -3,13 +3,15 @@
 
 use axum::response::{IntoResponse, Response};
 use chrono::{DateTime, TimeDelta, Utc};
-use http::header::CONTENT_TYPE;
+use http::header::{CONTENT_TYPE, LOCATION};
 use http::{HeaderMap, StatusCode};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde_json::Value;
 use zeroize::Zeroizing;
 
 use super::caller::Caller;
+use super::path::below;
 use super::precondition::etag;
 use crate::app::App;
 use crate::http::problem::{Problem, ProblemType};
@@ -100,12 +102,12 @@ impl Answer {
     /// What was made, also if it was made before.
     pub(super) fn settle(self, app: &App, outcome: Creation) -> Result<Created, Problem> {
         match outcome {
-            Creation::Created => Ok(Created(self.body)),
+            Creation::Created => Ok(Created { body: self.body, location: None }),
             Creation::Repeated(sealed) => {
                 let kept = self.kept.ok_or_else(|| StoreError::corrupt("an answer was kept without a key"))?;
                 let body = app.master_keys.open(Purpose::Admin, &aad(&kept.principal, &kept.key), &sealed);
                 let body = body.ok_or_else(|| StoreError::corrupt("a kept answer cannot be opened"))?;
-                Ok(Created(body))
+                Ok(Created { body, location: None })
             }
             Creation::Mismatch => Err(Problem::new(ProblemType::IdempotencyKeyReused)),
             Creation::Taken => Err(Problem::new(ProblemType::AlreadyExists)),
@@ -148,19 +150,34 @@ fn document(body: Vec<u8>) -> Response {
 }
 
 /// The document of what was made.
-pub(super) struct Created(Zeroizing<Vec<u8>>);
+pub(super) struct Created {
+    body: Zeroizing<Vec<u8>>,
+    location: Option<String>,
+}
 
 impl Created {
+    /// The same with the address of what was made (RFC 9110 section 15.3.2), in the list at `path` under what the document says in
+    /// `member`; and with the tag of its first state. What cannot be read there has neither.
+    pub(super) fn at(self, app: &App, path: &str, member: &str) -> Result<Self, Problem> {
+        let document: Value = self.read()?;
+        let id = document.get(member).and_then(Value::as_str);
+        Ok(Self { location: id.map(|id| app.url(&below(path, id))), ..self })
+    }
+
     /// What the document says.
     pub(super) fn read<T: DeserializeOwned>(&self) -> Result<T, Problem> {
-        Ok(serde_json::from_slice(&self.0)?)
+        Ok(serde_json::from_slice(&self.body)?)
     }
 }
 
 impl IntoResponse for Created {
     fn into_response(self) -> Response {
-        let headers = (etag(FIRST_REVISION), [(CONTENT_TYPE, "application/json")]);
-        (StatusCode::CREATED, headers.0, headers.1, self.0.to_vec()).into_response()
+        let headers = [(CONTENT_TYPE, "application/json")];
+        let response = (StatusCode::CREATED, headers, self.body.to_vec()).into_response();
+        match self.location {
+            Some(location) => ([(LOCATION, location)], etag(FIRST_REVISION), response).into_response(),
+            None => response,
+        }
     }
 }
 

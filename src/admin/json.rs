@@ -3,7 +3,7 @@
 
 use axum::body::Bytes;
 use axum::extract::{FromRequest, Request};
-use http::header::CONTENT_TYPE;
+use http::header::{CONTENT_ENCODING, CONTENT_TYPE};
 use http::{HeaderMap, StatusCode};
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
@@ -108,6 +108,12 @@ async fn body(request: Request, app: &App, media_types: &[&str]) -> Result<Bytes
     if !is_of_type(request.headers(), media_types) {
         let detail = format!("the content type must be {}", media_types.join(" or "));
         return Err(Problem::new(ProblemType::UnsupportedMediaType).with_detail(detail));
+    }
+    // RFC 9110 section 15.5.16. What is encoded would be read as what it is not.
+    if request.headers().contains_key(CONTENT_ENCODING) {
+        return Err(
+            Problem::new(ProblemType::UnsupportedMediaType).with_detail("the body must not have a content coding")
+        );
     }
     Bytes::from_request(request, app).await.map_err(|rejection| match rejection.status() {
         StatusCode::PAYLOAD_TOO_LARGE => Problem::new(ProblemType::BodyTooLarge),

@@ -28,7 +28,7 @@ use progress::Reporter;
 /// The database is that of the server's settings: DATABASE_URL, or the file that DATABASE_URL_FILE names, or database.url in
 /// .env.yaml or the file of --config. Use an account that may create tables.
 #[derive(Parser)]
-#[command(version)]
+#[command(name = "ostiary-migrate", version)]
 struct Arguments {
     /// postgres://user:password@host/database. Other users of the machine can read command lines: prefer DATABASE_URL_FILE.
     #[arg(long, global = true, value_name = "URL")]

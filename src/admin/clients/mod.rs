@@ -73,7 +73,7 @@ pub(super) fn endpoints(endpoints: Endpoints) -> Endpoints {
                 )
                 .body::<ClientInput>()
                 .example(EXAMPLE)
-                .creates::<Registered>()
+                .creates_at_a_place::<Registered>()
                 .refuses(&[409]),
         )
         .get(CLIENT, read, get_one, Doc::new("Show a client").answers::<ClientDocument>().tagged())
@@ -124,7 +124,7 @@ async fn post(
     caller: Caller,
     Creation { body, key }: Creation<NewClient>,
 ) -> Result<Created, Problem> {
-    register(&app, &caller, (body, key), app.clock.now()).await
+    register(&app, &caller, (body, key), app.clock.now()).await?.at(&app, CLIENTS, "client_id")
 }
 
 async fn patch(

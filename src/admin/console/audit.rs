@@ -26,12 +26,13 @@ pub(super) fn pages(pages: Pages) -> Pages {
 
 async fn get(State(app): State<App>, visit: Visit) -> Result<Response, Problem> {
     let (person, client, event) = (visit.asked("person")?, visit.asked("client")?, visit.asked("event")?);
+    let by = visit.asked("by")?;
     let (subject, none) = find_subject(&app, person, "There is no such record.").await?;
     let query = ListQuery {
         limit: Some(listing::LIMIT),
         cursor: visit.asked("cursor")?.map(str::to_owned),
         event: event.and_then(AuditEventKind::from_name),
-        actor: None,
+        actor: by.map(str::to_owned),
         client_id: client.map(ClientId::new),
         subject,
     };
@@ -45,20 +46,21 @@ async fn get(State(app): State<App>, visit: Visit) -> Result<Response, Problem> 
     let page = SheetPage {
         frame: visit.frame(&app, Room::Audit).await?,
         title: "Audit",
-        lede: "What administrators did here, by the API and by commands. A record stays when what it tells of is deleted.",
+        lede: "What people, clients, administrators and the server did. A record stays when what it tells of is deleted.",
         new: None,
         path: AUDIT,
         filters: vec![
             Filter::choice("event", "What was done", event, [("", "Anything")].into_iter().chain(kinds).collect()),
             Filter::text("person", "To whom: username or identifier", person),
             Filter::text("client", "To which client", client),
+            Filter::text("by", "By whom: identifier of a person or a client", by),
         ],
         id: "audit",
         caption: "What was done, the newest first",
         columns: vec![("What", false), ("To", false), ("By", false), ("When (UTC)", false), ("Address", true)],
         rows,
         none,
-        listing: Listing::new(&visit, &["event", "person", "client"], page.next.as_deref())?,
+        listing: Listing::new(&visit, &["event", "person", "client", "by"], page.next.as_deref())?,
     };
     Ok(visit.page(&page))
 }

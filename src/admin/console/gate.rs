@@ -84,7 +84,7 @@ async fn enter(
     now: DateTime<Utc>,
 ) -> Result<(Visit, Request), Problem> {
     let (mut parts, body) = request.into_parts();
-    let access = gate.find(&parts)?;
+    let access = gate.find(&parts)?.access;
     let (caller, person) = match Caller::in_person(&gate.app, browser, now).await {
         Ok(found) => found,
         Err(problem) if asks_for_sign_in(&problem) && !parts.method.is_safe() => {

@@ -1,21 +1,12 @@
 //! Links to the pages of a list, and to what is in it. A cursor leads forwards only, as in the API; the way back is the browser's.
 
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
-
 use super::visit::Visit;
+pub(super) use crate::admin::path::below;
 use crate::http::problem::Problem;
 use crate::protocol::form;
 
 /// So many things are on a page.
 pub(super) const LIMIT: u16 = 25;
-
-/// What has to be escaped in a path: all but the unreserved characters (RFC 3986 section 2.3).
-const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
-
-/// The page of one thing in the list at `path`.
-pub(super) fn below(path: &str, id: &str) -> String {
-    format!("{path}/{}", utf8_percent_encode(id, RESERVED))
-}
 
 /// The way to the next page, and to the first.
 pub(super) struct Listing {

@@ -30,7 +30,7 @@ impl Pages {
         T: 'static,
     {
         self.router = self.router.route(path, get(show));
-        self.rules.push(Rule { method: Method::GET, path, access: Access::Scope(scope) });
+        self.rules.push(Rule { method: Method::GET, path, access: Access::Scope(scope), has_query: true });
         self
     }
 
@@ -47,6 +47,7 @@ impl Pages {
             method,
             path,
             access: Access::Scope(scope),
+            has_query: true,
         }));
         self
     }

@@ -137,9 +137,18 @@ fn responses(Endpoint { rule, doc }: &Endpoint, generator: &mut SchemaGenerator)
             let content = json!({"application/json": {"schema": answer(generator)}});
             success.insert("content".to_owned(), content);
         }
-        if doc.has_etag || doc.status == 201 {
+        let mut headers = Map::new();
+        if doc.has_etag {
             let etag = json!({"schema": {"type": "string"}, "description": "The state, for `If-Match`."});
-            success.insert("headers".to_owned(), json!({"ETag": etag}));
+            headers.insert("ETag".to_owned(), etag);
+        }
+        if doc.has_location {
+            let location =
+                json!({"schema": {"type": "string", "format": "uri"}, "description": "Where it can be read."});
+            headers.insert("Location".to_owned(), location);
+        }
+        if !headers.is_empty() {
+            success.insert("headers".to_owned(), headers.into());
         }
     }
     let mut statuses: BTreeSet<u16> = ALWAYS.into_iter().chain(doc.refusals.iter().copied()).collect();

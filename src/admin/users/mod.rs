@@ -57,7 +57,7 @@ pub(super) fn endpoints(endpoints: Endpoints) -> Endpoints {
             Doc::new("Register or invite a person")
                 .body::<NewUserInput>()
                 .example(NEW_USER)
-                .creates::<RegisteredUser>()
+                .creates_at_a_place::<RegisteredUser>()
                 .refuses(&[409]),
         )
         .get(USER, read, get_one, Doc::new("Show a person").answers::<UserDocument>().tagged())
@@ -103,7 +103,7 @@ async fn post(
     caller: Caller,
     Creation { body, key }: Creation<NewUser>,
 ) -> Result<Created, Problem> {
-    create(&app, &caller, (body, key), app.clock.now()).await
+    create(&app, &caller, (body, key), app.clock.now()).await?.at(&app, USERS, "subject")
 }
 
 async fn patch(

@@ -44,7 +44,7 @@ What the server says of a token:
 Clients that people sign in to:
 
   {:width$}   public; answers go to {demo_at}
-  {:width$}   secret {}
+  {:width$}   secret {}   (client_secret_basic)
   {:width$}   answers go to {answers_at}
 
 All of this for scripts: {}

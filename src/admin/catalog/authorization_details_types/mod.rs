@@ -68,7 +68,7 @@ pub(super) fn endpoints(endpoints: Endpoints) -> Endpoints {
             )
             .body::<AuthorizationDetailsTypeInput>()
             .example(EXAMPLE)
-            .creates::<AuthorizationDetailsTypeDocument>()
+            .creates_at_a_place::<AuthorizationDetailsTypeDocument>()
             .refuses(&[409]),
         )
         .get(
@@ -207,7 +207,7 @@ async fn create(
     caller: Caller,
     Creation { body, key }: Creation<AuthorizationDetailsTypeInput>,
 ) -> Result<Created, Problem> {
-    register_type(&app, &caller, body, key, app.clock.now()).await
+    register_type(&app, &caller, body, key, app.clock.now()).await?.at(&app, TYPES, "type")
 }
 
 async fn change(

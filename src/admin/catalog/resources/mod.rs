@@ -62,7 +62,7 @@ pub(super) fn endpoints(endpoints: Endpoints) -> Endpoints {
             )
             .body::<ResourceInput>()
             .example(EXAMPLE)
-            .creates::<ResourceDocument>()
+            .creates_at_a_place::<ResourceDocument>()
             .refuses(&[409]),
         )
         .get(
@@ -217,7 +217,7 @@ async fn create(
     caller: Caller,
     Creation { body, key }: Creation<ResourceInput>,
 ) -> Result<Created, Problem> {
-    register_resource(&app, &caller, body, key, app.clock.now()).await
+    register_resource(&app, &caller, body, key, app.clock.now()).await?.at(&app, RESOURCES, "uri")
 }
 
 async fn change(

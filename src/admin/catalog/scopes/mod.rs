@@ -61,7 +61,7 @@ pub(super) fn endpoints(endpoints: Endpoints) -> Endpoints {
             )
             .body::<ScopeInput>()
             .example(EXAMPLE)
-            .creates::<ScopeDocument>()
+            .creates_at_a_place::<ScopeDocument>()
             .refuses(&[409]),
         )
         .get(
@@ -199,7 +199,7 @@ async fn create(
     caller: Caller,
     Creation { body, key }: Creation<ScopeInput>,
 ) -> Result<Created, Problem> {
-    register_scope(&app, &caller, body, key, app.clock.now()).await
+    register_scope(&app, &caller, body, key, app.clock.now()).await?.at(&app, SCOPES, "name")
 }
 
 async fn change(
