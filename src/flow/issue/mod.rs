@@ -6,15 +6,18 @@
 
 // The response to a token exchange.
 mod exchange;
+// What is recorded of tokens.
+mod note;
 // The response to a refresh token.
 mod rotate;
 
 use chrono::{DateTime, Utc};
 use serde::Serialize;
-use serde_json::{Value, json};
 use std::sync::Arc;
 
 use self::exchange::exchange;
+pub use self::note::note_reuse;
+use self::note::{detail, note_tokens};
 use self::rotate::rotate;
 use super::access_token::{AccessTokenClaims, Binding};
 use super::code::CodeRecord;
@@ -24,7 +27,7 @@ use super::signatures::Reserved;
 use super::{audience, id_token, signatures};
 use crate::app::App;
 use crate::keys::token::PlainRefreshToken;
-use crate::model::audit::{Actor, AuditEvent, AuditEventKind, AuditRecord, Origin};
+use crate::model::audit::{AuditEvent, AuditEventKind, Origin};
 use crate::model::authorization_details::AuthorizationDetail;
 use crate::model::client::{Client, GrantType};
 use crate::model::family::Grant;
@@ -110,34 +113,6 @@ pub async fn tokens(
         }
         Issuance::Exchange(decided) => exchange(app, *decided, binding, origin, now).await,
     }
-}
-
-/// Notes that `client` got tokens, with what else is to be known of them.
-fn note_tokens(app: &App, client: &Client, event: AuditEvent, origin: &Origin, now: DateTime<Utc>) {
-    if app.config.audit.tokens {
-        note(app, client, event, origin, now);
-    }
-}
-
-fn note(app: &App, client: &Client, event: AuditEvent, origin: &Origin, now: DateTime<Utc>) {
-    let (event, actor) = (event.to_client(&client.id), Actor::Client(client.id.clone()));
-    app.audit.note(AuditRecord { event, actor, origin: origin.clone(), happened_at: now });
-}
-
-/// Notes that a code or a refresh token was used a second time, and so took everything with it that came of the same sign-in.
-pub fn note_reuse(
-    app: &App,
-    client: &Client,
-    (kind, id): (AuditEventKind, FamilyId),
-    origin: &Origin,
-    now: DateTime<Utc>,
-) {
-    note(app, client, AuditEvent::new(kind).to_object(id), origin, now);
-}
-
-/// What is to be known of tokens besides for whom they are.
-fn detail(grant_type: GrantType, scope: &str) -> Value {
-    json!({ "grant_type": grant_type.as_str(), "scope": scope })
 }
 
 /// Who gets tokens.

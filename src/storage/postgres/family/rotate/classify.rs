@@ -5,10 +5,8 @@ use diesel::prelude::*;
 use diesel::sql_types::{Array, Binary, Bool, Jsonb, Nullable, Text, Timestamptz, Uuid as SqlUuid};
 use diesel_async::AsyncPgConnection;
 
-use super::{
-    Presented, RotateOutcome, RotatedRow, asked, has_details, key_fits, leaves_details, leaves_resources,
-    leaves_scopes, names,
-};
+use super::statements::{has_details, key_fits, leaves_details, leaves_resources, leaves_scopes};
+use super::{Presented, RotateOutcome, RotatedRow, asked, names};
 use crate::storage::postgres::family::row::{family_joins, family_stands, grant_columns};
 use crate::storage::postgres::pool::Statement;
 
