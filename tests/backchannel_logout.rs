@@ -213,6 +213,31 @@ async fn a_failed_delivery_is_tried_again_later() {
 }
 
 #[tokio::test]
+async fn an_administrator_sees_what_each_client_was_told() {
+    let mut s = signed_in().await;
+    let sid = s.tokens.id_claims(&s.app).await["sid"].as_str().unwrap().to_owned();
+    let notices = async |app: &TestApp| {
+        let admin = app.admin(&["admin:sessions:read"]).await;
+        admin.get(&format!("/admin/sessions/{sid}")).await.document(200)["logout_notices"].clone()
+    };
+    assert_eq!(notices(&s.app).await, json!([]));
+    s.receiver.answer_with(&[503]);
+    s.browser.open(&format!("/logout?id_token_hint={}", s.tokens.id())).await;
+    s.logout_token().await;
+    s.app.delivery(|row| row.last_error.is_some()).await;
+    let waiting = notices(&s.app).await;
+    assert_eq!((&waiting[0]["state"], &waiting[0]["attempts"]), (&json!("waiting"), &json!(1)), "{waiting}");
+    assert!(waiting[0]["next_attempt_at"].is_string() && waiting[0]["last_error"].is_string(), "{waiting}");
+    s.app.pass_seconds(3600);
+    s.app.run_outbox().await;
+    s.logout_token().await;
+    s.app.delivery(|row| row.is_done).await;
+    let delivered = notices(&s.app).await;
+    assert_eq!((&delivered[0]["state"], &delivered[0]["attempts"]), (&json!("delivered"), &json!(2)), "{delivered}");
+    assert!(delivered[0].get("next_attempt_at").is_none() && delivered[0]["settled_at"].is_string(), "{delivered}");
+}
+
+#[tokio::test]
 async fn an_address_inside_ones_own_network_is_not_called_without_an_exception() {
     let mut receiver = Receiver::start().await;
     let app = TestApp::start().await;

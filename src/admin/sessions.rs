@@ -22,6 +22,7 @@ use crate::model::admin_scope::AdminArea;
 use crate::model::audit::{AuditEvent, AuditEventKind};
 use crate::model::id::{ClientId, Sid, SubjectId};
 use crate::model::session::EndReason;
+use crate::storage::postgres::outbox::LogoutNotice;
 use crate::storage::postgres::session_record::{SessionClient, SessionFilter, SessionKey, SessionRecord};
 
 const SESSIONS: &str = "/admin/sessions";
@@ -59,7 +60,8 @@ pub(super) fn endpoints(endpoints: Endpoints) -> Endpoints {
             SESSION,
             read,
             show,
-            doc("Show a session", "With the clients that got tokens in it.").answers::<SessionDetails>(),
+            doc("Show a session", "With the clients that got tokens in it, and what they were told of its end.")
+                .answers::<SessionDetails>(),
         )
         .delete(
             SESSION,
@@ -131,6 +133,59 @@ pub(in crate::admin) struct SessionDetails {
     pub(in crate::admin) session: SessionDocument,
     /// The clients that got tokens in it.
     pub(in crate::admin) clients: Vec<SessionClientDocument>,
+    /// What clients were told of its end by back-channel logout, for a day after that is settled.
+    pub(in crate::admin) logout_notices: Vec<LogoutNoticeDocument>,
+}
+
+/// How word to a client stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub(in crate::admin) enum NoticeState {
+    /// It is still to be told, or told once more.
+    Waiting,
+    /// It took it.
+    Delivered,
+    /// It was tried often enough.
+    GivenUp,
+}
+
+/// What became of word to a client that a session ended.
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "LogoutNotice")]
+pub(in crate::admin) struct LogoutNoticeDocument {
+    /// The client.
+    pub(in crate::admin) client_id: ClientId,
+    /// How it stands.
+    pub(in crate::admin) state: NoticeState,
+    /// How often the client was called.
+    pub(in crate::admin) attempts: i32,
+    /// When it is called next.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(in crate::admin) next_attempt_at: Option<DateTime<Utc>>,
+    /// When it took it, or when it was given up.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(in crate::admin) settled_at: Option<DateTime<Utc>>,
+    /// Why the last call was of no use.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(in crate::admin) last_error: Option<String>,
+}
+
+impl From<LogoutNotice> for LogoutNoticeDocument {
+    fn from(notice: LogoutNotice) -> Self {
+        let state = match (notice.done_at, notice.failed_at) {
+            (Some(_), _) => NoticeState::Delivered,
+            (None, Some(_)) => NoticeState::GivenUp,
+            (None, None) => NoticeState::Waiting,
+        };
+        Self {
+            client_id: ClientId::new(notice.client_id),
+            state,
+            attempts: notice.attempts,
+            next_attempt_at: (state == NoticeState::Waiting).then_some(notice.due_at),
+            settled_at: notice.done_at.or(notice.failed_at),
+            last_error: notice.last_error,
+        }
+    }
 }
 
 /// A client that got tokens in a session.
@@ -193,7 +248,12 @@ pub(in crate::admin) async fn list_sessions(
 pub(in crate::admin) async fn find_session(app: &App, sid: Sid, now: DateTime<Utc>) -> Result<SessionDetails, Problem> {
     let record = app.postgres.find_session_record(sid, now).await?.ok_or_else(Problem::not_found)?;
     let clients = app.postgres.list_session_clients(sid).await?;
-    Ok(SessionDetails { session: record.into(), clients: clients.into_iter().map(Into::into).collect() })
+    let notices = app.postgres.list_logout_notices(sid).await?;
+    Ok(SessionDetails {
+        session: record.into(),
+        clients: clients.into_iter().map(Into::into).collect(),
+        logout_notices: notices.into_iter().map(Into::into).collect(),
+    })
 }
 
 /// Ends a session.

@@ -2,6 +2,7 @@
 
 use axum::extract::State;
 use axum::response::Response;
+use chrono::{DateTime, Utc};
 
 use super::confirmation::Confirmation;
 use super::frame::Room;
@@ -14,7 +15,8 @@ use super::time;
 use super::visit::Visit;
 use crate::admin::path::Path;
 use crate::admin::sessions::{
-    ListQuery, SessionDetails, SessionDocument, end_session, end_sessions_of, find_session, list_sessions,
+    ListQuery, LogoutNoticeDocument, NoticeState, SessionDetails, SessionDocument, end_session, end_sessions_of,
+    find_session, list_sessions,
 };
 use crate::app::App;
 use crate::http::problem::Problem;
@@ -81,7 +83,7 @@ async fn row(names: &mut Names<'_>, session: &SessionDocument) -> Result<Vec<Cel
 }
 
 async fn get_one(State(app): State<App>, visit: Visit, Path(sid): Path<Sid>) -> Result<Response, Problem> {
-    let SessionDetails { session, clients } = find_session(&app, sid, visit.now).await?;
+    let SessionDetails { session, clients, logout_notices } = find_session(&app, sid, visit.now).await?;
     let mut names = Names::new(&app, visit.now);
     let mut items = Vec::new();
     for client in clients {
@@ -102,6 +104,18 @@ async fn get_one(State(app): State<App>, visit: Visit, Path(sid): Path<Sid>) -> 
         all,
         tools: Vec::new(),
     };
+    let mut told = Vec::new();
+    for notice in logout_notices {
+        told.push((names.client(&notice.client_id).await?, words_of(&notice)));
+    }
+    let told = (!told.is_empty()).then(|| ShortList {
+        id: "session-notices",
+        title: "What applications were told of its end",
+        items: told,
+        none: "",
+        all: None,
+        tools: Vec::new(),
+    });
     let tools = if session.alive {
         vec![Tool::new("session-end", format!("{}/end", path_of(sid)), "End the session").dangerous()]
     } else {
@@ -126,13 +140,29 @@ async fn get_one(State(app): State<App>, visit: Visit, Path(sid): Path<Sid>) -> 
         badge: state_of(&session),
         tools,
         facts,
-        lists: vec![clients],
+        lists: [clients].into_iter().chain(told).collect(),
     };
     Ok(visit.page(&page))
 }
 
+fn words_of(notice: &LogoutNoticeDocument) -> String {
+    let LogoutNoticeDocument { state, attempts, next_attempt_at, settled_at, last_error, .. } = notice;
+    let tried = if *attempts == 1 { "one attempt".to_owned() } else { format!("{attempts} attempts") };
+    let at = |time: &Option<DateTime<Utc>>| time.map(time::words).unwrap_or_default();
+    let mut words = match state {
+        NoticeState::Delivered => format!("delivered on {}", at(settled_at)),
+        NoticeState::GivenUp => format!("given up on {}, after {tried}", at(settled_at)),
+        NoticeState::Waiting if *attempts == 0 => "not called yet".to_owned(),
+        NoticeState::Waiting => format!("waiting after {tried}, next on {}", at(next_attempt_at)),
+    };
+    if let (Some(error), false) = (last_error, *state == NoticeState::Delivered) {
+        words += &format!(": {error}");
+    }
+    words
+}
+
 async fn get_end(State(app): State<App>, visit: Visit, Path(sid): Path<Sid>) -> Result<Response, Problem> {
-    let SessionDetails { session, clients } = find_session(&app, sid, visit.now).await?;
+    let SessionDetails { session, clients, .. } = find_session(&app, sid, visit.now).await?;
     let person = Names::new(&app, visit.now).person(&session.subject).await?;
     let told = match clients.len() {
         0 => "No application used it.".to_owned(),

@@ -8,6 +8,7 @@ use diesel_async::RunQueryDsl;
 use super::Postgres;
 use super::pool::Statement;
 use super::schema::outbox;
+use crate::model::id::Sid;
 use crate::storage::StoreError;
 
 /// What is to be done.
@@ -82,6 +83,38 @@ const TAKE: &str = "
     )
     RETURNING id, kind, payload, attempts";
 
+const NOTICES: &str = "
+    SELECT payload ->> 'client_id' AS client_id, attempts, due_at, done_at, failed_at, last_error, created_at
+    FROM outbox
+    WHERE kind = 'backchannel_logout' AND payload ->> 'sid' = $1
+    ORDER BY id";
+
+/// What became of word to a client that a session ended.
+#[derive(Clone, Debug, PartialEq, Eq, QueryableByName)]
+pub struct LogoutNotice {
+    /// The client.
+    #[diesel(sql_type = Text)]
+    pub client_id: String,
+    /// How often it was called.
+    #[diesel(sql_type = Integer)]
+    pub attempts: i32,
+    /// When it is to be called next, if that is still to come.
+    #[diesel(sql_type = Timestamptz)]
+    pub due_at: DateTime<Utc>,
+    /// When it took it.
+    #[diesel(sql_type = Nullable<Timestamptz>)]
+    pub done_at: Option<DateTime<Utc>>,
+    /// When it was given up.
+    #[diesel(sql_type = Nullable<Timestamptz>)]
+    pub failed_at: Option<DateTime<Utc>>,
+    /// Why the last call was of no use.
+    #[diesel(sql_type = Nullable<Text>)]
+    pub last_error: Option<String>,
+    /// When there was word.
+    #[diesel(sql_type = Timestamptz)]
+    pub created_at: DateTime<Utc>,
+}
+
 const BACKLOG: &str = "
     SELECT
         (SELECT count(*) FROM outbox WHERE done_at IS NULL AND failed_at IS NULL) AS waiting,
@@ -139,6 +172,12 @@ impl Postgres {
             .bind::<Array<Text>, _>(OutboxKind::ALL.map(OutboxKind::as_str).to_vec());
         let taken: Vec<TakenRow> = self.run(async |conn| statement.load(conn).await).await?;
         taken.into_iter().map(OutboxRow::try_from).collect()
+    }
+
+    /// What the clients of a session were told of its end, as long as the rows are kept.
+    pub async fn list_logout_notices(&self, sid: Sid) -> Result<Vec<LogoutNotice>, StoreError> {
+        let statement = Statement::new(NOTICES).bind::<Text, _>(sid.to_string());
+        self.run(async |conn| RunQueryDsl::load(statement, conn).await).await
     }
 
     /// What is not delivered yet, and what never will be.
