@@ -1,5 +1,6 @@
 //! Scopes and resources at the console.
 
+use ostiary::config::RegistrationMode;
 use serde_json::json;
 
 use crate::harness::{PHOTOS_API, TestApp};
@@ -144,4 +145,40 @@ async fn a_type_of_authorization_details_is_registered_changed_and_deleted() {
     let done = browser.submit(&question, "confirm", &[]).await;
     done.assert_done("/console/details-types", "The type https://pay.example/transfer is deleted.");
     browser.open(path).await.assert_refused(404);
+}
+
+#[tokio::test]
+async fn an_initial_access_token_is_shown_once_registers_a_client_and_is_ended() {
+    let app = TestApp::with_config(|config| config.registration.mode = RegistrationMode::InitialAccessToken).await;
+    let mut browser = app.console().await;
+    let list = browser.open("/console/initial-access-tokens").await;
+    list.assert_shown("/console/initial-access-tokens", &["initial-access-token-new"]);
+    let page = browser.click(&list, "initial-access-token-new").await;
+    let wrong = browser.submit(&page, "save", &[("max_uses", "0")]).await;
+    assert_eq!(wrong.answer.status, 422, "{wrong:?}");
+    assert!(wrong.has("max-uses-notes"), "{wrong:?}");
+    let mut form = wrong.form("save");
+    form.set("note", "Build servers");
+    form.set("max_uses", "2");
+    form.set("policy/scopes", "openid\nphotos.read");
+    let made = browser.send_form(&wrong, form).await;
+    let token = made.text("initial_access_token");
+    let register = || async {
+        let client = json!({"redirect_uris": ["https://album.example/callback"]});
+        app.post("/register").header("authorization", &format!("Bearer {token}")).json(&client).send().await
+    };
+    assert_eq!(register().await.document(201)["scope"], "openid photos.read");
+
+    let list = browser.open("/console/initial-access-tokens").await;
+    let text = &list.answer.body;
+    assert!(text.contains("Build servers") && text.contains("1 of 2"), "{list:?}");
+    assert!(!text.contains(&token), "it is shown once");
+    let admin = app.admin(&["admin:clients"]).await;
+    let id =
+        admin.get("/admin/initial-access-tokens").await.document(200)["items"][0]["id"].as_str().unwrap().to_owned();
+    let question = browser.open(&format!("/console/initial-access-tokens/{id}/end")).await;
+    let done = browser.submit(&question, "confirm", &[]).await;
+    done.assert_done("/console/initial-access-tokens", "The token is ended.");
+    assert_eq!(register().await.status, 401);
+    browser.open("/console/initial-access-tokens/00000000-0000-4000-8000-000000000000/end").await.assert_refused(404);
 }

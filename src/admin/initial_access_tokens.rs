@@ -74,36 +74,36 @@ pub(super) fn endpoints(endpoints: Endpoints) -> Endpoints {
 /// Which tokens to list.
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-struct ListQuery {
+pub(in crate::admin) struct ListQuery {
     /// So many on a page, 50 if absent.
     #[schemars(range(min = 1, max = 200))]
-    limit: Option<u16>,
+    pub(in crate::admin) limit: Option<u16>,
     /// The `next` of the page before.
-    cursor: Option<String>,
+    pub(in crate::admin) cursor: Option<String>,
 }
 
 /// An initial access token.
 #[derive(Serialize, JsonSchema)]
 #[schemars(rename = "InitialAccessToken")]
-struct TokenDocument {
+pub(in crate::admin) struct TokenDocument {
     /// Its identifier.
-    id: Uuid,
+    pub(in crate::admin) id: Uuid,
     /// What it is for.
-    note: String,
+    pub(in crate::admin) note: String,
     /// What its clients may have.
-    policy: RegistrationPolicy,
+    pub(in crate::admin) policy: RegistrationPolicy,
     /// How many clients were registered with it.
-    uses: i32,
+    pub(in crate::admin) uses: i32,
     /// How many may be; absent: any number.
     #[serde(skip_serializing_if = "Option::is_none")]
-    max_uses: Option<i32>,
+    pub(in crate::admin) max_uses: Option<i32>,
     /// When it ends.
-    expires_at: DateTime<Utc>,
+    pub(in crate::admin) expires_at: DateTime<Utc>,
     /// When it was ended before.
     #[serde(skip_serializing_if = "Option::is_none")]
-    revoked_at: Option<DateTime<Utc>>,
+    pub(in crate::admin) revoked_at: Option<DateTime<Utc>>,
     /// When it was made.
-    created_at: DateTime<Utc>,
+    pub(in crate::admin) created_at: DateTime<Utc>,
 }
 
 /// An initial access token that was just made.
@@ -121,7 +121,7 @@ struct NewToken {
 #[derive(Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 #[schemars(rename = "InitialAccessTokenInput")]
-struct TokenInput {
+pub(in crate::admin) struct TokenInput {
     /// What it is for.
     #[schemars(length(max = MAX_NOTE))]
     note: String,
@@ -189,6 +189,11 @@ impl TokenDocument {
 }
 
 async fn list(State(app): State<App>, Query(query): Query<ListQuery>) -> Result<Page<TokenDocument>, Problem> {
+    list_tokens(&app, &query).await
+}
+
+/// One page of the tokens.
+pub(in crate::admin) async fn list_tokens(app: &App, query: &ListQuery) -> Result<Page<TokenDocument>, Problem> {
     let span = Span::<Uuid>::read(query.limit, query.cursor.as_deref())?;
     let read = app.postgres.list_initial_access_tokens(span.after, span.to_read()).await?;
     span.page(read, |token| token.id, TokenDocument::new)
@@ -203,18 +208,22 @@ async fn post(
 }
 
 async fn delete(State(app): State<App>, caller: Caller, Path(id): Path<Uuid>) -> Result<StatusCode, Problem> {
-    let now = app.clock.now();
+    revoke(&app, &caller, id, app.clock.now()).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Ends a token. One that was ended before stays so.
+pub(in crate::admin) async fn revoke(app: &App, caller: &Caller, id: Uuid, now: DateTime<Utc>) -> Result<(), Problem> {
     let event = AuditEvent::new(AuditEventKind::InitialAccessTokenRevoked).to_object(id);
-    let is_revoked = caller.recording(&app, event, now).revoke_initial_access_token(id, now).await?;
-    // What was ended before stays so.
+    let is_revoked = caller.recording(app, event, now).revoke_initial_access_token(id, now).await?;
     if is_revoked || app.postgres.has_initial_access_token(id).await? {
-        return Ok(StatusCode::NO_CONTENT);
+        return Ok(());
     }
     Err(Problem::not_found())
 }
 
 /// Makes a token: the answer is a [`NewToken`].
-async fn issue(
+pub(in crate::admin) async fn issue(
     app: &App,
     caller: &Caller,
     (input, key): (TokenInput, Option<IdempotencyKey>),

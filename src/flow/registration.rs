@@ -14,6 +14,8 @@ use crate::protocol::client_metadata::Violation;
 use crate::protocol::error::OAuthError;
 use crate::protocol::registration;
 
+/// Where clients register themselves (RFC 7591 section 3).
+pub const ENDPOINT: &str = "/register";
 /// The scopes of the admin API begin with it, and no others do.
 const RESERVED: &str = "admin:";
 

@@ -1,5 +1,7 @@
 //! Where each endpoint is: the router and the discovery document read the same names.
 
+use crate::flow::registration;
+
 /// RFC 6749 section 3.1.
 pub const AUTHORIZE: &str = "/authorize";
 /// Where an attempt that a cross-site POST began goes on.
@@ -13,7 +15,7 @@ pub const BACKCHANNEL_AUTHENTICATION: &str = "/backchannel_authentication";
 /// RFC 6749 section 3.2.
 pub const TOKEN: &str = "/token";
 /// RFC 7591 section 3.
-pub const REGISTER: &str = "/register";
+pub const REGISTER: &str = registration::ENDPOINT;
 /// RFC 7592 section 2.
 pub const REGISTRATION: &str = "/register/{client_id}";
 /// OpenID Connect Core section 5.3.

@@ -33,6 +33,8 @@ pub(super) enum Room {
     Tokens,
     /// Clients that people ask for.
     Requests,
+    /// Tokens with which clients register themselves.
+    InitialAccessTokens,
     /// Registered scopes.
     Scopes,
     /// Registered resources.
@@ -49,10 +51,11 @@ pub(super) enum Room {
 
 impl Room {
     /// Those that the navigation names, in its order.
-    const NAMED: [Self; 12] = [
+    const NAMED: [Self; 13] = [
         Self::Overview,
         Self::Clients,
         Self::Requests,
+        Self::InitialAccessTokens,
         Self::People,
         Self::Sessions,
         Self::Consents,
@@ -83,6 +86,7 @@ impl Room {
             Self::Consents => ("/console/consents", "Consents"),
             Self::Tokens => ("/console/tokens", "Tokens"),
             Self::Requests => ("/console/requests", "Requests"),
+            Self::InitialAccessTokens => ("/console/initial-access-tokens", "Registration"),
             Self::Scopes => ("/console/scopes", "Scopes"),
             Self::Resources => ("/console/resources", "Resources"),
             Self::DetailsTypes => ("/console/details-types", "Details"),

@@ -39,6 +39,8 @@ mod overview;
 mod resources;
 // Registered types of authorization details.
 mod details_types;
+// Tokens with which clients register themselves.
+mod initial_access_tokens;
 // Registered scopes.
 mod scopes;
 // People.
@@ -78,7 +80,13 @@ const PATH: &str = "/console";
 fn pages() -> Pages {
     let pages = Pages::default().with(overview::pages).with(clients::pages);
     let pages = pages.with(requests::pages).with(people::pages).with(sessions::pages).with(grants::pages);
-    pages.with(scopes::pages).with(resources::pages).with(details_types::pages).with(keys::pages).with(audit::pages)
+    pages
+        .with(scopes::pages)
+        .with(resources::pages)
+        .with(details_types::pages)
+        .with(initial_access_tokens::pages)
+        .with(keys::pages)
+        .with(audit::pages)
 }
 
 /// Who may see and send what: the table as data.
