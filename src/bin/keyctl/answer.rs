@@ -7,7 +7,7 @@ use ostiary::keys::change::{Due, Rotation, RotationOutcome};
 use ostiary::keys::lifecycle::{Action, Refusal, Step};
 use ostiary::keys::problem::Problem;
 use ostiary::keys::store::Inspection;
-use ostiary::model::signing_key::{KeyEntry, KeyState};
+use ostiary::model::signing_key::{KeyEntry, KeyPurpose, KeyState};
 use serde_json::{Value, json};
 
 /// What a command says.
@@ -73,11 +73,15 @@ impl Answer {
     }
 
     pub fn prepublished(keys: &[KeyEntry], allowed_at: DateTime<Utc>) -> Self {
-        let text = format!(
-            "{}Listed from now on, but not signing yet. From {} on, `ostiary-keyctl rotate` lets them sign.\n",
-            table(keys),
-            instant(allowed_at)
-        );
+        let at = instant(allowed_at);
+        let text = if keys.iter().all(|key| key.purpose == KeyPurpose::Encryption) {
+            format!("{}Not in use yet. From {at} on, `ostiary-keyctl rotate` puts them to use.\n", table(keys))
+        } else {
+            format!(
+                "{}Listed from now on, but not signing yet. From {at} on, `ostiary-keyctl rotate` lets them sign.\n",
+                table(keys)
+            )
+        };
         Self::good(text, json!({ "prepublished": keys, "activate_from": allowed_at }))
     }
 
@@ -145,8 +149,9 @@ impl Answer {
 /// A table of keys.
 pub fn table(keys: &[KeyEntry]) -> String {
     let head = ("KID", "ALG", "PURPOSE", "STATE", "SINCE");
+    let width = keys.iter().map(|key| key.alg.as_str().len()).max().unwrap_or_default().max(5);
     let mut text =
-        format!("{:<43}  {:<5}  {:<10}  {:<12}  {:<20}  {}\n", head.0, head.1, head.2, head.3, head.4, "NOTE");
+        format!("{:<43}  {:<width$}  {:<10}  {:<12}  {:<20}  {}\n", head.0, head.1, head.2, head.3, head.4, "NOTE");
     for key in keys {
         let since = match key.state {
             KeyState::Prepublished => Some(key.published_at),
@@ -164,7 +169,7 @@ pub fn table(keys: &[KeyEntry]) -> String {
         };
         let (alg, purpose, state) = (key.alg.as_str(), key.purpose.as_str(), key.state.as_str());
         let since = since.map(instant).unwrap_or_default();
-        let line = format!("{:<43}  {alg:<5}  {purpose:<10}  {state:<12}  {since:<20}  {note}", key.kid);
+        let line = format!("{:<43}  {alg:<width$}  {purpose:<10}  {state:<12}  {since:<20}  {note}", key.kid);
         text += line.trim_end();
         text.push('\n');
     }
