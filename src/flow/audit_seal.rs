@@ -182,11 +182,12 @@ impl fmt::Display for Flaw {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::SealMissing { number } => write!(f, "seal {number} is missing"),
-            Self::RecordsChanged { number, sealed, found } => write!(
-                f,
-                "seal {number} was made over {sealed} records, and what is there now are not those: {found} records, of which at \
-                 least one was changed, added or replaced, or one is gone"
-            ),
+            Self::RecordsChanged { number, sealed, found } if usize::try_from(*sealed) == Ok(*found) => {
+                write!(f, "a record under seal {number} was changed, or took the place of another, out of {found}")
+            }
+            Self::RecordsChanged { number, sealed, found } => {
+                write!(f, "seal {number} was made over {sealed} records, and {found} are there")
+            }
             Self::Forged { number } => {
                 write!(f, "seal {number} was not made with a master key that is here, or was changed")
             }
