@@ -8,9 +8,19 @@ pub fn routes() -> Vec<String> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let read = |file: &str| fs::read_to_string(root.join(file)).expect(file);
     let paths = read("src/oauth/paths.rs");
+    let value = |source: &str, name: &str| {
+        let line = source.lines().find(|line| line.starts_with(&format!("pub const {name}:"))).expect("a constant");
+        let value = line.split(" = ").nth(1).expect("its value");
+        value.trim_end_matches(';').to_owned()
+    };
     let constant = |name: &str| {
-        let line = paths.lines().find(|line| line.starts_with(&format!("pub const {name}:"))).expect("a constant");
-        line.split('"').nth(1).expect("its value").to_owned()
+        let value_of = value(&paths, name);
+        // What others than the endpoint name too is in `flow`.
+        let literal = match value_of.split_once("::") {
+            Some((module, name)) => value(&read(&format!("src/flow/{module}.rs")), name),
+            None => value_of,
+        };
+        literal.trim_matches('"').to_owned()
     };
     let mut found = Vec::new();
     for file in ["src/routes.rs", "src/web/mod.rs", "src/web/demo/mod.rs", "src/admin/mod.rs"] {
